@@ -1,0 +1,35 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and nothing else; they make .venv themselves.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PHOTOS ?= photochrom/samples/colour
+
+.PHONY: demo test lint bench lock clean
+
+demo: $(VENV)/installed  ## the whole workflow on the sample photographs
+	$(BIN)/photochrom demo --output demo-out
+
+test: $(VENV)/installed  ## all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+lint: $(VENV)/installed  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed  ## the tables of benchmarks/; PHOTOS=folder of photographs
+	$(BIN)/python -m benchmarks --photographs $(PHOTOS)
+
+$(VENV)/installed: setup.py constraints.txt
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; install one, or make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+lock:  ## newest versions that fit together, for every supported Python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --extra dev setup.py --output-file constraints.txt
+
+clean:
+	rm -rf $(VENV) demo-out build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,230 @@
+"""Lists and reads the members of zip and tar archives, in place, as they are: hostile until proven otherwise.
+
+A listing is of `Source`s, a few hundred bytes each: what a shuffle carries instead of images. Members of a zip
+and of a plain tar are read where they lie. A compressed tar can only be read in order: it is read once, and its
+members are laid into a plain spool file, in which they are found by offset.
+"""
+
+import dataclasses
+import functools
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import IO, Any
+
+from photochrom import errors, keys
+
+ZIP_SUFFIXES = (".zip",)
+TAR_SUFFIXES = (".tar",)
+COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+# No scan has more bytes than this; a member that claims more is a bomb or a film.
+MAX_FILE_BYTES = 4 << 30
+# A compressed tar may unpack to at most this many times its size, or to 1 GiB if that is more.
+_MAX_EXPANSION = 200
+_MIN_EXPANDED_BYTES = 1 << 30
+
+_ARCHIVE_ERRORS = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Source:
+    """Where one input lies.
+
+    Attributes:
+        key: its stable name.
+        path: the file that holds it.
+        member: its name in a zip; "" for a loose file and for a member found by offset.
+        offset: where it begins in `path`, bytes; -1 for a loose file and for a member of a zip.
+        size: bytes, -1 if not known before it is read.
+        version: what changes when the content does, as the listing knows it: CRC-32, modification time, generation.
+        failure: set where the listing already knows that it cannot be read.
+    """
+
+    key: str
+    path: str
+    member: str = ""
+    offset: int = -1
+    size: int = -1
+    version: str = ""
+    failure: errors.Failure | None = dataclasses.field(default=None, compare=False)
+
+    @classmethod
+    def failed(cls, key: str, path: str, stage: str, error: errors.DataError) -> "Source":
+        """Returns the source that stands for an input which cannot be read."""
+        return cls(key, path, failure=errors.Failure.of(key, stage, error))
+
+
+def is_archive(path: str) -> bool:
+    """Says by its name whether a file is an archive that can be listed."""
+    return path.lower().endswith(ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES)
+
+
+def is_compressed_tar(path: str) -> bool:
+    """Says by its name whether a file is a tar that can only be read in order."""
+    return path.lower().endswith(COMPRESSED_TAR_SUFFIXES)
+
+
+def list_members(
+    file: IO[bytes], path: str, key: str, spool: Callable[[], AbstractContextManager["Spool"]]
+) -> Iterator[Source]:
+    """Yields a source for each member; folders are no members, and what cannot be read yields a failed source.
+
+    Args:
+        file: the opened archive, seekable unless it is a compressed tar.
+        path: its path, by whose end the kind is known.
+        key: the archive's key.
+        spool: opens the spool of a compressed tar.
+    """
+    try:
+        if path.lower().endswith(ZIP_SUFFIXES):
+            yield from _list_zip(file, path, key)
+        elif is_compressed_tar(path):
+            with spool() as opened:
+                yield from _spool_tar(file, path, key, opened)
+        else:
+            yield from _list_tar(file, path, key)
+    except _ARCHIVE_ERRORS as error:
+        broken = errors.ReadError(f"broken archive: {type(error).__name__}: {error}", "broken_archive")
+        yield Source.failed(key, path, "list", broken)
+
+
+def _list_zip(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
+    names = _Names(key)
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if not info.is_dir():
+                where: dict[str, Any] = {"member": info.filename, "version": f"crc32:{info.CRC:08x}"}
+                yield _screened(names, path, info.filename, info.file_size, **where)
+
+
+def _list_tar(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
+    names = _Names(key)
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for info in archive:
+            archive.members.clear()  # type: ignore[attr-defined]  # or a tar of a million members is kept in memory
+            if not info.isdir():
+                where = {"offset": info.offset_data, "version": f"mtime:{info.mtime}"}
+                yield _screened(names, path, info.name, info.size, _is_plain(info), **where)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spool:
+    """A file under way that is to hold the members of one compressed tar, at most `limit` bytes."""
+
+    path: str
+    file: IO[bytes]
+    limit: int
+
+
+def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[Source]:
+    names, written = _Names(key), 0
+    with tarfile.open(fileobj=file, mode="r|*") as archive:
+        for info in archive:
+            archive.members.clear()  # type: ignore[attr-defined]
+            if info.isdir():
+                continue
+            where = {"offset": written, "version": f"mtime:{info.mtime}"}
+            source = _screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
+            if source.failure is None and written + info.size > spool.limit:
+                bomb = errors.TooLarge(f"the archive unpacks to more than {spool.limit} bytes: a decompression bomb?")
+                source = Source.failed(source.key, path, "list", bomb)
+            if source.failure is None:
+                content = archive.extractfile(info)
+                assert content is not None  # a regular file has content
+                shutil.copyfileobj(content, spool.file, 1 << 20)
+                written += info.size
+            yield source
+
+
+def _screened(names: "_Names", path: str, name: str, size: int, plain: bool = True, **where: Any) -> Source:
+    """Returns the source of a member, or the failed source if its name, kind or size will not do."""
+    key, is_first = names.next(name)
+    try:
+        keys.check_name(name)
+        _check_size(size)
+        if not plain:
+            raise errors.ReadError(f"{name!r} is no regular file but a link, device or sparse file", "not_a_file")
+        if not is_first:
+            raise errors.ReadError(f"the archive holds {name!r} more than once", "duplicate_name")
+    except errors.DataError as error:
+        return Source.failed(key, path, "list", error)
+    return Source(key, path, size=size, **where)
+
+
+def _is_plain(info: tarfile.TarInfo) -> bool:
+    return info.isreg() and not info.issparse()
+
+
+def spool_limit(archive_bytes: int) -> int:
+    """Returns how many bytes a compressed tar of that size may unpack to."""
+    return max(_MIN_EXPANDED_BYTES, _MAX_EXPANSION * archive_bytes)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise errors.TooLarge(f"the file is too large: {size} bytes, at most {MAX_FILE_BYTES} bytes")
+
+
+class _Names:
+    """Gives each member of an archive a key of its own, also where a name comes twice."""
+
+    def __init__(self, key: str):
+        self._key = key
+        self._seen: dict[int, int] = {}  # digests, not the names: 50,000 of those are many bytes
+
+    def next(self, name: str) -> tuple[str, bool]:
+        """Returns the key of the next member of that name, and whether it is the first."""
+        key = keys.printable(f"{self._key}{keys.SEPARATOR}{name}")
+        digest = keys.digest(key)
+        count = self._seen[digest] = self._seen.get(digest, 0) + 1
+        return (key, True) if count == 1 else (f"{key}#{count}", False)
+
+
+class Reader:
+    """Reads sources, keeping the archives that it read last open.
+
+    Not for several threads at once: an opened archive has one position.
+    """
+
+    def __init__(self, open_file: Callable[[str], IO[bytes]], max_open: int = 8):
+        self._open_zip = functools.lru_cache(max_open)(lambda path: zipfile.ZipFile(open_file(path)))
+        self._open_plain = functools.lru_cache(max_open)(open_file)
+        self._open_file = open_file
+
+    def read(self, source: Source) -> bytes:
+        """Returns the bytes of a source.
+
+        Raises:
+            ReadError: it cannot be read, or is shorter than listed.
+            TooLarge: more than MAX_FILE_BYTES.
+        """
+        try:
+            data = self._read(source)
+        except _ARCHIVE_ERRORS as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise errors.ReadError(
+                f"cannot be read: {type(error).__name__}: {error}", "not_found" if missing else "unreadable"
+            ) from error
+        _check_size(len(data))
+        if source.size >= 0 and len(data) != source.size and source.version:
+            raise errors.ReadError(
+                f"cannot be read: {len(data)} bytes of {source.size}; truncated or changed while reading"
+            )
+        return data
+
+    def _read(self, source: Source) -> bytes:
+        if source.member:
+            with self._open_zip(source.path).open(source.member) as member:
+                return member.read(MAX_FILE_BYTES + 1)
+        if source.offset >= 0:
+            file = self._open_plain(source.path)
+            file.seek(source.offset)
+            return file.read(source.size)
+        with self._open_file(source.path) as file:
+            return file.read(MAX_FILE_BYTES + 1)

@@ -1,0 +1,100 @@
+"""What both Beam jobs share of Beam: the runner's options, the listing of inputs, rows written as JSON lines."""
+
+import dataclasses
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options import pipeline_options
+
+from photochrom import errors, files, inputs, progress
+from photochrom.archives import Source
+
+# The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
+# Prism binary first, and hangs behind a silent proxy; this option keeps it from that.
+_NO_PRISM = "--update_compatibility_version=2.77.0"
+
+
+def parse_options(argv: Sequence[str]) -> pipeline_options.PipelineOptions:
+    """Makes Beam's options of the flags that a job does not know; locally, all cores are used unless flags say else.
+
+    Raises:
+        UsageError: Beam does not know a flag either.
+    """
+    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False, add_help=False)
+    for options in dict.fromkeys(pipeline_options.PipelineOptions.__subclasses__()):
+        options._add_argparse_args(parser)
+    try:
+        flags, unknown = parser.parse_known_args(list(argv))
+    except SystemExit as error:
+        raise errors.UsageError("a flag of Beam's has a value that it does not take, see above") from error
+    if unknown:
+        raise errors.UsageError(f"unknown flag {unknown[0]!r}: neither this job nor Beam has it; see --help")
+    defaults = []
+    if flags.runner in (None, "DirectRunner", "direct"):
+        given = {arg.split("=")[0] for arg in argv}
+        local = {
+            "--runner": "--runner=DirectRunner",
+            "--update_compatibility_version": _NO_PRISM,
+            "--direct_running_mode": "--direct_running_mode=multi_threading",
+            "--direct_num_workers": f"--direct_num_workers={multiprocessing.cpu_count()}",
+        }
+        defaults = [flag for name, flag in local.items() if name not in given]
+    return pipeline_options.PipelineOptions([*argv, *defaults])
+
+
+@dataclasses.dataclass
+class ListSources(beam.PTransform):
+    """Inputs -> Source: one for each loose file and each member of an archive.
+
+    Attributes:
+        spool_folder: where the members of compressed tars are laid.
+        progress_folder: where workers leave their counts.
+    """
+
+    spool_folder: str
+    progress_folder: str
+
+    def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
+        return (
+            listed_inputs
+            | "ListFiles" >> beam.FlatMap(inputs.list_files)
+            | "SpreadFiles" >> beam.Reshuffle()
+            | "ListMembers" >> beam.FlatMap(self._expand)
+        )
+
+    def _expand(self, listed: inputs.Listed) -> Iterator[Source]:
+        for source in inputs.expand(listed, self.spool_folder):
+            progress.Tally.add(self.progress_folder, "listed")
+            yield source
+
+
+def to_json_lines(rows: Iterable[dict[str, Any]]) -> bytes:
+    """Returns rows as JSON lines, keys sorted, so that the same rows give the same bytes."""
+    return b"".join(json.dumps(row, sort_keys=True, ensure_ascii=False).encode() + b"\n" for row in rows)
+
+
+def read_json_lines(path: str) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a file of JSON lines."""
+    with files.open_read(path) as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions) -> Any:
+    """Builds a pipeline, runs it to its end and returns its result.
+
+    Raises:
+        PhotochromError: the pipeline did not end as done.
+    """
+    pipeline = beam.Pipeline(options=options)
+    build(pipeline)
+    result = pipeline.run()
+    state = result.wait_until_finish()
+    if state != beam.runners.runner.PipelineState.DONE:
+        raise errors.PhotochromError(
+            f"the pipeline ended as {state}, expected {beam.runners.runner.PipelineState.DONE}"
+        )
+    return result

@@ -1,0 +1,65 @@
+"""The command `photochrom`: finds a job by its name, and turns what a job raises into one line and an exit status.
+
+Exit status: 0 done, 1 a failure that is ours or the engine's, 2 bad usage, 3 finished but more inputs failed than
+`--max_failures` allows.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from photochrom import __version__, errors
+
+# command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
+COMMANDS = {
+    "prepare": ("pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card"),
+    "train": ("trainer.train", "Lab TFRecords -> model bundle, resumable"),
+    "evaluate": ("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
+    "colorize": ("serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest"),
+    "demo": ("photochrom.demo", "all of the above on photographs that come with the project"),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the bare command; the jobs have parsers of their own."""
+    width = max(map(len, COMMANDS))
+    listing = "\n".join(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="photochrom",
+        description="Colorizes archives of black-and-white photographs: prepares data, trains, evaluates, colorizes.",
+        epilog=f"commands:\n{listing}\n\n`photochrom COMMAND --help` explains each.\n\nexit status: 0 done, 1 failed, "
+        "2 bad usage, 3 finished but too many inputs failed",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="photochrom [--help] [--version] COMMAND [flags]",
+    )
+    parser.add_argument("--version", action="version", version=f"photochrom {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    flags = build_parser().parse_args(argv[:1])
+    module = importlib.import_module(COMMANDS[flags.command][0])
+    return call(module.run, argv[1:])
+
+
+def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None = None) -> int:
+    """Calls a job's `run(argv)` and returns the exit status; an error that was foreseen is one line on stderr."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("photochrom").setLevel(logging.INFO)
+    try:
+        run(argv)
+    except errors.PhotochromError as error:
+        print(f"photochrom: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("photochrom: interrupted; the same command continues", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,113 @@
+"""The exceptions that cross module borders.
+
+PhotochromError            exit status 1: ours or the engine's
+├── UsageError             exit status 2: a flag, an input or a folder does not fit (also a ValueError)
+├── TooManyFailures        exit status 3: the job finished, more inputs failed than allowed
+└── DataError              bad data: costs that input alone and leaves its `reason`
+    ├── ReadError          unreadable: the file or the archive member could not be read
+    ├── UnsafeName         unsafe_name: a member's name would leave the output folder
+    ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
+    ├── DecodeError        undecodable: an image, but broken
+    ├── TooLarge           too_large: more pixels or bytes than the limit
+    ├── TooSmall           too_small: fewer pixels than the job can use
+    ├── Colourless         grayscale, toned: no colour to learn from
+    └── ModelError         inference: the model failed on this image
+"""
+
+import dataclasses
+from typing import Any
+
+
+class PhotochromError(Exception):
+    """Base of all errors that this project raises on purpose."""
+
+    exit_status = 1
+
+
+class UsageError(PhotochromError, ValueError):
+    """A flag, an input or an output folder does not fit; nothing was started."""
+
+    exit_status = 2
+
+
+class TooManyFailures(PhotochromError):
+    """The job finished, but more inputs failed than its limit allows."""
+
+    exit_status = 3
+
+
+class DataError(PhotochromError):
+    """Bad data. `reason` is a short code for counting, the message says it to a person."""
+
+    reason = "bad_data"
+
+    def __init__(self, message: str, reason: str = ""):
+        super().__init__(message)
+        if reason:
+            self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.reason)
+
+
+class ReadError(DataError):
+    """The file or the archive member could not be read."""
+
+    reason = "unreadable"
+
+
+class UnsafeName(DataError):
+    """A member's name would leave the output folder."""
+
+    reason = "unsafe_name"
+
+
+class NotAnImage(DataError):
+    """The content is no image of a format on the allow-list."""
+
+    reason = "not_an_image"
+
+
+class DecodeError(DataError):
+    """An image, but broken."""
+
+    reason = "undecodable"
+
+
+class TooLarge(DataError):
+    """More pixels or bytes than the limit allows."""
+
+    reason = "too_large"
+
+
+class TooSmall(DataError):
+    """Fewer pixels than the job can use."""
+
+    reason = "too_small"
+
+
+class Colourless(DataError):
+    """No colour to learn from; the reason is `grayscale` or `toned`."""
+
+    reason = "grayscale"
+
+
+class ModelError(DataError):
+    """The model failed on this image."""
+
+    reason = "inference"
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Failure:
+    """Why one input did not come through: never holds the bytes themselves."""
+
+    key: str
+    stage: str
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, key: str, stage: str, error: DataError) -> "Failure":
+        """Returns the failure that `error` means for `key` at `stage`."""
+        return cls(key, stage, error.reason, str(error))

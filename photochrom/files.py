@@ -1,0 +1,182 @@
+"""Files, local and in buckets, alike: paths without a scheme by the operating system, others by Beam's FileSystems.
+
+Beam is imported when the first path with a scheme (gs://, s3://) turns up, so that local work does not wait for it.
+"""
+
+import contextlib
+import dataclasses
+import glob
+import os
+import pathlib
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from typing import IO, Any
+
+from photochrom import errors
+
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
+_GLOB = re.compile(r"[*?\[]")
+# Names of files under way; whoever lists a folder passes over them.
+TEMPORARY_MARK = ".photochrom-tmp-"
+
+
+@dataclasses.dataclass(frozen=True)
+class FileInfo:
+    """A file as a listing shows it. `version` changes when the content does: modification time or generation."""
+
+    path: str
+    size: int
+    version: str
+
+
+def is_local(path: str) -> bool:
+    """Says whether a path has no scheme."""
+    return not _SCHEME.match(path)
+
+
+def is_glob(path: str) -> bool:
+    """Says whether a path has a wildcard in it, and no file bears just that name."""
+    return bool(_GLOB.search(path)) and not (is_local(path) and os.path.exists(path))
+
+
+def join(folder: str, *parts: str) -> str:
+    """Joins parts of a path, with and without a scheme."""
+    return "/".join([folder.rstrip("/") or "/", *parts])
+
+
+def _beam() -> Any:
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems
+
+
+def open_read(path: str) -> IO[bytes]:
+    """Opens a file for reading, seekable, its bytes as they are.
+
+    Raises:
+        OSError: it is missing or cannot be read (Beam's errors are OSErrors too).
+    """
+    if is_local(path):
+        return open(path, "rb")
+    # Beam would undo the compression of a .gz by itself.
+    return _beam().open(path, mime_type="application/octet-stream", compression_type="uncompressed")
+
+
+def read_bytes(path: str) -> bytes:
+    """Returns a file's content."""
+    with open_read(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def create(path: str) -> Iterator[IO[bytes]]:
+    """Writes a file that appears whole or not at all: a temporary name and a rename, or one object upload."""
+    if not is_local(path):
+        with _beam().create(path, mime_type="application/octet-stream", compression_type="uncompressed") as file:
+            yield file
+        return
+    target = pathlib.Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{TEMPORARY_MARK}{uuid.uuid4().hex}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Writes a file that appears whole or not at all."""
+    with create(path) as file:
+        file.write(data)
+
+
+def exists(path: str) -> bool:
+    """Says whether a file or a folder is there."""
+    return os.path.exists(path) if is_local(path) else _beam().exists(path) or any(list_folder(path))
+
+
+def is_folder(path: str) -> bool:
+    """Says whether a path is a folder; in a bucket, whether anything lies below it."""
+    return os.path.isdir(path) if is_local(path) else any(list_folder(path))
+
+
+def list_folder(folder: str) -> Iterator[FileInfo]:
+    """Yields all files below a folder; locally in sorted order, one folder at a time in memory."""
+    if is_local(folder):
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            for name in sorted(names):
+                if TEMPORARY_MARK not in name:
+                    yield _local_info(os.path.join(parent, name))
+    else:
+        yield from _match(join(folder, "**"))
+
+
+def list_glob(pattern: str) -> Iterator[FileInfo]:
+    """Yields the files that match a pattern (*, ?, [...], ** for any depth), in sorted order."""
+    if is_local(pattern):
+        for path in sorted(glob.iglob(pattern, recursive=True)):
+            if os.path.isfile(path):
+                yield _local_info(path)
+    else:
+        yield from _match(pattern)
+
+
+def stat(path: str) -> FileInfo:
+    """Returns the listing's row of one file.
+
+    Raises:
+        FileNotFoundError: it is missing.
+    """
+    if is_local(path):
+        os.stat(path)
+        return _local_info(path)
+    for info in _match(path):
+        return info
+    raise FileNotFoundError(path)
+
+
+def _local_info(path: str) -> FileInfo:
+    try:
+        status = os.stat(path)
+    except OSError:  # a dangling link: reading it will say so
+        return FileInfo(path, -1, "")
+    return FileInfo(path, status.st_size, f"mtime:{status.st_mtime_ns}")
+
+
+def _match(pattern: str) -> Iterator[FileInfo]:
+    for result in _beam().match([pattern]):
+        for metadata in sorted(result.metadata_list, key=lambda m: m.path):
+            yield FileInfo(metadata.path, metadata.size_in_bytes, f"mtime:{metadata.last_updated_in_seconds}")
+
+
+def delete(path: str) -> None:
+    """Deletes a file or a folder with all that is in it; no error if it is not there."""
+    if is_local(path):
+        if os.path.isdir(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            pathlib.Path(path).unlink(missing_ok=True)
+    elif exists(path):
+        _beam().delete([path, *(info.path for info in list_folder(path))])
+
+
+def check_writable(folder: str, flag: str = "--output") -> None:
+    """Writes and deletes a small file, so that a job does not find out at its end.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    probe = join(folder, f"{TEMPORARY_MARK}probe-{uuid.uuid4().hex}")
+    try:
+        write_bytes(probe, b"photochrom")
+        delete(probe)
+    except Exception as error:  # whatever a file system raises, the answer is the same
+        raise errors.UsageError(
+            f"{flag} {folder} cannot be written: {error}; choose another folder or give yourself the right to write"
+        ) from error

@@ -1,0 +1,58 @@
+"""Keys of inputs: stable names from which splits, shards, output names and messages are made.
+
+A file's key is its path from the folder that holds the input, as `cp -r` would name it: `--input /data/scans`
+gives `scans/box1/001.tif`. A member of an archive is `ARCHIVE!MEMBER`: `scans/box2.zip!p/002.jpg`.
+"""
+
+import hashlib
+import re
+
+from photochrom import errors
+
+SEPARATOR = "!"
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_ARCHIVE_BORDER = re.compile(r"(\.(?:zip|tar|tar\.\w+|t[gbx]z2?))!", re.IGNORECASE)
+_MAX_NAME_BYTES = 1024
+
+
+def digest(key: str, seed: int = 0) -> int:
+    """Returns a stable 64-bit digest: the same on every machine, runner and Python."""
+    text = f"{seed}\0{key}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+def fraction(key: str, seed: int = 0) -> float:
+    """Returns a stable, uniformly spread number in [0, 1)."""
+    return digest(key, seed) / 2**64
+
+
+def check_name(name: str) -> str:
+    """Returns the member's or file's name if it stays below the folder that it is written to.
+
+    Raises:
+        UnsafeName: it is empty, absolute, has a drive letter, a `..`, a NUL or a backslash, or is too long.
+    """
+    problem = (
+        "is empty" if not name
+        else "has a NUL" if "\0" in name
+        else "is absolute" if name.startswith("/")
+        else "has a drive letter" if _DRIVE.match(name)
+        else "has a backslash" if "\\" in name
+        else "has '..' or an empty part" if any(part in ("", "..") for part in name.split("/"))
+        else f"is longer than {_MAX_NAME_BYTES} bytes" if len(name.encode("utf-8", "surrogateescape")) > _MAX_NAME_BYTES
+        else ""
+    )  # fmt: skip
+    if problem:
+        raise errors.UnsafeName(f"the name {name[:100]!r} {problem}; expected a relative path below the archive")
+    return name
+
+
+def to_path(key: str) -> str:
+    """Returns the relative path that stands for a key: `scans/box.zip!p/1.jpg` -> `scans/box.zip/p/1.jpg`."""
+    return _ARCHIVE_BORDER.sub(r"\1/", key, count=1)
+
+
+def printable(text: str) -> str:
+    """Returns text that can go into JSON, a terminal or a log: undecodable bytes and control characters escaped."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)

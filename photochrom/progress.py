@@ -1,0 +1,109 @@
+"""Progress of a job on any runner: each worker process leaves a small file with its counts, the launcher adds them up.
+
+Beam shows no counters before a job ends on the local runner. These are for the eye alone; what counts is counted
+from the rows that the job writes.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import ClassVar
+
+from photochrom import files
+
+_WRITE_SECONDS = 1.0
+_LOG_SECONDS = 20.0
+_log = logging.getLogger("photochrom")
+
+
+class Tally:
+    """What this process has listed and finished, written to `folder` at most once a second. For several threads."""
+
+    _lock = threading.Lock()
+    _counts: ClassVar[dict[str, dict[str, int]]] = {}
+    _written: ClassVar[dict[str, float]] = {}
+
+    @classmethod
+    def add(cls, folder: str, name: str, count: int = 1) -> None:
+        """Adds to the count `name` (`listed` or `done`) of the job whose progress folder this is."""
+        with cls._lock:
+            counts = cls._counts.setdefault(folder, {"listed": 0, "done": 0})
+            counts[name] += count
+            now = time.monotonic()
+            if now - cls._written.get(folder, 0) < _WRITE_SECONDS:
+                return
+            cls._written[folder] = now
+            snapshot = json.dumps(counts).encode()
+        with contextlib.suppress(Exception):  # a job does not fail for want of a progress bar
+            files.write_bytes(files.join(folder, f"{socket.gethostname()}-{os.getpid()}.json"), snapshot)
+
+
+def read(folder: str) -> tuple[int, int]:
+    """Returns how many inputs have been listed and finished so far, over all workers."""
+    listed = done = 0
+    with contextlib.suppress(Exception):
+        for info in files.list_folder(folder):
+            counts = json.loads(files.read_bytes(info.path))
+            listed, done = listed + counts["listed"], done + counts["done"]
+    return listed, done
+
+
+@contextlib.contextmanager
+def shown(folder: str, title: str) -> Iterator[None]:
+    """Shows progress, rate and time left while the body runs: a bar on a terminal, a line now and then in a log."""
+    stop = threading.Event()
+    show = _show_bar if sys.stderr.isatty() else _show_lines
+    thread = threading.Thread(target=show, args=(folder, title, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        files.delete(folder)
+
+
+def _show_bar(folder: str, title: str, stop: threading.Event) -> None:
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    columns = (
+        rich_progress.TextColumn("{task.description}"), rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(), rich_progress.TextColumn("{task.fields[rate]}"),
+        rich_progress.TimeElapsedColumn(), rich_progress.TextColumn("left"), rich_progress.TimeRemainingColumn(),
+    )  # fmt: skip
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task, meter = bar.add_task(title, total=None, rate=""), _Meter()
+        while not stop.wait(0.5):
+            listed, done = read(folder)
+            bar.update(task, completed=done, total=listed or None, rate=f"{meter.rate(done):.1f}/s")
+
+
+def _show_lines(folder: str, title: str, stop: threading.Event) -> None:
+    meter = _Meter()
+    while not stop.wait(_LOG_SECONDS):
+        listed, done = read(folder)
+        rate = meter.rate(done)
+        left = f", {(listed - done) / rate:.0f} s left" if rate and listed > done else ""
+        _log.info("%s: %d of %d, %.1f/s%s", title, done, listed, rate, left)
+
+
+class _Meter:
+    """The rate since the first item was seen."""
+
+    def __init__(self) -> None:
+        self._start: tuple[float, int] | None = None
+
+    def rate(self, done: int) -> float:
+        now = time.monotonic()
+        if done and self._start is None:
+            self._start = now - 1.0, 0
+        if self._start is None:
+            return 0.0
+        return (done - self._start[1]) / (now - self._start[0])

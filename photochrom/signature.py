@@ -1,0 +1,15 @@
+"""The names, shapes and units that a model bundle and whoever runs it agree on.
+
+| tensor          | dtype, shape                                          | unit           |
+|-----------------|-------------------------------------------------------|----------------|
+| in `lightness`  | float32 [B, H, W, 1], H and W multiples of SIZE_STEP  | L*, 0..100     |
+| out `ab`        | float32 [B, H/s, W/s, 2]                              | CIE a*, b*     |
+| out `confidence`| float32 [B, H/s, W/s, 1]                              | 0..1           |
+"""
+
+NAME = "serving_default"
+LIGHTNESS = "lightness"
+AB = "ab"
+CONFIDENCE = "confidence"
+# H and W of the input are multiples of this, px: the deepest feature map of a backbone.
+SIZE_STEP = 32

@@ -1,0 +1,1 @@
+"""Image archives to Lab records: the Beam job `photochrom prepare`."""

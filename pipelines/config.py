@@ -1,0 +1,44 @@
+"""The settings of `photochrom prepare`."""
+
+import dataclasses
+from typing import Any
+
+from photochrom import signature
+from photochrom.settings import setting
+from pipelines import splits
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareConfig:
+    """Settings of the job; flags of the same names fill it."""
+
+    input: tuple[str, ...] = setting(
+        "photographs: a folder, glob, zip, tar, tar.gz or manifest (.txt, .csv, .jsonl; one source a row); repeatable",
+        group="what",
+        metavar="PATH",
+    )
+    output: str = setting("folder of the dataset; a run that was stopped is continued", group="what", metavar="DIR")
+    image_size: int = setting("side of the square records, px; a multiple of 32", 256, group="records")
+    ab_stride: int = setting("px of lightness for one px of ab, along each axis", 2, group="records", choices=(1, 2, 4))
+    split: str = setting("shares of the splits, which add up to 1", splits.DEFAULT, group="records")
+    num_shards: int = setting(
+        "shards of the largest split, the others in proportion; 0: one for 1000 inputs", 0, group="records"
+    )
+    compression: str = setting("of the TFRecord files", "none", group="records", choices=("none", "gzip"))
+    seed: int = setting("changes which key falls into which split and shard", 0, group="records")
+    max_pixels: int = setting("a larger photograph is refused by its header, px", 300_000_000, group="limits")
+
+    def __post_init__(self) -> None:
+        if self.image_size < signature.SIZE_STEP or self.image_size % signature.SIZE_STEP:
+            raise ValueError(f"--image_size is {self.image_size} px, expected a multiple of {signature.SIZE_STEP} px")
+        if self.num_shards < 0:
+            raise ValueError(f"--num_shards is {self.num_shards}, expected 0 or more")
+        if self.max_pixels < 1:
+            raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
+        splits.parse(self.split)
+
+    def record_settings(self) -> dict[str, Any]:
+        """Returns what decides the bytes of the dataset besides its inputs."""
+        values = dataclasses.asdict(self)
+        del values["input"], values["output"]
+        return values

@@ -1,0 +1,105 @@
+"""`photochrom prepare`: colour photographs -> Lab TFRecords, their statistics and a dataset card."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from photochrom import cli, errors, files, inputs, progress, settings
+from pipelines.config import PrepareConfig
+
+_log = logging.getLogger("photochrom")
+_SETTINGS_FILE = "prepare.json"
+_EPILOG = """\
+examples:
+  photochrom prepare --input photographs/ --input more.zip --output dataset
+  photochrom prepare --input 'gs://bucket/scans/**.jpg' --output gs://bucket/dataset \\
+      --runner=DataflowRunner --project=P --region=R --temp_location=gs://bucket/tmp --setup_file=./setup.py
+
+Flags that are not listed go to Beam: --runner, --direct_num_workers, --direct_running_mode and so on. The default
+is the local runner with a thread for each core. A photograph that is broken, too small or without colour costs
+itself alone: DIR/failures-*.jsonl says why.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this job's flags."""
+    parser = argparse.ArgumentParser(
+        prog="photochrom prepare",
+        description="Converts colour photographs into CIE-Lab TFRecords for training.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    settings.add_flags(parser, PrepareConfig)
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> Any:
+    """Runs the job and returns Beam's pipeline result.
+
+    Raises:
+        UsageError: a flag, an input or the output folder does not fit; nothing was done.
+        PhotochromError: no photograph could be used, or the rows do not add up.
+    """
+    flags, beam_flags = build_parser().parse_known_args(argv)
+    config = settings.from_flags(PrepareConfig, flags)
+    from photochrom import beam_io, quiet  # Beam and TensorFlow take seconds: after the flags are known to be good
+
+    options = beam_io.parse_options(beam_flags)
+    found = inputs.parse(config.input)
+    inputs.check_output_apart(found, config.output)
+    _claim_output(config)
+    quiet.import_tensorflow()
+    from pipelines import pipeline
+
+    with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "prepare"):
+        try:
+            result = beam_io.run(lambda root: pipeline.build(root, found, config), options)
+        finally:
+            files.delete(pipeline.scratch_folder(config))
+    _report(config)
+    return result
+
+
+def _claim_output(config: PrepareConfig) -> None:
+    """Writes the settings into a new output folder, or checks that they are those of the dataset already there."""
+    path = files.join(config.output, _SETTINGS_FILE)
+    wanted = config.record_settings()
+    if files.exists(path):
+        found = json.loads(files.read_bytes(path))
+        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        if differing:
+            name = differing[0]
+            raise errors.UsageError(
+                f"--output {config.output} holds a dataset made with --{name}={found.get(name)}, "
+                f"now it is {wanted[name]}; choose another folder, or the same settings to continue"
+            )
+    elif any(True for _ in files.list_folder(config.output)):
+        raise errors.UsageError(f"--output {config.output} holds other files; choose a new or an empty folder")
+    files.check_writable(config.output)
+    files.write_bytes(path, json.dumps(wanted, indent=2, sort_keys=True).encode())
+
+
+def _report(config: PrepareConfig) -> None:
+    info = json.loads(files.read_bytes(files.join(config.output, "dataset_info.json")))
+    refused = sum(info["refused"].values())
+    if info["inputs"] != info["examples"] + refused:
+        raise errors.PhotochromError(
+            f"{info['inputs']} inputs, but {info['examples']} records and {refused} refused: "
+            "this is a defect, please report it"
+        )
+    splits = ", ".join(f"{name} {split['examples']}" for name, split in info["splits"].items())
+    print(f"{config.output}: {info['examples']} records ({splits}) of {info['inputs']} inputs, {refused} refused")
+    for reason, count in info["refused"].items():
+        print(f"  refused {count:>8}  {reason}")
+    if not info["splits"].get("train", {}).get("examples"):
+        raise errors.PhotochromError(
+            f"no photograph could be used for training; {config.output}/failures-*.jsonl says why"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.call(run))

@@ -1,0 +1,160 @@
+"""A shard is the unit of work: one worker reads, decodes and writes it as a stream, whole or not at all.
+
+Beside OUT/train-00000-of-00004.tfrecord lie items-train-00000-of-00004.jsonl, failures-... if there are any, and
+shards/train-00000-of-00004.json: the digest of what went in and the shard's totals, written last. A shard whose
+plan digest is there already is kept as it is.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+import apache_beam as beam
+
+from photochrom import archives, beam_io, errors, files, keys, progress, settings
+from photochrom.archives import Source
+from photochrom.records import write_tfrecord
+from pipelines import photographs
+from pipelines.config import PrepareConfig
+from pipelines.splits import Shard
+
+
+def plan(sources: Iterable[Source]) -> list[Source]:
+    """Returns the sources of a shard in their order: by digest of the key, which is as good as shuffled.
+
+    A file that several inputs list is one source.
+    """
+    unique = {source.key: source for source in sorted(sources)}
+    return sorted(unique.values(), key=lambda source: (keys.digest(source.key), source.key))
+
+
+def plan_digest(sources: Iterable[Source], config: PrepareConfig) -> str:
+    """Returns the digest of all that decides a shard's bytes, as far as a listing can know it."""
+    listed = [(source.key, source.size, source.version) for source in sources]
+    return settings.digest([config.record_settings(), listed])
+
+
+class _Paths:
+    """Where the files of a shard lie."""
+
+    def __init__(self, config: PrepareConfig, shard: Shard):
+        self.records = files.join(config.output, file_name(shard, config))
+        self.items = files.join(config.output, f"items-{shard.name}.jsonl")
+        self.failures = files.join(config.output, f"failures-{shard.name}.jsonl")
+        self.summary = files.join(config.output, "shards", f"{shard.name}.json")
+
+
+def file_name(shard: Shard, config: PrepareConfig) -> str:
+    """Returns the name of a shard's file of records."""
+    return f"{shard.name}.tfrecord" + (".gz" if config.compression == "gzip" else "")
+
+
+class WriteShard(beam.DoFn):
+    """(Shard, sources) -> the shard's summary, its files written."""
+
+    def __init__(self, config: PrepareConfig, progress_folder: str):
+        self._config = config
+        self._progress_folder = progress_folder
+
+    def setup(self) -> None:
+        self._reader = archives.Reader(files.open_read)
+
+    def process(self, element: tuple[Shard, Iterable[Source]]) -> Iterator[dict[str, Any]]:
+        shard, sources = element[0], plan(element[1])
+        digest = plan_digest(sources, self._config)
+        paths = _Paths(self._config, shard)
+        summary = _kept(paths, digest)
+        if summary is None:
+            summary = self._write(shard, sources, digest, paths)
+            beam.metrics.Metrics.counter(type(self), "shards-written").inc()
+        else:
+            progress.Tally.add(self._progress_folder, "done", len(sources))
+            beam.metrics.Metrics.counter(type(self), "shards-kept").inc()
+        yield summary
+
+    def _write(self, shard: Shard, sources: list[Source], digest: str, paths: _Paths) -> dict[str, Any]:
+        items: list[dict[str, Any]] = []
+        failures: list[errors.Failure] = []
+        with _opened(paths.records, self._config.compression) as (stream, hasher):
+            for source in sources:
+                try:
+                    record, item = self._convert(source)
+                except errors.DataError as error:
+                    failures.append(source.failure or errors.Failure.of(source.key, "decode", error))
+                else:
+                    write_tfrecord(stream, record.to_example())
+                    items.append({**item, "split": shard.split, "shard": shard.name, "position": len(items)})
+                progress.Tally.add(self._progress_folder, "done")
+        files.write_bytes(paths.items, beam_io.to_json_lines(items))
+        _write_failures(paths.failures, failures)
+        summary = {
+            "name": shard.name,
+            "file": file_name(shard, self._config),
+            "split": shard.split,
+            "examples": len(items),
+            "inputs": len(sources),
+            "refused": dict(sorted(collections.Counter(f"{f.stage}:{f.reason}" for f in failures).items())),
+            "sha256": hasher.hexdigest(),
+            "plan_digest": digest,
+        }
+        files.write_bytes(paths.summary, json.dumps(summary, sort_keys=True).encode())
+        self._count(summary)
+        return summary
+
+    def _convert(self, source: Source) -> tuple[Any, dict[str, Any]]:
+        if source.failure:
+            raise errors.DataError(source.failure.message, source.failure.reason)
+        return photographs.to_record(source.key, self._reader.read(source), self._config)
+
+    def _count(self, summary: dict[str, Any]) -> None:
+        beam.metrics.Metrics.counter(type(self), "records-written").inc(summary["examples"])
+        for reason, count in summary["refused"].items():
+            beam.metrics.Metrics.counter(type(self), f"refused-{reason.replace(':', '-')}").inc(count)
+
+
+def _kept(paths: _Paths, digest: str) -> dict[str, Any] | None:
+    """Returns the summary of a shard that is there already, made from the same plan."""
+    with contextlib.suppress(OSError, ValueError):
+        summary = json.loads(files.read_bytes(paths.summary))
+        if summary["plan_digest"] == digest and files.exists(paths.records) and files.exists(paths.items):
+            return summary
+    return None
+
+
+def _write_failures(path: str, failures: list[errors.Failure]) -> None:
+    if failures:
+        files.write_bytes(path, beam_io.to_json_lines(dataclasses.asdict(failure) for failure in failures))
+    else:
+        files.delete(path)
+
+
+@contextlib.contextmanager
+def _opened(path: str, compression: str) -> Iterator[tuple[Any, Any]]:
+    """Opens a shard for writing; yields the stream to write to and the hasher of what lands in the file."""
+    with files.create(path) as file:
+        hashing = _HashingFile(file)
+        if compression == "gzip":
+            with gzip.GzipFile(filename="", mode="wb", fileobj=hashing, mtime=0, compresslevel=1) as stream:  # type: ignore[call-overload]
+                yield stream, hashing.hasher
+        else:
+            yield hashing, hashing.hasher
+
+
+class _HashingFile:
+    """Passes writes on and hashes them."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.hasher = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.hasher.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()

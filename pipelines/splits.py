@@ -1,0 +1,65 @@
+"""Which input falls into which split and shard: arithmetic on stable digests of keys, without Beam."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+from photochrom import keys
+
+DEFAULT = "train=0.9,validation=0.05,test=0.05"
+NAMES = ("train", "validation", "test")
+_INPUTS_PER_SHARD = 1000
+
+
+class Shard(NamedTuple):
+    """One file of a split."""
+
+    split: str
+    number: int
+    num_shards: int
+
+    @property
+    def name(self) -> str:
+        """The file's name without its end, as TensorFlow Datasets writes it."""
+        return f"{self.split}-{self.number:05d}-of-{self.num_shards:05d}"
+
+
+def parse(text: str) -> dict[str, float]:
+    """Parses `train=0.9,validation=0.1`.
+
+    Raises:
+        ValueError: a name or number is off, or the shares do not add up to 1.
+    """
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.strip().partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise ValueError(f"--split has {part!r}, expected NAME=SHARE such as {DEFAULT}") from None
+        if name not in NAMES or not 0 <= shares[name] <= 1:
+            raise ValueError(f"--split has {part!r}, expected a name of {', '.join(NAMES)} and a share between 0 and 1")
+    if not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
+        raise ValueError(f"--split {text} adds up to {sum(shares.values()):g}, expected 1; for example {DEFAULT}")
+    return {name: share for name, share in shares.items() if share}
+
+
+def count_shards(shares: dict[str, float], num_shards: int, inputs: int) -> dict[str, int]:
+    """Returns the number of shards of each split.
+
+    Args:
+        shares: split -> share.
+        num_shards: of the largest split; 0 for one for each 1000 inputs.
+        inputs: how many there are in all.
+    """
+    largest = max(shares.values())
+    num_shards = num_shards or math.ceil(inputs * largest / _INPUTS_PER_SHARD) or 1
+    return {name: max(1, round(num_shards * share / largest)) for name, share in shares.items()}
+
+
+def assign(key: str, shares: dict[str, float], counts: dict[str, int], seed: int) -> Shard:
+    """Returns the shard that a key falls into: the same for the same key, whatever else there is."""
+    position = keys.fraction(key, seed)
+    edges = itertools.accumulate(shares.values())
+    name = next((name for name, edge in zip(shares, edges, strict=True) if position < edge), next(reversed(shares)))
+    return Shard(name, keys.digest(key, seed) % counts[name], counts[name])

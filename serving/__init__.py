@@ -1,0 +1,1 @@
+"""Grayscale archives and a model bundle to coloured copies: the Beam job `photochrom colorize`."""

@@ -1,0 +1,84 @@
+"""`photochrom colorize`: grayscale archive + model bundle -> coloured copies + manifest."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from photochrom import bundle, cli, errors, files, inputs, progress, settings
+from serving.config import ColorizeConfig
+
+_EPILOG = """\
+examples:
+  photochrom colorize --input scans/ --input box7.zip --model model/bundle --output coloured
+  photochrom colorize --input list.csv --model bundle --output coloured --max_failures=1%
+
+Every input ends as one row of DIR/manifest/items-*.jsonl: done, skipped or failed, with a reason. The same command
+again does only what is new, changed or failed. Flags that are not listed go to Beam: --runner, --direct_num_workers,
+--setup_file and so on; the default is the local runner with a thread for each core.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this job's flags."""
+    parser = argparse.ArgumentParser(
+        prog="photochrom colorize",
+        description="Colorizes an archive of black-and-white scans; sizes, formats and folders are kept.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    settings.add_flags(parser, ColorizeConfig)
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> Any:
+    """Runs the job and returns Beam's pipeline result.
+
+    Raises:
+        UsageError: a flag, an input, the bundle or the output folder does not fit; nothing was done.
+        TooManyFailures: the job finished, more inputs failed than `max_failures`.
+    """
+    flags, beam_flags = build_parser().parse_known_args(argv)
+    config = settings.from_flags(ColorizeConfig, flags)
+    model = bundle.open_bundle(config.model)
+    from photochrom import beam_io, quiet  # Beam takes seconds: after the flags are known to be good
+
+    options = beam_io.parse_options(beam_flags)
+    found = inputs.parse(config.input)
+    inputs.check_output_apart(found, config.output)
+    files.check_writable(config.output)
+    quiet.import_tensorflow()
+    from serving import pipeline
+
+    with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "colorize"):
+        try:
+            result = beam_io.run(lambda root: pipeline.build(root, found, config, model), options)
+        finally:
+            files.delete(pipeline.scratch_folder(config))
+    _report(config)
+    return result
+
+
+def _report(config: ColorizeConfig) -> None:
+    from serving import manifest
+
+    summary = manifest.read_summary(config.output)
+    print(
+        f"{config.output}: {summary['listed']} inputs: {summary['done']} done, "
+        f"{summary['skipped']} skipped, {summary['failed']} failed"
+    )
+    for reason, count in summary["reasons"].items():
+        status, _, code = reason.partition(":")
+        if code:
+            print(f"  {status:8} {count:>8}  {code}")
+    print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
+    if not config.allows(summary["failed"], summary["listed"]):
+        raise errors.TooManyFailures(
+            f"{summary['failed']} of {summary['listed']} inputs failed, --max_failures allows {config.max_failures}; "
+            f"the rows with status failed in {config.output}/manifest say why"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.call(run))

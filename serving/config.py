@@ -1,0 +1,62 @@
+"""The settings of `photochrom colorize`."""
+
+import dataclasses
+import re
+
+from photochrom import __version__
+from photochrom.settings import digest, setting
+
+_FAILURES = re.compile(r"^(\d+)(%?)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class ColorizeConfig:
+    """Settings of the job; flags of the same names fill it."""
+
+    input: tuple[str, ...] = setting(
+        "scans: a folder, glob, zip, tar, tar.gz or manifest (.txt, .csv, .jsonl; one source a row); repeatable",
+        group="what",
+        metavar="PATH",
+    )
+    output: str = setting(
+        "folder for DIR/images and DIR/manifest; the originals are never touched", group="what", metavar="DIR"
+    )
+    model: str = setting(
+        "model bundle, as `photochrom train` writes it (MODEL_DIR/bundle)", group="what", metavar="BUNDLE"
+    )
+    color_inputs: str = setting(
+        "what to do with a picture that has colours already; toned ones (sepia) count as black and white",
+        "skip",
+        group="pictures",
+        choices=("skip", "colorize", "copy"),
+    )
+    retry: str = setting(
+        "what an earlier run of the same output left, to do again",
+        "failed",
+        group="runs",
+        choices=("failed", "all", "none"),
+    )
+    batch_size: int = setting("pictures that the model gets at once", 16, group="runs")
+    max_pixels: int = setting("a larger scan is refused by its header, px", 300_000_000, group="limits")
+    max_failures: str = setting(
+        "failed inputs, as a number or a share (5%), above which the exit status is 3", "10%", group="limits"
+    )
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"--batch_size is {self.batch_size}, expected 1 or more")
+        if self.max_pixels < 1:
+            raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
+        if not _FAILURES.match(self.max_failures):
+            raise ValueError(
+                f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%"
+            )
+
+    def allows(self, failed: int, listed: int) -> bool:
+        """Says whether so many failed inputs are within `max_failures`."""
+        number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
+        return failed <= int(number) * (listed / 100 if percent else 1)
+
+    def output_digest(self) -> str:
+        """Returns the digest of the settings on which the pixels of an output depend."""
+        return digest({"color_inputs": self.color_inputs, "max_pixels": self.max_pixels, "version": __version__})

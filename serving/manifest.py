@@ -1,0 +1,119 @@
+"""The manifest: for every input exactly one row, `done`, `skipped` or `failed`, with a reason.
+
+OUT/manifest/items-00000-of-00002.jsonl ... hold the rows, OUT/manifest/summary.json their totals. Rows are written
+once all of them are there, and checked by key against the listing: a run that does not add up fails.
+"""
+
+import collections
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from photochrom import beam_io, errors, files, keys
+from photochrom.archives import Source
+
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+_ROWS_PER_FILE = 50_000
+Row = dict[str, Any]
+
+
+def row(source: Source, status: str, *, reason: str = "", stage: str = "", message: str = "", **values: Any) -> Row:
+    """Returns a row with every field that rows have."""
+    fields: Row = {
+        "key": source.key,
+        "status": status,
+        "reason": reason,
+        "stage": stage,
+        "message": message,
+        "source": keys.printable(source.path),
+        "source_sha256": "",
+        "source_bytes": max(source.size, 0),
+        "output": "",
+        "output_sha256": "",
+        "model_digest": "",
+        "settings_digest": "",
+        "height": 0,
+        "width": 0,
+        "format": "",
+        "chroma": 0.0,
+        "spread": 0.0,
+        "confidence": 0.0,
+        "notes": [],
+    }
+    unknown = set(values) - set(fields)
+    if unknown:
+        raise ValueError(f"a row has no field {', '.join(sorted(unknown))}")
+    return {**fields, **values}
+
+
+def failed(source: Source, stage: str, error: errors.DataError, **values: Any) -> Row:
+    """Returns the row of an input that came to grief at `stage`."""
+    return row(source, FAILED, reason=error.reason, stage=stage, message=str(error), **values)
+
+
+def folder(output: str) -> str:
+    """Returns where the manifest of an output folder lies."""
+    return files.join(output, "manifest")
+
+
+def read(output: str) -> Iterator[Row]:
+    """Yields the rows that earlier runs left in an output folder."""
+    for info in files.list_glob(files.join(folder(output), "items-*.jsonl")):
+        yield from beam_io.read_json_lines(info.path)
+
+
+def shard_of(key: str, total: int) -> tuple[int, int]:
+    """Returns (index, count) of the file that holds the row of a key, among `total` rows."""
+    count = max(1, math.ceil(total / _ROWS_PER_FILE))
+    return keys.digest(key) % count, count
+
+
+def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str) -> Row:
+    """Checks that each listed key has one row, writes the rows in order of keys, and returns their totals.
+
+    Raises:
+        PhotochromError: keys without a row, with several, or rows without a key.
+    """
+    (index, count), groups = element
+    listed, rows = sorted(set(groups["listed"])), sorted(groups["rows"], key=lambda r: r["key"])
+    _check_keys(listed, [r["key"] for r in rows])
+    name = f"items-{index:05d}-of-{count:05d}.jsonl"
+    files.write_bytes(files.join(folder(output), name), beam_io.to_json_lines(rows))
+    return {"file": name, "listed": len(listed), "counts": _count(rows)}
+
+
+def _check_keys(listed: list[str], found: list[str]) -> None:
+    if listed != found:
+        counts = collections.Counter(found)
+        wrong = sorted({k for k in listed if counts[k] != 1} | (set(found) - set(listed)))
+        raise errors.PhotochromError(
+            f"the run does not add up: {len(wrong)} keys without exactly one row, such as {wrong[:5]}"
+        )
+
+
+def _count(rows: Iterable[Row]) -> dict[str, int]:
+    return dict(sorted(collections.Counter(f"{r['status']}:{r['reason']}" for r in rows).items()))
+
+
+def write_summary(_: Any, shards: Iterable[Row], output: str) -> Row:
+    """Adds up the totals, deletes files of an earlier, differently cut manifest, writes and returns the summary."""
+    shards = list(shards)
+    counts: collections.Counter[str] = collections.Counter()
+    for shard in shards:
+        counts.update(shard["counts"])
+    status = {
+        name: sum(n for key, n in counts.items() if key.startswith(f"{name}:")) for name in (DONE, SKIPPED, FAILED)
+    }
+    summary = {"listed": sum(shard["listed"] for shard in shards), **status, "reasons": dict(sorted(counts.items()))}
+    current = {shard["file"] for shard in shards}
+    for info in list(files.list_glob(files.join(folder(output), "items-*.jsonl"))):
+        if info.path.rsplit("/", 1)[1] not in current:
+            files.delete(info.path)
+    files.write_bytes(files.join(folder(output), "summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
+    return summary
+
+
+def read_summary(output: str) -> Row:
+    """Returns the totals of the last run."""
+    return json.loads(files.read_bytes(files.join(folder(output), "summary.json")))

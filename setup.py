@@ -1,0 +1,40 @@
+"""Packaging. Beam stages this file to workers (`--setup_file=./setup.py`); only install_requires reaches them."""
+
+import pathlib
+import re
+
+import setuptools
+
+_HERE = pathlib.Path(__file__).parent
+_VERSION = re.search(r'__version__ = "(.+)"', (_HERE / "photochrom/__init__.py").read_text()).group(1)
+
+setuptools.setup(
+    name="photochrom",
+    version=_VERSION,
+    description="Colorizes archives of black-and-white photographs: Beam pipelines, a Keras trainer, batch inference",
+    long_description=(_HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    # One by one: these names are installed beside other people's.
+    packages=["photochrom", "pipelines", "trainer", "serving"],
+    package_data={"photochrom": ["samples/*", "samples/*/*", "samples/*/*/*"]},
+    install_requires=[
+        "apache-beam[gcp]~=2.77.0",
+        "tensorflow~=2.21.0",
+        "tensorflow-transform~=1.21.0",
+        "keras~=3.15",
+        "pillow>=12,<13",
+        "google-cloud-storage>=3,<4",
+        "google-crc32c>=1.6,<2",
+        "numpy>=2,<3",
+        "opencv-python-headless>=4.10",
+        "scikit-image>=0.25",
+        "matplotlib>=3.9,<4",
+        "rich>=13",
+    ],
+    extras_require={
+        "dev": ["pytest>=9,<10", "pytest-xdist>=3,<4", "ruff>=0.17,<0.18", "mypy>=2,<3", "build>=1"],
+    },
+    entry_points={"console_scripts": ["photochrom=photochrom.cli:main"]},
+)
