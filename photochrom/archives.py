@@ -55,9 +55,9 @@ class Source:
     failure: errors.Failure | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
-    def failed(cls, key: str, path: str, stage: str, error: errors.DataError) -> "Source":
-        """Returns the source that stands for an input which cannot be read."""
-        return cls(key, path, failure=errors.Failure.of(key, stage, error))
+    def failed(cls, key: str, path: str, error: errors.DataError) -> "Source":
+        """Returns the source that stands for an input of which the listing already knows that it cannot be read."""
+        return cls(key, path, failure=errors.Failure(key, "list", error.reason, str(error)))
 
 
 def is_archive(path: str) -> bool:
@@ -91,7 +91,7 @@ def list_members(
             yield from _list_tar(file, path, key)
     except _ARCHIVE_ERRORS as error:
         broken = errors.ReadError(f"broken archive: {type(error).__name__}: {error}", "broken_archive")
-        yield Source.failed(key, path, "list", broken)
+        yield Source.failed(key, path, broken)
 
 
 def _list_zip(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
@@ -133,7 +133,7 @@ def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[S
             source = _screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
             if source.failure is None and written + info.size > spool.limit:
                 bomb = errors.TooLarge(f"the archive unpacks to more than {spool.limit} bytes: a decompression bomb?")
-                source = Source.failed(source.key, path, "list", bomb)
+                source = Source.failed(source.key, path, bomb)
             if source.failure is None:
                 content = archive.extractfile(info)
                 assert content is not None  # a regular file has content
@@ -153,7 +153,7 @@ def _screened(names: "_Names", path: str, name: str, size: int, plain: bool = Tr
         if not is_first:
             raise errors.ReadError(f"the archive holds {name!r} more than once", "duplicate_name")
     except errors.DataError as error:
-        return Source.failed(key, path, "list", error)
+        return Source.failed(key, path, error)
     return Source(key, path, size=size, **where)
 
 

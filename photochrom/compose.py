@@ -35,5 +35,5 @@ def compose(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     rows = max(1, _BLOCK_PIXELS // width)
     for top in range(0, height, rows):
         block = slice(top, top + rows)
-        rgb[block] = color.lab_to_rgb(np.dstack([lightness[block], full_ab[block]]))
+        rgb[block] = color.lab_to_rgb(cv2.merge([lightness[block], full_ab[block]]))
     return rgb

@@ -37,28 +37,31 @@ class TooManyFailures(PhotochromError):
 
 
 class DataError(PhotochromError):
-    """Bad data. `reason` is a short code for counting, the message says it to a person."""
+    """Bad data. `stage` and `reason` are short codes for counting, the message says it to a person."""
 
+    stage = "decode"
     reason = "bad_data"
 
-    def __init__(self, message: str, reason: str = ""):
+    def __init__(self, message: str, reason: str = "", stage: str = ""):
         super().__init__(message)
-        if reason:
-            self.reason = reason
+        self.reason = reason or self.reason
+        self.stage = stage or self.stage
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.reason)
+        return type(self), (str(self), self.reason, self.stage)
 
 
 class ReadError(DataError):
     """The file or the archive member could not be read."""
 
+    stage = "read"
     reason = "unreadable"
 
 
 class UnsafeName(DataError):
     """A member's name would leave the output folder."""
 
+    stage = "list"
     reason = "unsafe_name"
 
 
@@ -89,12 +92,14 @@ class TooSmall(DataError):
 class Colourless(DataError):
     """No colour to learn from; the reason is `grayscale` or `toned`."""
 
+    stage = "screen"
     reason = "grayscale"
 
 
 class ModelError(DataError):
     """The model failed on this image."""
 
+    stage = "infer"
     reason = "inference"
 
 
@@ -108,6 +113,10 @@ class Failure:
     message: str
 
     @classmethod
-    def of(cls, key: str, stage: str, error: DataError) -> "Failure":
-        """Returns the failure that `error` means for `key` at `stage`."""
-        return cls(key, stage, error.reason, str(error))
+    def of(cls, key: str, error: DataError) -> "Failure":
+        """Returns the failure that `error` means for `key`."""
+        return cls(key, error.stage, error.reason, str(error))
+
+    def to_error(self) -> DataError:
+        """Returns an error that says the same."""
+        return DataError(self.message, self.reason, self.stage)

@@ -155,7 +155,7 @@ def expand(listed: Listed, spool_folder: str) -> Iterator[Source]:
         yield archive
     for key in sorted(wanted):
         yield Source.failed(
-            key, archive.path, "list", errors.ReadError("the archive holds no such member", "not_found")
+            key, archive.path, errors.ReadError("the archive holds no such member", "not_found")
         )
 
 
@@ -170,7 +170,7 @@ def _members(archive: Source, spool_folder: str) -> Iterator[Source]:
         with files.open_read(archive.path) as file:
             yield from archives.list_members(file, archive.path, archive.key, spool)
     except OSError as error:
-        yield Source.failed(archive.key, archive.path, "list", errors.ReadError(f"cannot be read: {error}"))
+        yield Source.failed(archive.key, archive.path, errors.ReadError(f"cannot be read: {error}"))
 
 
 def inside(path: str, folder: str) -> bool:

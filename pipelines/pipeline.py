@@ -53,10 +53,10 @@ def _count(sources: beam.PCollection) -> beam.PCollection:
     return sources | "Count" >> beam.combiners.Count.Globally()
 
 
-def _assign(source: Source, total: int, config: PrepareConfig) -> tuple[splits.Shard, Source]:
+def _assign(source: Source, total: int, config: PrepareConfig) -> tuple[tuple[str, int, int], Source]:
     shares = splits.parse(config.split)
     counts = splits.count_shards(shares, config.num_shards, total)
-    return splits.assign(source.key, shares, counts, config.seed), source
+    return tuple(splits.assign(source.key, shares, counts, config.seed)), source
 
 
 def build(pipeline: beam.Pipeline, inputs: list[Input], config: PrepareConfig) -> Any:

@@ -64,8 +64,8 @@ class WriteShard(beam.DoFn):
     def setup(self) -> None:
         self._reader = archives.Reader(files.open_read)
 
-    def process(self, element: tuple[Shard, Iterable[Source]]) -> Iterator[dict[str, Any]]:
-        shard, sources = element[0], plan(element[1])
+    def process(self, element: tuple[tuple[str, int, int], Iterable[Source]]) -> Iterator[dict[str, Any]]:
+        shard, sources = Shard(*element[0]), plan(element[1])
         digest = plan_digest(sources, self._config)
         paths = _Paths(self._config, shard)
         summary = _kept(paths, digest)
@@ -85,7 +85,7 @@ class WriteShard(beam.DoFn):
                 try:
                     record, item = self._convert(source)
                 except errors.DataError as error:
-                    failures.append(source.failure or errors.Failure.of(source.key, "decode", error))
+                    failures.append(errors.Failure.of(source.key, error))
                 else:
                     write_tfrecord(stream, record.to_example())
                     items.append({**item, "split": shard.split, "shard": shard.name, "position": len(items)})
@@ -108,7 +108,7 @@ class WriteShard(beam.DoFn):
 
     def _convert(self, source: Source) -> tuple[Any, dict[str, Any]]:
         if source.failure:
-            raise errors.DataError(source.failure.message, source.failure.reason)
+            raise source.failure.to_error()
         return photographs.to_record(source.key, self._reader.read(source), self._config)
 
     def _count(self, summary: dict[str, Any]) -> None:

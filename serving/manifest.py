@@ -47,9 +47,9 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
     return {**fields, **values}
 
 
-def failed(source: Source, stage: str, error: errors.DataError, **values: Any) -> Row:
-    """Returns the row of an input that came to grief at `stage`."""
-    return row(source, FAILED, reason=error.reason, stage=stage, message=str(error), **values)
+def failed(source: Source, error: errors.DataError, **values: Any) -> Row:
+    """Returns the row of an input that came to grief."""
+    return row(source, FAILED, reason=error.reason, stage=error.stage, message=str(error), **values)
 
 
 def folder(output: str) -> str:

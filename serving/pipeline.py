@@ -69,8 +69,7 @@ class ColorizeArchive(beam.PTransform):
                 raise colors
             return _write_output(scan, colors, self.config, self.bundle, known)
         except errors.DataError as error:
-            stage = "infer" if isinstance(error, errors.ModelError) else "write"
-            return manifest.failed(scan.source, stage, error, **known)
+            return manifest.failed(scan.source, error, **known)
 
     def _write_manifest(self, sources: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
         total = beam.pvalue.AsSingleton(sources | "CountSources" >> beam.combiners.Count.Globally())
@@ -119,13 +118,12 @@ class ReadScan(beam.DoFn):
         try:
             result = self._read(source, rows[0] if rows else None)
         except errors.DataError as error:
-            stage = source.failure.stage if source.failure else "decode"
-            result = _failed_row(source, stage, error, self._config)
+            result = _failed_row(source, error)
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(_ROWS, result)
 
     def _read(self, source: Source, earlier: Row | None) -> Scan | Row:
         if source.failure:
-            raise errors.DataError(source.failure.message, source.failure.reason)
+            raise source.failure.to_error()
         data = self._reader.read(source)
         if earlier and self._is_current(earlier, data):
             beam.metrics.Metrics.counter(ColorizeArchive, "rows-kept").inc()
@@ -152,12 +150,12 @@ class ReadScan(beam.DoFn):
         return not earlier["output"] or files.exists(files.join(self._config.output, earlier["output"]))
 
 
-def _failed_row(source: Source, stage: str, error: errors.DataError, config: ColorizeConfig) -> Row:
+def _failed_row(source: Source, error: errors.DataError) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
     suffix = "." + source.key.lower().rpartition(".")[2]
     if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
         return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error))
-    return manifest.failed(source, stage, error)
+    return manifest.failed(source, error)
 
 
 def _known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]:
@@ -197,7 +195,7 @@ def _write_file(path: str, data: bytes) -> None:
         files.write_bytes(path, data)
     except OSError as error:
         if error.errno in _NAME_ERRORS:
-            raise errors.DataError(f"cannot be written under its name: {error}", "unwritable_name") from error
+            raise errors.DataError(f"cannot be written under its name: {error}", "unwritable_name", "write") from error
         raise
 
 

@@ -1,0 +1,46 @@
+"""Photographs that the tests share: real ones that scikit-image carries, so that no test needs the network."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, np.ndarray]:
+    """Name -> [H, W, 3] uint8 colour photograph."""
+    return {name: getattr(skimage.data, name)() for name in ("astronaut", "coffee", "chelsea", "rocket")}
+
+
+@pytest.fixture(scope="session")
+def photo_folder(photographs, tmp_path_factory) -> pathlib.Path:
+    """A folder of 24 colour photographs: crops of the real ones, with different keys."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    for name, rgb in photographs.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(6):
+            top, left = 20 * i, 15 * i
+            crop = np.ascontiguousarray(rgb[top : top + 200, left : left + 240])
+            Image.fromarray(crop).save(folder / name / f"{i}.jpg", quality=92)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gray_folder(photographs, tmp_path_factory) -> pathlib.Path:
+    """A folder of gray scans: of several shapes, formats and depths, one toned, one broken, one no image."""
+    folder = tmp_path_factory.mktemp("scans") / "scans"
+    (folder / "box1").mkdir(parents=True)
+    gray = {name: Image.fromarray(rgb).convert("L") for name, rgb in photographs.items()}
+    gray["astronaut"].save(folder / "box1" / "square.jpg", dpi=(300, 300))
+    gray["coffee"].save(folder / "box1" / "wide.png")
+    gray["chelsea"].crop((0, 0, 120, 300)).save(folder / "tall.tif", compression="tiff_lzw")
+    gray["rocket"].save(folder / "lossy.webp")
+    Image.fromarray(np.asarray(gray["coffee"]).astype(np.uint16) * 257).save(folder / "deep.png")
+    sepia = np.asarray(gray["chelsea"])[:, :, None] * np.array([1.0, 0.86, 0.68])
+    Image.fromarray(sepia.astype(np.uint8)).save(folder / "sepia.jpg", quality=95)
+    Image.fromarray(photographs["coffee"]).save(folder / "colour.jpg")
+    (folder / "broken.jpg").write_bytes((folder / "box1" / "square.jpg").read_bytes()[:4000])
+    (folder / "notes.txt").write_text("no picture")
+    return folder

@@ -1,0 +1,167 @@
+"""Whole runs of the job on real photographs."""
+
+import hashlib
+import json
+import pathlib
+import tarfile
+import zipfile
+
+import pytest
+import tensorflow as tf
+
+from photochrom import errors
+from pipelines import prepare
+
+SPLIT = "--split=train=0.7,validation=0.3"
+SIZE = "--image_size=64"
+
+
+def run(inputs, output, *flags):
+    return prepare.run([*(f"--input={path}" for path in inputs), f"--output={output}", SIZE, SPLIT, *flags])
+
+
+def digests(folder: pathlib.Path, *patterns: str) -> dict[str, str]:
+    paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def rows(folder: pathlib.Path, kind: str) -> list[dict]:
+    return [
+        json.loads(line) for path in sorted(folder.glob(f"{kind}-*.jsonl")) for line in path.read_text().splitlines()
+    ]
+
+
+@pytest.fixture
+def archives(photo_folder, tmp_path):
+    """The same photographs as zip, tar, tar.gz and manifest, with some bad members in each."""
+    paths = sorted(photo_folder.rglob("*.jpg"))
+    with zipfile.ZipFile(tmp_path / "box.zip", "w") as box:
+        for path in paths[:8]:
+            box.write(path, path.relative_to(photo_folder).as_posix())
+        box.writestr("../escape.jpg", paths[0].read_bytes())
+        box.writestr("gone.jpg", paths[0].read_bytes()[:500])
+    for name, mode, members in (("plain.tar", "w", paths[8:12]), ("roll.tar.gz", "w:gz", paths[12:16])):
+        with tarfile.open(tmp_path / name, mode) as roll:
+            for path in members:
+                roll.add(path, path.relative_to(photo_folder).as_posix())
+    listed = [str(path) for path in paths[16:]] + [str(tmp_path / "missing.jpg")]
+    (tmp_path / "list.txt").write_text("\n".join(listed) + "\n")
+    return [tmp_path / name for name in ("box.zip", "plain.tar", "roll.tar.gz", "list.txt")]
+
+
+def test_every_kind_of_input_ends_as_a_record_or_a_reason(archives, tmp_path):
+    output = tmp_path / "dataset"
+    result = run(archives, output)
+    info = json.loads((output / "dataset_info.json").read_text())
+    assert (info["inputs"], info["examples"]) == (27, 24)
+    assert info["refused"] == {"list:unsafe_name": 1, "read:not_found": 1, "decode:undecodable": 1}
+    items, failures = rows(output, "items"), rows(output, "failures")
+    keys = [row["key"] for row in items + failures]
+    assert len(keys) == len(set(keys)) == 27
+    assert {"box.zip!../escape.jpg", "box.zip!gone.jpg"} <= {row["key"] for row in failures}
+    assert "roll.tar.gz!coffee/0.jpg" in {row["key"] for row in items} or any("roll.tar.gz!" in k for k in keys)
+    assert not (output / ".prepare").exists()
+    counters = {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
+    assert counters["records-written"] + sum(v for k, v in counters.items() if k.startswith("refused-")) == 27
+
+
+def test_shards_can_be_read_by_tensorflow_alone(dataset):
+    path, examples = dataset
+    info = json.loads((path / "dataset_info.json").read_text())
+    for split in ("train", "validation"):
+        files = [str(path / name) for name in info["splits"][split]["files"]]
+        read = [item.numpy() for item in tf.data.TFRecordDataset(files)]
+        assert [len(list(tf.data.TFRecordDataset(f))) for f in files] == info["splits"][split]["shard_lengths"]
+        assert read == [example.to_example() for example in examples[split]]
+
+
+def test_positions_in_items_are_those_in_the_shards(dataset):
+    path, _ = dataset
+    by_place = {(row["shard"], row["position"]): row["key"] for row in rows(path, "items")}
+    for file in sorted(path.glob("*.tfrecord")):
+        for position, serialized in enumerate(tf.data.TFRecordDataset(str(file))):
+            key = tf.train.Example.FromString(serialized.numpy()).features.feature["key"].bytes_list.value[0]
+            assert by_place[file.stem, position] == key.decode()
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [
+        ("--direct_num_workers=1", "--direct_running_mode=in_memory"),
+        ("--direct_num_workers=3", "--direct_running_mode=multi_processing"),
+    ],
+)
+def test_bytes_do_not_depend_on_the_workers(dataset, photo_folder, tmp_path, workers):
+    path, _ = dataset  # made by two threads
+    run([photo_folder], tmp_path / "again", "--num_shards=2", *workers)
+    patterns = ("*.tfrecord", "items-*.jsonl", "dataset_info.json", "statistics/statistics.json", "features.json")
+    assert digests(tmp_path / "again", *patterns) == digests(path, *patterns)
+
+
+def test_gzip_holds_the_same_records(dataset, photo_folder, tmp_path):
+    _, examples = dataset
+    run([photo_folder], tmp_path / "gz", "--num_shards=2", "--compression=gzip")
+    paths = sorted(map(str, (tmp_path / "gz").glob("train-*.tfrecord.gz")))
+    read = [item.numpy() for item in tf.data.TFRecordDataset(paths, compression_type="GZIP")]
+    assert read == [example.to_example() for example in examples["train"]]
+
+
+def test_second_run_keeps_finished_shards_and_mends_a_missing_one(photo_folder, tmp_path):
+    output = tmp_path / "dataset"
+    run([photo_folder], output, "--num_shards=2")
+    before = digests(output, "*.tfrecord", "dataset_info.json")
+    kept = output / "train-00000-of-00002.tfrecord"
+    written = kept.stat().st_mtime_ns
+    (output / "train-00001-of-00002.tfrecord").unlink()
+    (output / "dataset_info.json").unlink()
+    result = run([photo_folder], output, "--num_shards=2")
+    assert digests(output, "*.tfrecord", "dataset_info.json") == before
+    assert kept.stat().st_mtime_ns == written
+    counters = {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
+    assert counters["shards-kept"] == 2 and counters["shards-written"] == 1
+
+
+def test_photographs_that_are_all_gray_are_an_error_that_says_so(gray_folder, tmp_path):
+    with pytest.raises(errors.PhotochromError, match="no photograph could be used for training"):
+        run([gray_folder / "box1"], tmp_path / "dataset")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--image_size=100"], "--image_size is 100 px, expected a multiple of 32 px"),
+        (["--split=train=0.5,test=0.1"], "adds up to 0.6, expected 1"),
+        (["--num_shards=-1"], "--num_shards is -1"),
+        (["--no_such_flag=1"], "unknown flag '--no_such_flag=1'"),
+        (["--input=/no/such/folder"], "--input /no/such/folder does not exist"),
+        (["--input=/no/such/*.jpg"], "matches no file"),
+    ],
+)
+def test_usage_errors_come_before_any_work(photo_folder, tmp_path, flags, message):
+    with pytest.raises(errors.UsageError, match=message):
+        prepare.run([f"--input={photo_folder}", f"--output={tmp_path / 'out'}", SIZE, SPLIT, *flags])
+    assert not (tmp_path / "out").exists()
+
+
+def test_refuses_an_output_folder_of_another_dataset(dataset, photo_folder):
+    path, _ = dataset
+    with pytest.raises(errors.UsageError, match="made with --image_size=64, now it is 128; choose another folder"):
+        run([photo_folder], path, "--image_size=128")
+
+
+def test_refuses_an_output_folder_with_other_files(photo_folder, tmp_path):
+    (tmp_path / "thesis.doc").write_text("mine")
+    with pytest.raises(errors.UsageError, match="holds other files"):
+        run([photo_folder], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_refuses_an_output_that_cannot_be_written(photo_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.UsageError, match="cannot be written"):
+        run([photo_folder], tmp_path / "file" / "out")
+
+
+def test_refuses_an_output_inside_the_input(photo_folder):
+    with pytest.raises(errors.UsageError, match="lies inside --input"):
+        run([photo_folder], photo_folder / "dataset")

@@ -1,0 +1,62 @@
+import collections
+
+import pytest
+
+from pipelines import splits
+from pipelines.splits import Shard
+
+SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+def test_parse_reads_shares_and_drops_empty_ones():
+    assert splits.parse("train=0.9, validation=0.1,test=0") == {"train": 0.9, "validation": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train=0.9,validation=0.2", r"adds up to 1\.1, expected 1"),
+        ("train=most", "expected NAME=SHARE"),
+        ("training=1", "expected a name of train, validation, test"),
+        ("train=2,test=-1", "a share between 0 and 1"),
+        ("", "expected NAME=SHARE"),
+    ],
+)
+def test_parse_says_what_is_wrong(text, message):
+    with pytest.raises(ValueError, match=message):
+        splits.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("num_shards", "inputs", "expected"),
+    [(0, 10, (1, 1, 1)), (0, 10_000, (8, 1, 1)), (16, 10, (16, 2, 2)), (0, 0, (1, 1, 1))],
+)
+def test_count_shards(num_shards, inputs, expected):
+    assert tuple(splits.count_shards(SHARES, num_shards, inputs).values()) == expected
+
+
+def test_assign_is_stable():
+    counts = {"train": 16, "validation": 2, "test": 2}
+    found = [splits.assign(f"photos/{i}.jpg", SHARES, counts, seed=0) for i in range(4)]
+    # Golden: what a key falls into may never change, or records would move between train and test.
+    assert found == [Shard("test", 1, 2), Shard("train", 6, 16), Shard("train", 5, 16), Shard("test", 0, 2)]
+
+
+def test_assign_keeps_to_the_shares_and_spreads_evenly():
+    counts = {"train": 4, "validation": 1, "test": 1}
+    found = [splits.assign(f"key{i}", SHARES, counts, seed=3) for i in range(10_000)]
+    by_split = collections.Counter(shard.split for shard in found)
+    assert by_split["train"] == pytest.approx(8000, abs=150)
+    assert by_split["test"] == pytest.approx(1000, abs=100)
+    by_shard = collections.Counter(shard.number for shard in found if shard.split == "train")
+    assert min(by_shard.values()) > 0.9 * max(by_shard.values())
+
+
+def test_seed_changes_the_split():
+    counts = {"train": 1, "validation": 1, "test": 1}
+    found = {tuple(splits.assign(f"key{i}", SHARES, counts, seed).split for i in range(50)) for seed in range(3)}
+    assert len(found) == 3
+
+
+def test_shard_is_named_as_tensorflow_datasets_does():
+    assert Shard("train", 3, 64).name == "train-00003-of-00064"

@@ -1,0 +1,205 @@
+"""Whole runs of the job on real scans with a real SavedModel."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photochrom import color, errors, images
+from serving import colorize
+
+
+def run(tint, output, *inputs, flags=()):
+    flags = ("--max_failures=50%", *flags)
+    return colorize.run([f"--model={tint}", f"--output={output}", *(f"--input={path}" for path in inputs), *flags])
+
+
+def rows(output: pathlib.Path) -> dict[str, dict]:
+    lines = [
+        line for path in sorted((output / "manifest").glob("items-*.jsonl")) for line in path.read_text().splitlines()
+    ]
+    found = [json.loads(line) for line in lines]
+    assert len({row["key"] for row in found}) == len(found)
+    return {row["key"]: row for row in found}
+
+
+def tree(output: pathlib.Path) -> dict[str, str]:
+    files = sorted(path for path in output.rglob("*") if path.is_file())
+    return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def counters(result) -> dict[str, int]:
+    return {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
+
+
+@pytest.fixture(scope="module")
+def finished(tint, gray_folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("run") / "coloured"
+    before = tree(gray_folder)
+    result = run(tint, output, gray_folder)
+    assert tree(gray_folder) == before, "an original was touched"
+    return output, rows(output), counters(result)
+
+
+def test_every_input_ends_as_exactly_one_row(finished, gray_folder):
+    _, found, counted = finished
+    assert set(found) == {f"scans/{path.relative_to(gray_folder)}" for path in gray_folder.rglob("*") if path.is_file()}
+    status = {key.removeprefix("scans/"): (row["status"], row["reason"]) for key, row in found.items()}
+    assert status == {
+        "box1/square.jpg": ("done", ""),
+        "box1/wide.png": ("done", ""),
+        "tall.tif": ("done", ""),
+        "lossy.webp": ("done", ""),
+        "deep.png": ("done", ""),
+        "sepia.jpg": ("done", ""),
+        "colour.jpg": ("skipped", "color_input"),
+        "notes.txt": ("skipped", "not_an_image"),
+        "broken.jpg": ("failed", "undecodable"),
+    }
+    assert (counted["rows-done"], counted["rows-skipped-color-input"], counted["rows-failed-undecodable"]) == (6, 1, 1)
+
+
+def test_outputs_keep_size_format_and_folder(finished, gray_folder):
+    output, found, _ = finished
+    for key, row in found.items():
+        if row["status"] == "done":
+            original = Image.open(gray_folder / key.removeprefix("scans/"))
+            coloured = Image.open(output / row["output"])
+            assert (coloured.size, coloured.format) == (original.size, original.format)
+            assert row["output"] == f"images/{key}"
+            data = (output / row["output"]).read_bytes()
+            assert row["output_sha256"] == hashlib.sha256(data).hexdigest()
+            assert (
+                row["source_sha256"]
+                == hashlib.sha256((gray_folder / key.removeprefix("scans/")).read_bytes()).hexdigest()
+            )
+
+
+@pytest.mark.parametrize("name", ["box1/wide.png", "tall.tif", "deep.png"])
+def test_lightness_is_kept_and_colour_is_the_models(finished, gray_folder, name):
+    output, _, _ = finished
+    original = images.decode((gray_folder / name).read_bytes(), max_pixels=10**8).opaque_rgb()
+    coloured = np.asarray(Image.open(output / "images/scans" / name))
+    before, after = color.rgb_to_lab(original), color.rgb_to_lab(coloured)
+    assert np.abs(before[..., 0] - after[..., 0]).max() < 0.6  # 8-bit sRGB, with 16-bit input rounded
+    middle = (before[..., 0] > 30) & (before[..., 0] < 70)
+    slope = np.polyfit(before[..., 0][middle], after[..., 2][middle], 1)[0]
+    assert slope == pytest.approx(-0.4, abs=0.06)  # b* = 0.4 (50 - L*), what the model says
+    assert after[..., 1][middle].mean() == pytest.approx(5, abs=1)
+
+
+def test_archives_are_read_in_place_and_become_folders(tint, finished, gray_folder, tmp_path):
+    _, loose, _ = finished
+    names = ("box1/square.jpg", "tall.tif", "sepia.jpg")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            archive.write(gray_folder / name, name)
+        archive.writestr("../../escape.jpg", b"x")
+    for name, mode in (("b.tar", "w"), ("c.tar.gz", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as archive:
+            for member in names:
+                archive.add(gray_folder / member, member)
+    inputs = [tmp_path / name for name in ("a.zip", "b.tar", "c.tar.gz")]
+    run(tint, tmp_path / "out", *inputs)
+    found = rows(tmp_path / "out")
+    assert len(found) == 10 and found["a.zip!../../escape.jpg"]["reason"] == "unsafe_name"
+    for path in inputs:
+        for name in names:
+            row = found[f"{path.name}!{name}"]
+            assert row["output"] == f"images/{path.name}/{name}"
+            assert row["output_sha256"] == loose[f"scans/{name}"]["output_sha256"]
+    assert not list(tmp_path.rglob("escape.jpg"))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--direct_num_workers=1", "--batch_size=1"),
+        ("--direct_num_workers=2", "--direct_running_mode=multi_processing"),
+    ],
+)
+def test_bytes_do_not_depend_on_workers_and_batches(tint, finished, gray_folder, tmp_path, flags):
+    output, _, _ = finished
+    run(tint, tmp_path / "out", gray_folder, flags=flags)
+    assert tree(tmp_path / "out") == tree(output)
+
+
+def test_second_run_does_only_what_is_new_changed_lost_or_failed(tint, gray_folder, tmp_path):
+    scans, output = tmp_path / "scans", tmp_path / "out"
+    shutil.copytree(gray_folder, scans)
+    run(tint, output, scans)
+    before = tree(output)
+    again = counters(run(tint, output, scans))
+    assert tree(output) == before
+    assert again["rows-kept"] == 7  # six done and the colour picture; the broken one is tried again
+    assert "num_inferences" not in again
+    Image.open(scans / "tall.tif").point(lambda v: 255 - v).save(scans / "tall.tif")
+    shutil.copy(scans / "sepia.jpg", scans / "new.jpg")
+    (output / "images/scans/lossy.webp").unlink()
+    third = counters(run(tint, output, scans))
+    assert third["rows-kept"] == 5
+    changed = {name for name, digest in tree(output).items() if before.get(name) != digest}
+    assert {name for name in changed if name.startswith("images")} == {"images/scans/tall.tif", "images/scans/new.jpg"}
+    assert (output / "images/scans/lossy.webp").exists()
+
+
+def test_retry_says_what_is_done_again(tint, gray_folder, tmp_path):
+    run(tint, tmp_path, gray_folder / "box1")
+    assert counters(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=all"])).get("rows-kept", 0) == 0
+    assert counters(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=none"]))["rows-kept"] == 2
+
+
+def test_colour_inputs_can_be_copied_or_colorized(tint, gray_folder, tmp_path):
+    run(tint, tmp_path / "copy", gray_folder / "colour.jpg", flags=["--color_inputs=copy"])
+    assert (tmp_path / "copy/images/colour.jpg").read_bytes() == (gray_folder / "colour.jpg").read_bytes()
+    assert rows(tmp_path / "copy")["colour.jpg"]["reason"] == "copied"
+    run(tint, tmp_path / "all", gray_folder / "colour.jpg", flags=["--color_inputs=colorize"])
+    assert rows(tmp_path / "all")["colour.jpg"]["status"] == "done"
+    assert (tmp_path / "all/images/colour.jpg").read_bytes() != (gray_folder / "colour.jpg").read_bytes()
+
+
+def test_a_scan_that_the_model_cannot_take_is_a_failed_row(tint, gray_folder, tmp_path):
+    (tmp_path / "scans").mkdir()
+    Image.new("L", (90, 90), 255).save(tmp_path / "scans" / "white.png")
+    shutil.copy(gray_folder / "box1" / "square.jpg", tmp_path / "scans")
+    Image.new("L", (90, 90), 128).save(tmp_path / "scans" / "gray.png")
+    run(tint, tmp_path / "out", tmp_path / "scans")
+    found = rows(tmp_path / "out")
+    assert (found["scans/white.png"]["status"], found["scans/white.png"]["reason"]) == ("failed", "inference")
+    assert found["scans/gray.png"]["status"] == found["scans/square.jpg"]["status"] == "done"
+
+
+def test_too_many_failures_is_told_after_the_work_is_done(tint, gray_folder, tmp_path):
+    with pytest.raises(errors.TooManyFailures, match="1 of 9 inputs failed, --max_failures allows 0"):
+        run(tint, tmp_path / "out", gray_folder, flags=["--max_failures=0"])
+    assert len(rows(tmp_path / "out")) == 9
+
+
+def test_damaged_bundle_is_refused_before_any_work(tint, gray_folder, tmp_path):
+    shutil.copytree(tint, tmp_path / "bundle")
+    with open(tmp_path / "bundle/saved_model/saved_model.pb", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(errors.UsageError, match="is damaged: its files have digest"):
+        run(tmp_path / "bundle", tmp_path / "out", gray_folder)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--model=/no/bundle"], "/no/bundle is no model bundle"),
+        (["--input=/no/scans"], "--input /no/scans does not exist"),
+        (["--max_failures=x"], "--max_failures is x"),
+        (["--frobnicate"], "unknown flag '--frobnicate'"),
+    ],
+)
+def test_usage_errors_come_before_any_work(tint, gray_folder, tmp_path, flags, message):
+    with pytest.raises(errors.UsageError, match=message):
+        run(tint, tmp_path / "out", gray_folder, flags=flags)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,71 @@
+import types
+
+import numpy as np
+import pytest
+
+from photochrom import archives, errors, tone
+from serving import inference
+from serving.scans import Scan
+
+
+def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Scan:
+    lightness = np.full(shape, value, np.float32)
+    size = (shape[0], shape[1] - 6)
+    return Scan(archives.Source(key, key), "", b"", None, tone.Tone(0, 0), lightness, size)
+
+
+@pytest.fixture(scope="module")
+def handler(tint):
+    found = inference.BundleHandler(f"{tint}/saved_model")
+    return found, found.load_model()
+
+
+def colors(handler, scans) -> dict[str, object]:
+    found, model = handler
+    return {scan.source.key: result for scan, result in found.run_inference(scans, model)}
+
+
+def test_padding_is_cut_off(handler):
+    found = colors(handler, [scan("a", 40)])["a"]
+    assert found.ab.shape == (32, 45, 2)
+    np.testing.assert_allclose(found.ab[0, 0], [5, 4], atol=1e-5)
+    assert found.confidence == 0.5
+
+
+def test_a_scan_that_breaks_its_batch_stands_alone(handler):
+    batch = [scan(str(i), 99.9 if i == 5 else 10.0 + i) for i in range(16)]
+    found = colors(handler, batch)
+    assert isinstance(found["5"], errors.ModelError) and "all white" in str(found["5"])
+    assert sum(isinstance(value, inference.Colors) for value in found.values()) == 15
+    np.testing.assert_allclose(found["7"].ab[0, 0, 1], (50 - 17) * 0.4, rtol=1e-5)
+
+
+def test_one_bad_scan_in_64_costs_at_most_13_calls(handler):
+    found, model = handler
+    calls = []
+
+    def predict(**inputs):
+        calls.append(1)
+        return model.signatures["serving_default"](**inputs)
+
+    counting = types.SimpleNamespace(signatures={"serving_default": predict})
+    results = list(found.run_inference([scan(str(i), 99.9 if i == 40 else 20.0) for i in range(64)], counting))
+    assert len(calls) <= 13
+    assert sum(isinstance(value, inference.Colors) for _, value in results) == 63
+
+
+def test_values_that_are_not_finite_are_an_error(handler):
+    found = colors(handler, [scan("a", np.nan), scan("b", 50)])
+    assert isinstance(found["a"], errors.ModelError)
+    assert isinstance(found["b"], inference.Colors)
+
+
+def test_batches_are_full_and_of_one_shape():
+    batcher = inference.BatchByShape(4)
+    batcher.start_bundle()
+    scans = [scan(str(i), shape=(64, 64) if i % 3 else (32, 128)) for i in range(20)]
+    batches = [batch for one in scans for batch in batcher.process(one)]
+    rest = [value.value for value in batcher.finish_bundle()]
+    assert all(len(batch) == 4 for batch in batches)
+    assert all(len({s.lightness.shape for s in batch}) == 1 for batch in batches + rest)
+    assert sorted(int(s.source.key) for batch in batches + rest for s in batch) == list(range(20))

@@ -1,0 +1,49 @@
+import json
+
+import pytest
+
+from photochrom import archives, errors
+from serving import manifest
+
+
+def row(key: str, status: str = manifest.DONE, **values) -> dict:
+    return manifest.row(archives.Source(key, key), status, **values)
+
+
+def test_shard_is_written_in_order_of_keys_with_its_totals(tmp_path):
+    rows = [row("b"), row("a", manifest.FAILED, reason="undecodable"), row("c", manifest.SKIPPED, reason="color_input")]
+    found = manifest.write_shard(((0, 1), {"listed": ["c", "a", "b"], "rows": rows}), str(tmp_path))
+    assert found["counts"] == {"done:": 1, "failed:undecodable": 1, "skipped:color_input": 1}
+    assert [r["key"] for r in manifest.read(str(tmp_path))] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "keys"), [(["a", "b"], ["a"]), (["a"], ["a", "a"]), (["a"], ["a", "b"]), (["a", "b"], ["b", "c"])]
+)
+def test_a_run_that_does_not_add_up_says_which_keys(tmp_path, listed, keys):
+    with pytest.raises(
+        errors.PhotochromError, match=r"does not add up: \d keys without exactly one row, such as \['[abc]'"
+    ):
+        manifest.write_shard(((0, 1), {"listed": listed, "rows": [row(key) for key in keys]}), str(tmp_path))
+    assert not list(manifest.read(str(tmp_path)))
+
+
+def test_summary_adds_up_and_removes_an_older_cut(tmp_path):
+    old = manifest.write_shard(((1, 2), {"listed": ["z"], "rows": [row("z")]}), str(tmp_path))
+    new = manifest.write_shard(
+        ((0, 1), {"listed": ["a"], "rows": [row("a", manifest.FAILED, reason="x")]}), str(tmp_path)
+    )
+    summary = manifest.write_summary(None, [new], str(tmp_path))
+    assert summary == {"listed": 1, "done": 0, "skipped": 0, "failed": 1, "reasons": {"failed:x": 1}}
+    assert not (tmp_path / "manifest" / old["file"]).exists()
+    assert json.loads((tmp_path / "manifest" / "summary.json").read_text()) == manifest.read_summary(str(tmp_path))
+
+
+def test_row_refuses_a_field_that_others_do_not_have():
+    with pytest.raises(ValueError, match="a row has no field colour"):
+        row("a", colour="red")
+
+
+def test_rows_spread_over_files_by_key():
+    assert {manifest.shard_of(str(i), 120_000) for i in range(100)} == {(0, 3), (1, 3), (2, 3)}
+    assert manifest.shard_of("a", 0) == (0, 1)

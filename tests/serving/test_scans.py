@@ -1,0 +1,55 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from photochrom import archives
+from serving import scans
+
+SOURCE = archives.Source("k", "k")
+
+
+def png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def read(pixels: np.ndarray) -> scans.Scan:
+    return scans.read(SOURCE, png(pixels), image_size=64, ab_stride=2, max_pixels=10**8)
+
+
+def test_the_network_sees_the_whole_picture_unsquashed():
+    pixels = np.zeros((300, 450), np.uint8)
+    pixels[100:200, 150:300] = 255  # a rectangle of the picture's own aspect ratio
+    scan = read(pixels)
+    height, width = scan.size
+    assert width / height == np.float64(1.5) or abs(width / height - 1.5) < 0.06
+    assert scan.lightness.shape[0] % 32 == scan.lightness.shape[1] % 32 == 0
+    bright = scan.lightness[:height, :width] > 50
+    assert abs(bright.any(axis=1).sum() / height - 1 / 3) < 0.06
+    assert abs(bright.any(axis=0).sum() / width - 1 / 3) < 0.06
+
+
+def test_padding_is_a_reflection():
+    scan = read(np.tile(np.arange(200, dtype=np.uint8), (120, 1)))
+    height, width = scan.size
+    if width < scan.lightness.shape[1]:
+        np.testing.assert_array_equal(scan.lightness[:, width], scan.lightness[:, width - 1])
+    if height < scan.lightness.shape[0]:
+        np.testing.assert_array_equal(scan.lightness[height], scan.lightness[height - 1])
+    assert scan.lightness.shape != scan.size
+
+
+def test_sixteen_bit_and_eight_bit_scans_look_the_same_to_the_network():
+    gray = np.random.default_rng(0).integers(0, 256, (100, 100)).astype(np.uint8)
+    deep = read(gray.astype(np.uint16) * 257)
+    np.testing.assert_allclose(deep.lightness, read(gray).lightness, atol=0.3)
+
+
+def test_large_scans_do_not_stay_in_memory_decoded(monkeypatch):
+    monkeypatch.setattr(scans, "_KEPT_PIXELS", 1000)
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 90)).astype(np.uint8)
+    scan = read(pixels)
+    assert scan.picture is None
+    np.testing.assert_array_equal(scan.full_picture(10**8).pixels, pixels)
