@@ -18,8 +18,9 @@ from photochrom import errors
 # Judged by content. Whatever else Pillow could open (EPS runs Ghostscript, for one) is no image here.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
 IMAGE_SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".dib"]
-    + [".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jpx"]
+    f".{name}"
+    for name in ("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "tif", "tiff", "webp", "gif", "bmp", "dib")
+    + ("pbm", "pgm", "ppm", "pnm", "jp2", "j2k", "jpx")
 )
 
 # `decode` checks the header's size against its own limit before any pixel is allocated.

@@ -112,7 +112,7 @@ def _manifest_key(path: str, full: str) -> str:
 
 
 def _manifest_rows(path: str) -> Iterator[str]:
-    """Yields the source of each row: the line of a .txt, `source` (or the only column) of a .csv, `source` of a .jsonl."""
+    """Yields each row's source: the line of a .txt, `source` (or the only column) of a .csv, `source` of a .jsonl."""
     with files.open_read(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", "surrogateescape") as lines:  # type: ignore[type-var]
         try:
             if path.lower().endswith(".txt"):
@@ -154,9 +154,7 @@ def expand(listed: Listed, spool_folder: str) -> Iterator[Source]:
     elif not wanted:
         yield archive
     for key in sorted(wanted):
-        yield Source.failed(
-            key, archive.path, errors.ReadError("the archive holds no such member", "not_found")
-        )
+        yield Source.failed(key, archive.path, errors.ReadError("the archive holds no such member", "not_found"))
 
 
 def _members(archive: Source, spool_folder: str) -> Iterator[Source]:

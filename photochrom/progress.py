@@ -74,36 +74,35 @@ def _show_bar(folder: str, title: str, stop: threading.Event) -> None:
     from rich.console import Console
 
     columns = (
-        rich_progress.TextColumn("{task.description}"), rich_progress.BarColumn(),
-        rich_progress.MofNCompleteColumn(), rich_progress.TextColumn("{task.fields[rate]}"),
-        rich_progress.TimeElapsedColumn(), rich_progress.TextColumn("left"), rich_progress.TimeRemainingColumn(),
-    )  # fmt: skip
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[rate]}"),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
+    )
     with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task, meter = bar.add_task(title, total=None, rate=""), _Meter()
-        while not stop.wait(0.5):
-            listed, done = read(folder)
-            bar.update(task, completed=done, total=listed or None, rate=f"{meter.rate(done):.1f}/s")
+        task = bar.add_task(title, total=None, rate="")
+        for listed, done, rate in _polled(folder, stop):
+            bar.update(task, completed=done, total=listed or None, rate=f"{rate:.1f}/s")
 
 
 def _show_lines(folder: str, title: str, stop: threading.Event) -> None:
-    meter = _Meter()
-    while not stop.wait(_LOG_SECONDS):
+    logged = time.monotonic()
+    for listed, done, rate in _polled(folder, stop):
+        if time.monotonic() - logged >= _LOG_SECONDS:
+            logged = time.monotonic()
+            left = f", {(listed - done) / rate:.0f} s left" if rate else ""
+            _log.info("%s: %d of %d, %.1f/s%s", title, done, listed, rate, left)
+
+
+def _polled(folder: str, stop: threading.Event) -> Iterator[tuple[int, int, float]]:
+    """Yields (listed, done, done a second since the first was) every second until told to stop."""
+    first: tuple[float, int] | None = None
+    while not stop.wait(_WRITE_SECONDS):
         listed, done = read(folder)
-        rate = meter.rate(done)
-        left = f", {(listed - done) / rate:.0f} s left" if rate and listed > done else ""
-        _log.info("%s: %d of %d, %.1f/s%s", title, done, listed, rate, left)
-
-
-class _Meter:
-    """The rate since the first item was seen."""
-
-    def __init__(self) -> None:
-        self._start: tuple[float, int] | None = None
-
-    def rate(self, done: int) -> float:
-        now = time.monotonic()
-        if done and self._start is None:
-            self._start = now - 1.0, 0
-        if self._start is None:
-            return 0.0
-        return (done - self._start[1]) / (now - self._start[0])
+        if done and first is None:
+            first = time.monotonic(), done
+        seconds = time.monotonic() - first[0] if first else 0.0
+        yield listed, done, (done - first[1]) / seconds if first and seconds else 0.0

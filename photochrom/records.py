@@ -81,6 +81,12 @@ class LabRecord:
             *source_size,
         )
 
+    @classmethod
+    def blank(cls, image_size: int, ab_stride: int) -> "LabRecord":
+        """Returns a square black record: what to try a graph with."""
+        ab_size = image_size // ab_stride
+        return cls("", np.zeros((image_size,) * 2, np.uint8), np.zeros((ab_size, ab_size, 2), np.int8), 1, 1)
+
     def to_example(self) -> bytes:
         """Returns the serialized tf.train.Example: the same bytes for the same record, always."""
         height, width = self.lightness.shape

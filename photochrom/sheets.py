@@ -1,6 +1,7 @@
 """Contact sheets: pictures in rows, with a heading for each column and a caption for each row."""
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ def contact_sheet(
     captions: Sequence[str] = (),
     headings: Sequence[str] = (),
     cell: int = 192,
+    strips: int = 1,
 ) -> Image.Image:
     """Lays pictures out in rows.
 
@@ -32,6 +34,7 @@ def contact_sheet(
             what is too long loses its middle.
         headings: none, or one a column, written above the first row.
         cell: side of a cell, px.
+        strips: the rows run down this many strips, side by side, each with the headings.
 
     Raises:
         ValueError: no picture, or another number of captions than of rows.
@@ -42,16 +45,18 @@ def contact_sheet(
     if captions and len(captions) != len(rows):
         raise ValueError(f"{len(captions)} captions for {len(rows)} rows, expected one a row or none")
     head, caption = _TEXT_HEIGHT * bool(headings), _TEXT_HEIGHT * bool(captions)
-    step, pitch = cell + _GAP, cell + _GAP + caption
-    sheet = Image.new("RGB", (_GAP + columns * step, _GAP + head + len(rows) * pitch), _PAPER)
-    for column, text in enumerate(headings):
-        _write(sheet, text, _GAP + column * step, 2, cell)
+    lines = math.ceil(len(rows) / strips)
+    step, pitch, width = cell + _GAP, cell + _GAP + caption, _GAP + columns * (cell + _GAP)
+    sheet = Image.new("RGB", (math.ceil(len(rows) / lines) * width, _GAP + head + lines * pitch), _PAPER)
     for row, pictures in enumerate(rows):
-        top = _GAP + head + row * pitch
+        strip, line = divmod(row, lines)
+        left, top = _GAP + strip * width, _GAP + head + line * pitch
+        for column, text in enumerate(headings if line == 0 else ()):
+            _write(sheet, text, left + column * step, 2, cell)
         if captions:
-            _write(sheet, captions[row], _GAP, top, sheet.width - 2 * _GAP)
+            _write(sheet, captions[row], left, top, width - 2 * _GAP)
         for column, rgb in enumerate(pictures):
-            _paste(sheet, rgb, _GAP + column * step, top + caption, cell)
+            _paste(sheet, rgb, left + column * step, top + caption, cell)
     return sheet
 
 

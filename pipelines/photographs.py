@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any
 
+import numpy as np
+
 from photochrom import color, errors, geometry, images, tone
 from photochrom.records import LabRecord
 from pipelines.config import PrepareConfig
@@ -16,10 +18,9 @@ def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, 
     """
     picture = images.decode(data, max_pixels=config.max_pixels, draft_size=config.image_size)
     rgb = geometry.center_square(picture.opaque_rgb(), config.image_size)
-    _check_color(rgb)
-    record = LabRecord.from_lab(
-        key, color.rgb_to_lab(rgb), config.ab_stride, (picture.source_height, picture.source_width)
-    )
+    lab = color.rgb_to_lab(rgb)
+    _check_color(lab)
+    record = LabRecord.from_lab(key, lab, config.ab_stride, (picture.source_height, picture.source_width))
     return record, {
         "key": key,
         "format": picture.format,
@@ -32,8 +33,8 @@ def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, 
     }
 
 
-def _check_color(rgb: Any) -> None:
-    measured = tone.measure(rgb)
+def _check_color(lab: np.ndarray) -> None:
+    measured = tone.measure(lab)
     if not measured.teaches_color:
         raise errors.Colourless(
             f"no colour to learn from: chroma {measured.chroma}, spread {measured.spread} CIE units",

@@ -142,9 +142,6 @@ def _value(feature: tf.train.Feature) -> Any:
 def read_counts(config: PrepareConfig) -> dict[str, np.ndarray]:
     """Returns the histograms out of the saved graph: name -> [n] int64."""
     loaded = tf.saved_model.load(files.join(config.output, "transform_fn", "transform_fn"))
-    size, ab_size = config.image_size, config.image_size // config.ab_stride
-    blank = records.LabRecord(
-        "", np.zeros((size, size), np.uint8), np.zeros((ab_size, ab_size, 2), np.int8), 1, 1
-    ).to_example()
+    blank = records.LabRecord.blank(config.image_size, config.ab_stride).to_example()
     tensors = loaded.transform_fn(records.parse_examples(tf.constant([blank])))
     return {name: tensor[0].numpy() for name, tensor in tensors.items() if name.endswith("_counts")}

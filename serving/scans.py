@@ -63,7 +63,7 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, max_pixel
 
 
 def _tone(pixels: np.ndarray) -> tone.Tone:
-    return tone.measure(pixels) if pixels.ndim == 3 else tone.Tone(0.0, 0.0)
+    return tone.measure(color.rgb_to_lab(pixels)) if pixels.ndim == 3 else tone.Tone(0.0, 0.0)
 
 
 def to_lightness(pixels: np.ndarray) -> np.ndarray:

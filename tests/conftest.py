@@ -1,11 +1,14 @@
-"""Photographs that the tests share: real ones that scikit-image carries, so that no test needs the network."""
+"""What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
 
 import pathlib
 
 import numpy as np
 import pytest
 import skimage.data
+import tensorflow as tf
 from PIL import Image
+
+from photochrom import bundle, signature
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +47,29 @@ def gray_folder(photographs, tmp_path_factory) -> pathlib.Path:
     (folder / "broken.jpg").write_bytes((folder / "box1" / "square.jpg").read_bytes()[:4000])
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+class Tint(tf.Module):
+    """Warm shadows, cool lights; fails on pictures that are white all over, as a model may."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name=signature.LIGHTNESS)])
+    def predict(self, lightness):
+        check = tf.debugging.assert_less(tf.reduce_min(lightness, axis=[1, 2, 3]), 99.0, message="all white")
+        with tf.control_dependencies([check]):
+            small = tf.nn.avg_pool2d(lightness, 2, 2, "SAME")
+        ab = tf.concat([small * 0 + 5, (50 - small) * 0.4], axis=-1)
+        return {signature.AB: ab, signature.CONFIDENCE: small * 0 + 0.5}
+
+
+def make_bundle(folder: pathlib.Path, name: str = "tint") -> str:
+    """Seals the model into `folder`."""
+    model = Tint()
+    tf.saved_model.save(model, str(folder / "saved_model"), signatures={signature.NAME: model.predict})
+    bundle.seal(folder, {"name": name, "image_size": 64, "ab_stride": 2})
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def tint(tmp_path_factory) -> str:
+    """The path of a bundle."""
+    return make_bundle(tmp_path_factory.mktemp("bundle"))

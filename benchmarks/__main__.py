@@ -1,0 +1,44 @@
+"""`python -m benchmarks --photographs FOLDER [--model BUNDLE]`: prints the table that the README shows."""
+
+import argparse
+import os
+import pathlib
+import platform
+import tempfile
+
+from benchmarks import colorize, prepare
+
+
+def main() -> None:
+    """Runs all benchmarks and prints a table of ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photographs", required=True, type=pathlib.Path, help="folder of colour photographs, JPEG")
+    parser.add_argument("--model", help="bundle for colorize; without one that benchmark is left out")
+    parser.add_argument("--few", type=int, default=2000, help="photographs of the smaller memory run")
+    flags = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = pathlib.Path(folder)
+        for size, count, wanted in (((4000, 3000), 12, 20), ((500, 400), 200, 2.5)):
+            found = prepare.speed(flags.photographs, scratch, size, count)
+            rows.append(
+                (f"prepare, {size[0]}x{size[1]}: speed over the notebook's loop, a core", found, f">= {wanted}")
+            )
+        if flags.model:
+            found = colorize.throughput(flags.photographs, scratch, flags.model, (800, 600), 400)
+            rows.append(("colorize, 800x600: throughput over a bare loop", found, ">= 0.7"))
+        found = prepare.memory(flags.photographs, scratch, flags.few, 10 * flags.few)
+        rows.append((f"prepare, {10 * flags.few} photographs: peak memory over {flags.few}", found, "<= 1.2"))
+    print(f"\n{_machine()}\n\n| what | ratio | wanted |\n|---|---|---|")
+    for name, ratio, wanted in rows:
+        print(f"| {name} | {ratio:.2f} | {wanted} |")
+
+
+def _machine() -> str:
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return f"{os.cpu_count()} cores of {cpu}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()
