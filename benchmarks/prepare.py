@@ -56,7 +56,7 @@ def _notebook(paths: list[pathlib.Path], output: pathlib.Path) -> None:
 
     with tf.io.TFRecordWriter(str(output)) as writer:
         for path in paths:
-            rgb = transform.resize(io.imread(path), (_SIZE, _SIZE), anti_aliasing=False)
+            rgb = transform.resize(io.imread(path), (_SIZE, _SIZE))
             lab = color.rgb2lab(rgb).astype(np.float32)
             feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[lab.tobytes()]))
             example = tf.train.Example(features=tf.train.Features(feature={"lab": feature}))

@@ -5,8 +5,12 @@ and of a plain tar are read where they lie. A compressed tar can only be read in
 members are laid into a plain spool file, in which they are found by offset.
 """
 
+import bz2
 import dataclasses
 import functools
+import gzip
+import lzma
+import os
 import shutil
 import tarfile
 import zipfile
@@ -28,7 +32,8 @@ _MAX_EXPANSION = 200
 _MIN_EXPANDED_BYTES = 1 << 30
 
 _ARCHIVE_ERRORS = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError,
+    RuntimeError, ValueError, MemoryError,
 )  # fmt: skip
 
 
@@ -76,19 +81,23 @@ def list_members(
     """Yields a source for each member; folders are no members, and what cannot be read yields a failed source.
 
     Args:
-        file: the opened archive, seekable unless it is a compressed tar.
+        file: the opened archive, seekable.
         path: its path, by whose end the kind is known.
         key: the archive's key.
         spool: opens the spool of a compressed tar.
     """
+    if path.lower().endswith(ZIP_SUFFIXES):
+        yield from _until_broken(_list_zip(file, path, key), path, key)
+    elif is_compressed_tar(path):
+        with spool() as opened:  # kept where the archive breaks: what came before can be read
+            yield from _until_broken(_spool_tar(file, path, key, opened), path, key)
+    else:
+        yield from _until_broken(_list_tar(file, path, key), path, key)
+
+
+def _until_broken(members: Iterator[Source], path: str, key: str) -> Iterator[Source]:
     try:
-        if path.lower().endswith(ZIP_SUFFIXES):
-            yield from _list_zip(file, path, key)
-        elif is_compressed_tar(path):
-            with spool() as opened:
-                yield from _spool_tar(file, path, key, opened)
-        else:
-            yield from _list_tar(file, path, key)
+        yield from members
     except _ARCHIVE_ERRORS as error:
         broken = errors.ReadError(f"broken archive: {type(error).__name__}: {error}", "broken_archive")
         yield Source.failed(key, path, broken)
@@ -99,13 +108,28 @@ def _list_zip(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if not info.is_dir():
-                where: dict[str, Any] = {"member": info.filename, "version": f"crc32:{info.CRC:08x}"}
-                yield _screened(names, path, info.filename, info.file_size, **where)
+                # zipfile cuts a name at its NUL; such a name is refused, not made good.
+                name = info.orig_filename if "\0" in info.orig_filename else info.filename
+                where: dict[str, Any] = {"member": name, "version": f"crc32:{info.CRC:08x}"}
+                yield _screened(names, path, name, info.file_size, **where)
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """A header for which a damaged or a missing one is an error: tarfile takes it for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: Any, errors: Any) -> tarfile.TarInfo:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the mark that ends an archive
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error}, expected a member or the end mark; truncated or damaged") from error
 
 
 def _list_tar(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
     names = _Names(key)
-    with tarfile.open(fileobj=file, mode="r:") as archive:
+    with tarfile.open(fileobj=file, mode="r:", tarinfo=_StrictTarInfo) as archive:
         for info in archive:
             archive.members.clear()  # type: ignore[attr-defined]  # or a tar of a million members is kept in memory
             if not info.isdir():
@@ -122,24 +146,40 @@ class Spool:
     limit: int
 
 
+_UNPACKERS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
+    (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open),
+)  # fmt: skip
+
+
+def _unpacked(file: IO[bytes]) -> Any:
+    """Returns the unpacked stream, by content. tarfile's own would read one gzip member alone, and no checksum."""
+    head = file.read(6)
+    file.seek(0)
+    return next((unpack(file) for magic, unpack in _UNPACKERS if head.startswith(magic)), file)
+
+
 def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[Source]:
-    names, written = _Names(key), 0
-    with tarfile.open(fileobj=file, mode="r|*") as archive:
+    names, unpacked, written = _Names(key), 0, 0
+    stream = _unpacked(file)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo) as archive:
         for info in archive:
             archive.members.clear()  # type: ignore[attr-defined]
+            unpacked += max(info.size, 0)
+            if unpacked > spool.limit:  # not even passed over: that would unpack it too
+                bomb = errors.TooLarge(f"the archive unpacks to more than {spool.limit} bytes: a decompression bomb?")
+                yield Source.failed(key, path, bomb)
+                return
             if info.isdir():
                 continue
             where = {"offset": written, "version": f"mtime:{info.mtime}"}
             source = _screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
-            if source.failure is None and written + info.size > spool.limit:
-                bomb = errors.TooLarge(f"the archive unpacks to more than {spool.limit} bytes: a decompression bomb?")
-                source = Source.failed(source.key, path, bomb)
             if source.failure is None:
                 content = archive.extractfile(info)
                 assert content is not None  # a regular file has content
                 shutil.copyfileobj(content, spool.file, 1 << 20)
                 written += info.size
             yield source
+    stream.read(1 << 20)  # up to the checksum at the end
 
 
 def _screened(names: "_Names", path: str, name: str, size: int, plain: bool = True, **where: Any) -> Source:
@@ -148,6 +188,8 @@ def _screened(names: "_Names", path: str, name: str, size: int, plain: bool = Tr
     try:
         keys.check_name(name)
         _check_size(size)
+        if size < 0:
+            raise errors.ReadError(f"{name!r} claims a size of {size} bytes", "broken_archive")
         if not plain:
             raise errors.ReadError(f"{name!r} is no regular file but a link, device or sparse file", "not_a_file")
         if not is_first:
@@ -183,7 +225,10 @@ class _Names:
         key = keys.printable(f"{self._key}{keys.SEPARATOR}{name}")
         digest = keys.digest(key)
         count = self._seen[digest] = self._seen.get(digest, 0) + 1
-        return (key, True) if count == 1 else (f"{key}#{count}", False)
+        if count == 1:
+            return key, True
+        self._seen[keys.digest(f"{key}#{count}")] = 1  # or a member of that very name would get the same key
+        return f"{key}#{count}", False
 
 
 class Reader:
@@ -193,7 +238,7 @@ class Reader:
     """
 
     def __init__(self, open_file: Callable[[str], IO[bytes]], max_open: int = 8):
-        self._open_zip = functools.lru_cache(max_open)(lambda path: zipfile.ZipFile(open_file(path)))
+        self._open_zip = functools.lru_cache(max_open)(lambda path: _open_zip(open_file(path)))
         self._open_plain = functools.lru_cache(max_open)(open_file)
         self._open_file = open_file
 
@@ -227,4 +272,14 @@ class Reader:
             file.seek(source.offset)
             return file.read(source.size)
         with self._open_file(source.path) as file:
-            return file.read(MAX_FILE_BYTES + 1)
+            # read(n) sets n bytes aside first: the size has to be known before.
+            _check_size(file.seek(0, os.SEEK_END))
+            file.seek(0)
+            return file.read()
+
+
+def _open_zip(file: IO[bytes]) -> zipfile.ZipFile:
+    archive = zipfile.ZipFile(file)
+    for info in reversed(archive.infolist()):  # of members of one name the first counts, as in the listing
+        archive.NameToInfo[info.filename] = info
+    return archive

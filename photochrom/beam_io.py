@@ -33,7 +33,7 @@ def parse_options(argv: Sequence[str]) -> pipeline_options.PipelineOptions:
     if unknown:
         raise errors.UsageError(f"unknown flag {unknown[0]!r}: neither this job nor Beam has it; see --help")
     defaults = []
-    if flags.runner in (None, "DirectRunner", "direct"):
+    if (flags.runner or "direct").lower() in ("direct", "directrunner"):  # Beam takes either case
         given = {arg.split("=")[0] for arg in argv}
         local = {
             "--runner": "--runner=DirectRunner",

@@ -61,7 +61,7 @@ def digest_files(folder: pathlib.Path) -> str:
 
 def seal(folder: pathlib.Path, info: dict[str, Any]) -> Bundle:
     """Writes `model.json` into a folder that holds a `saved_model/`, with the digest of its files."""
-    info = {"format_version": FORMAT_VERSION, "digest": digest_files(folder / _SAVED_MODEL), **info}
+    info = {**info, "format_version": FORMAT_VERSION, "digest": digest_files(folder / _SAVED_MODEL)}
     (folder / _INFO).write_text(json.dumps(info, indent=2, sort_keys=True) + "\n")
     return Bundle(folder, info)
 

@@ -106,13 +106,18 @@ def is_folder(path: str) -> bool:
 
 
 def list_folder(folder: str) -> Iterator[FileInfo]:
-    """Yields all files below a folder; locally in sorted order, one folder at a time in memory."""
+    """Yields all files below a folder; locally in sorted order, one folder at a time in memory.
+
+    A local folder that may not be read is listed as if it were a file: reading it will say so.
+    """
     if is_local(folder):
-        for parent, folders, names in os.walk(folder):
+        unreadable: list[OSError] = []
+        for parent, folders, names in os.walk(folder, onerror=unreadable.append):
             folders.sort()
             for name in sorted(names):
                 if TEMPORARY_MARK not in name:
                     yield _local_info(os.path.join(parent, name))
+        yield from (FileInfo(str(error.filename), -1, "") for error in unreadable)
     else:
         yield from _match(join(folder, "**"))
 

@@ -11,20 +11,21 @@ import zlib
 from typing import Any, cast
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from photochrom import errors
 
 # Judged by content. Whatever else Pillow could open (EPS runs Ghostscript, for one) is no image here.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
 IMAGE_SUFFIXES = frozenset(
-    f".{name}"
-    for name in ("jpg", "jpeg", "jpe", "jfif", "mpo", "png", "tif", "tiff", "webp", "gif", "bmp", "dib")
-    + ("pbm", "pgm", "ppm", "pnm", "jp2", "j2k", "jpx")
-)
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".dib",
+     ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jpx")
+)  # fmt: skip
 
 # `decode` checks the header's size against its own limit before any pixel is allocated.
 Image.MAX_IMAGE_PIXELS = None
+# 16-bit MinIsWhite: Pillow knows the little-endian form alone. `_sixteen_bit` inverts both.
+TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
 
 # What Pillow raised on 3,182 broken files; all of it is bad data.
 _BROKEN = (
@@ -33,6 +34,7 @@ _BROKEN = (
 )  # fmt: skip
 _ORIENTATION_TAG = 274
 _PHOTOMETRIC_TAG, _MIN_IS_WHITE = 262, 0
+_BITS_TAG = 258
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -109,12 +111,13 @@ def _decode_opened(image: Image.Image, max_pixels: int, draft_size: int) -> Pict
     if width * height > max_pixels:
         raise errors.TooLarge(f"image is too large: {width}x{height} px, at most {max_pixels} px")
     format = "JPEG" if image.format == "MPO" else str(image.format)
-    notes = _page_note(image)
     exif, orientation = _exif(image)
     if draft_size and format == "JPEG":
         image.draft(None, (draft_size, draft_size))
     image.load()
-    pixels, alpha, more_notes = _pixels(image)
+    pixels, alpha, notes = _pixels(image)
+    if format == "TIFF":
+        orientation = 1  # Pillow has turned a TIFF upright itself, and swapped its size
     if orientation >= 5:
         width, height = height, width
     return Picture(
@@ -125,12 +128,16 @@ def _decode_opened(image: Image.Image, max_pixels: int, draft_size: int) -> Pict
         source_width=width,
         exif=exif,
         dpi=_dpi(image),
-        notes=notes + more_notes,
+        notes=_page_note(image) + notes,
     )
 
 
 def _page_note(image: Image.Image) -> tuple[str, ...]:
-    pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    """Counts pages; to be called last, as a broken later page leaves `image` in disorder."""
+    try:
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    except _BROKEN:
+        return ("first of several pages, a later one is broken",)
     return (f"first of {pages} pages",) if pages > 1 else ()
 
 
@@ -190,6 +197,8 @@ def _sixteen_bit(image: Image.Image) -> np.ndarray:
         raise errors.DecodeError("32 bit pixels are not supported, expected 1, 8 or 16 bit", "unsupported_depth")
     values = values.astype(np.uint16)
     tags: Any = getattr(image, "tag_v2", {})
+    if tags.get(_BITS_TAG) == (12,):  # Pillow leaves 12 bits as 0..4095
+        values = ((values.astype(np.uint32) * 65535 + 2047) // 4095).astype(np.uint16)
     return 65535 - values if tags.get(_PHOTOMETRIC_TAG) == _MIN_IS_WHITE else values
 
 

@@ -48,6 +48,9 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
         flag["action"] = argparse.BooleanOptionalAction
     elif typing.get_origin(hint) is tuple:
         flag["action"] = "append"
+        flag["type"] = typing.get_args(hint)[0]
+        if "default" in flag:
+            flag["default"] = list(flag["default"])  # argparse appends to a copy of it
     else:
         flag.setdefault("type", _optional(hint))
         flag.setdefault("metavar", _optional(hint).__name__.upper() if "choices" not in flag else None)

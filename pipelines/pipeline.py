@@ -56,7 +56,8 @@ def _count(sources: beam.PCollection) -> beam.PCollection:
 def _assign(source: Source, total: int, config: PrepareConfig) -> tuple[tuple[str, int, int], Source]:
     shares = splits.parse(config.split)
     counts = splits.count_shards(shares, config.num_shards, total)
-    return tuple(splits.assign(source.key, shares, counts, config.seed)), source
+    shard = splits.assign(source.key, shares, counts, config.seed)
+    return (shard.split, shard.number, shard.num_shards), source
 
 
 def build(pipeline: beam.Pipeline, inputs: list[Input], config: PrepareConfig) -> Any:

@@ -1,0 +1,159 @@
+"""Whole runs on a tiny dataset: training, resuming after a kill, stopping early, refusing what does not fit."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from photochrom import bundle, errors
+from trainer import job, loop, losses, reporting, train
+
+FLAGS = {
+    "backbone": "none",
+    "width": 8,
+    "batch_size": 4,
+    "steps": 6,
+    "fine_tune_steps": 4,
+    "eval_every": 4,
+    "checkpoint_every": 3,
+    "seed": 0,
+}
+
+
+def _argv(dataset, model_dir, **changed):
+    flags = {"data": dataset, "model_dir": model_dir, **FLAGS, **changed}
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def _run_in_process(code, argv):
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nfrom photochrom import cli\nfrom trainer import train\n"
+         "sys.exit(cli.call(train.run, sys.argv[1:]))", *argv],
+        check=False, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+
+
+def _variables(opened):
+    reader = tf.train.load_checkpoint(f"{opened.saved_model}/variables/variables")
+    names = [name for name in reader.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    """An undisturbed run's folder and its bundle."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return folder, train.run(_argv(dataset, folder))
+
+
+def test_run_ends_with_a_bundle(finished, dataset):
+    folder, made = finished
+    opened = bundle.open_bundle(str(folder / "bundle"))
+    assert opened.digest == made.digest
+    assert (opened.image_size, opened.ab_stride) == (64, 2)
+    assert opened.info["data_digest"] == json.loads((dataset / "dataset_info.json").read_text())["digest"]
+    assert opened.info["metrics"]["examples"] == 4
+    assert opened.info["steps"] == 10
+    assert "guesses" in (folder / "bundle" / "MODEL_CARD.md").read_text()
+
+
+def test_finished_run_is_not_done_again(finished, dataset, caplog):
+    folder, made = finished
+    with caplog.at_level(logging.INFO):
+        assert train.run(_argv(dataset, folder)).digest == made.digest
+    assert "is finished" in caplog.text
+
+
+def test_killed_run_continues_to_the_same_weights(finished, dataset, tmp_path):
+    # Step 8 lies behind the change of phase after 6, the evaluations at 4 and 6, and the checkpoint of step 6.
+    kill = (
+        "import os, signal\nfrom trainer import reporting\nkept = reporting.Report.train\n"
+        "def train_or_die(self, step, values):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL) if step == 8 else kept(self, step, values)\n"
+        "reporting.Report.train = train_or_die"
+    )
+    argv = _argv(dataset, tmp_path)
+    assert _run_in_process(kill, argv).returncode == -signal.SIGKILL
+    assert not (tmp_path / "bundle").exists()
+    resumed = train.run(argv)
+    expected, found = _variables(finished[1]), _variables(resumed)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert resumed.info["metrics"] == finished[1].info["metrics"]
+
+
+def test_terminated_run_writes_a_checkpoint_and_says_so(dataset, tmp_path, monkeypatch):
+    def terminate(self, step, values):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(reporting.Report, "train", terminate)
+    with pytest.raises(errors.PhotochromError, match="stopped by SIGTERM after step 2; the same command continues"):
+        train.run(_argv(dataset, tmp_path))
+    assert tf.train.latest_checkpoint(tmp_path / "checkpoints" / "latest").endswith("ckpt-2")
+
+
+def test_nan_loss_stops_and_keeps_the_last_good_checkpoint(dataset, tmp_path, monkeypatch):
+    kept = losses.objective
+    calls = tf.Variable(0)
+
+    def fail_at_step_5(measures):
+        return kept(measures) * tf.where(calls.assign_add(1) == 5, float("nan"), 1.0)
+
+    monkeypatch.setattr(losses, "objective", fail_at_step_5)
+    with pytest.raises(errors.PhotochromError, match=r"stopped at step 5: gradient_norm is nan; .*latest/ckpt-3"):
+        train.run(_argv(dataset, tmp_path))
+    reader = tf.train.load_checkpoint(tmp_path / "checkpoints" / "latest")
+    values = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "_OBJECT" not in name]
+    assert all(np.isfinite(value).all() for value in values if value.dtype == np.float32 and value.ndim)
+
+
+def test_lost_patience_ends_a_phase(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.Trainer, "evaluate", lambda self: {"loss": 1.0, "chroma": 1.0, "true_chroma": 1.0})
+    monkeypatch.setattr(job, "export_bundle", lambda model, folder, info: info)
+    info = train.run(_argv(dataset, tmp_path, steps=50, fine_tune_steps=0, eval_every=2, patience=2))
+    assert info["steps"] == 6  # best at 2, no better at 4 and 6
+
+
+def test_training_learns_the_colours(dataset, tmp_path):
+    made = train.run(_argv(dataset, tmp_path, steps=60, fine_tune_steps=0, eval_every=60, learning_rate=0.01))
+    metrics = made.info["metrics"]
+    assert metrics["loss"] < 10  # gray has 33
+    assert metrics["chroma"] > 0.6 * metrics["true_chroma"]
+
+
+def test_two_devices_train_in_step(dataset, tmp_path):
+    devices = (
+        "import tensorflow as tf\ncpu = tf.config.list_physical_devices('CPU')[0]\n"
+        "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)"
+    )
+    done = _run_in_process(devices, _argv(dataset, tmp_path, steps=2, fine_tune_steps=0))
+    assert done.returncode == 0, done.stderr
+    assert "training on /device:CPU:0, /device:CPU:1" in done.stderr
+    assert bundle.open_bundle(str(tmp_path / "bundle")).info["metrics"]["loss"] < 34
+
+
+def test_batch_must_divide_among_devices(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * 2)
+    with pytest.raises(errors.UsageError, match="--batch_size is 3, it does not divide among 2 devices"):
+        job.choose_strategy(3)
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished, dataset):
+    with pytest.raises(errors.UsageError, match="holds a run with batch_size 4; this one has batch_size 2"):
+        train.run(_argv(dataset, finished[0], batch_size=2))
+
+
+def test_nothing_is_left_behind_when_flags_do_not_fit(dataset, tmp_path):
+    with pytest.raises(errors.UsageError, match="--backbone is Nothing"):
+        train.run(_argv(dataset, tmp_path / "run", backbone="Nothing"))
+    with pytest.raises(errors.UsageError, match="--image_size is 32"):
+        train.run(_argv(dataset, tmp_path / "run", image_size=32))
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,1 @@
+"""Lab TFRecords -> colorizer: training, evaluation and export."""

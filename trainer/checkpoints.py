@@ -1,0 +1,105 @@
+"""What a run must remember to continue exactly: state on disk, and which run a folder belongs to."""
+
+import json
+import pathlib
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from photochrom import errors
+
+_RUN = "run.json"
+
+
+def claim(model_dir: pathlib.Path, identity: dict[str, Any]) -> None:
+    """Makes `model_dir` this run's folder, or finds that it is already.
+
+    Args:
+        model_dir: the run's folder; made if missing.
+        identity: all that decides what the run computes, as JSON can hold it.
+
+    Raises:
+        UsageError: the folder belongs to a run that computes something else.
+    """
+    file = model_dir / _RUN
+    if not file.exists():
+        model_dir.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(identity, indent=2) + "\n")
+        return
+    there = json.loads(file.read_text())
+    differing = [name for name in {**there, **identity} if there.get(name) != identity.get(name)]
+    if differing:
+        theirs, ours = (", ".join(f"{name} {run.get(name)}" for name in differing) for run in (there, identity))
+        raise errors.UsageError(f"{model_dir} holds a run with {theirs}; this one has {ours}: give another --model_dir")
+
+
+class Checkpoints:
+    """The run's state, as variables, and its checkpoints.
+
+    Attributes (scalar tf.Variables):
+        step: steps done, over all phases; with the seed it is the position in the data.
+        phase: number of the phase under way; how many there are once all are done.
+        best_loss: the lowest validation loss so far.
+        stale: evaluations in this phase since `best_loss` improved.
+    """
+
+    def __init__(self, folder: pathlib.Path, model: keras.Model, optimizers: list[keras.optimizers.Optimizer]):
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.phase = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.best_loss = tf.Variable(float("inf"), trainable=False)
+        self.stale = tf.Variable(0, dtype=tf.int64, trainable=False)
+        state = tf.train.Checkpoint(
+            model=model,
+            optimizers=optimizers,
+            step=self.step,
+            phase=self.phase,
+            best_loss=self.best_loss,
+            stale=self.stale,
+        )
+        # The manager renames its index last: a kill while writing leaves the checkpoint before.
+        self._latest = tf.train.CheckpointManager(state, str(folder / "latest"), max_to_keep=2)
+        self._best = tf.train.CheckpointManager(tf.train.Checkpoint(model=model), str(folder / "best"), max_to_keep=1)
+
+    def restore(self) -> bool:
+        """Continues from the latest checkpoint; returns whether there was one."""
+        return _restore(self._latest)
+
+    def save(self) -> None:
+        """Writes the state as it is now."""
+        self._latest.save(self.step.numpy())
+
+    @property
+    def latest(self) -> str:
+        """Path of the latest checkpoint, for messages."""
+        return self._latest.latest_checkpoint or "none"
+
+    def judge(self, loss: float) -> bool:
+        """Keeps the weights if their validation loss is the best so far; returns whether it is."""
+        if loss >= float(self.best_loss.numpy()):
+            self.stale.assign_add(1)
+            return False
+        self.best_loss.assign(loss)
+        self.stale.assign(0)
+        self._best.save(self.step.numpy())
+        return True
+
+    def finish_phase(self) -> None:
+        """Goes back to the best weights and on to the next phase."""
+        _restore(self._best)
+        self.phase.assign_add(1)
+        self.stale.assign(0)
+        self.save()
+
+
+def _restore(manager: tf.train.CheckpointManager) -> bool:
+    path = manager.latest_checkpoint
+    if path is None:
+        return False
+    try:
+        manager.checkpoint.restore(path).assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
+        raise errors.UsageError(
+            f"checkpoint {path} does not fit this model or is damaged: {str(error).strip().splitlines()[0]}"
+        ) from error
+    return True

@@ -1,0 +1,75 @@
+"""The settings of a training run: units, defaults and checks."""
+
+import dataclasses
+
+from photochrom.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What a training run is told; `data` and `model_dir` say where, everything else makes the model."""
+
+    data: str = setting("folder of the dataset that `photochrom prepare` wrote", group="input and output")
+    model_dir: str = setting(
+        "folder of this run: checkpoints, TensorBoard logs and, at the end, the bundle. A run that was stopped "
+        "continues when it is started again with the same settings",
+        group="input and output",
+    )
+    name: str = setting("name of the model, as the bundle states it", "photochrom", group="input and output")
+
+    backbone: str = setting(
+        "pretrained network whose features join at the bottleneck: a class of keras.applications but NASNet, or none",
+        "InceptionResNetV2",
+        group="model",
+    )
+    backbone_weights: str = setting(
+        "imagenet (downloaded and checked by Keras), a weights file (.h5, .weights.h5, .keras; a path, gs:// or "
+        "https:// URL), or none (random)",
+        "imagenet",
+        group="model",
+    )
+    backbone_weights_sha256: str = setting("what the weights file's SHA-256 must be, hex", "", group="model")
+    width: int = setting("channels of the encoder's first level; each deeper one has twice as many", 32, group="model")
+    image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model")
+
+    batch_size: int = setting("photographs in a step, over all devices", 16, group="training")
+    steps: int = setting("steps with the backbone frozen", 20_000, group="training")
+    fine_tune_steps: int = setting(
+        "steps after these with the backbone's upper third unfrozen", 10_000, group="training"
+    )
+    learning_rate: float = setting("peak rate of Adam while the backbone is frozen", 1e-3, group="training")
+    fine_tune_learning_rate: float = setting("peak rate of Adam while fine-tuning", 1e-4, group="training")
+    rebalance: float = setting(
+        "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset", 0.5, group="training"
+    )
+    patience: int = setting(
+        "evaluations without a better validation loss that end a phase early; 0 never does", 0, group="training"
+    )
+    mixed_precision: bool = setting("compute in bfloat16, keep weights in float32", False, group="training")
+    shuffle_buffer: int = setting("photographs held in memory to draw from", 1000, group="training")
+    seed: int = setting("seed of weights, order and flips", 0, group="training")
+
+    eval_every: int = setting("steps between evaluations", 500, group="evaluation and checkpoints")
+    eval_examples: int = setting(
+        "photographs of the validation split to evaluate on; 0 takes all", 512, group="evaluation and checkpoints"
+    )
+    checkpoint_every: int = setting("steps between checkpoints", 500, group="evaluation and checkpoints")
+
+    def __post_init__(self) -> None:
+        for name in ("width", "batch_size", "shuffle_buffer", "eval_every", "checkpoint_every"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        for name in ("steps", "fine_tune_steps", "patience", "image_size", "eval_examples", "seed"):
+            _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
+        for name in ("learning_rate", "fine_tune_learning_rate"):
+            _check(name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
+        _check("rebalance", self.rebalance, 0 <= self.rebalance <= 1, "between 0 and 1")
+        _check("steps", self.steps, self.steps + self.fine_tune_steps > 0, "above 0 where fine_tune_steps is 0")
+        if self.backbone_weights_sha256 and self.backbone_weights in ("imagenet", "none"):
+            raise ValueError(
+                f"--backbone_weights_sha256 is for a weights file, --backbone_weights is {self.backbone_weights}"
+            )
+
+
+def _check(name: str, value: float, fits: bool, expected: str) -> None:
+    if not fits:
+        raise ValueError(f"--{name} is {value}, expected {expected}")

@@ -1,0 +1,195 @@
+"""`photochrom evaluate`: model bundle + records or photographs -> metrics, plots and side-by-side sheets.
+
+The protocol, version 1. Numbers of one version can be compared with one another; a change to anything below
+that moves a number raises it.
+
+Photographs. A dataset that `photochrom prepare` wrote gives those of one split as they are stored: L* in 256
+steps, ab in whole CIE units at 1/`ab_stride` of the size, enlarged by bicubic interpolation, so its truth has
+lost the finest colour detail. Photographs in folders and archives are decoded as prepare decodes them, cut to
+their middle square, resized to S x S px (area averaging when smaller, bicubic when larger), and have their ab
+at full size. What is broken, too small, gray or toned is left out, counted, and named in skipped.csv. With
+`--limit N` the first N are taken: of a dataset in its own order, which is by digest of the key within a
+shard; of photographs by digest of the key. S is the size that the model was trained at unless `--image_size`
+says otherwise.
+
+Methods. Each colours the true L*; each result is enlarged to S x S px (bicubic), brought into the sRGB gamut at
+constant L* and hue, and rounded to 8 bits, by the function that serving writes its pictures with.
+  model        the bundle's SavedModel.
+  gray         ab = 0.
+  mean_colour  one ab for all pixels of all photographs: that of the dataset's train split
+               (statistics/statistics.json); where there is none, that of the photographs evaluated, which a
+               model could not know.
+
+Metrics, on 8-bit sRGB pictures of S x S px, for each photograph:
+  psnr                     PSNR on sRGB, dB, peak 255, error at least 1/12 (rounding)           ITU-T J.340
+  psnr_gain                psnr minus that of gray for the same photograph, dB
+  ssim                     SSIM on sRGB, mean of channels, Gaussian window of sigma 1.5         Wang et al. 2004
+  ciede2000                CIEDE2000 from sRGB under D65                            CIE 142, Sharma et al. 2005
+  colorfulness             M3 of the result                                           Hasler, Susstrunk 2003
+  colorfulness_difference  M3 of the result minus M3 of the truth
+  chroma                   mean C*ab of the result                                                CIE 15:2004
+  chroma_ratio             mean C*ab of the result / that of the truth, the latter at least 0.1
+trainer.metrics cites each source in full. As L* is the truth's, PSNR and SSIM are high for gray already, and a
+timid model can beat a bold one on CIEDE2000: read the gain, CIEDE2000 and the chroma ratio together.
+
+Sums. The mean over photographs; of chroma_ratio the ratio of the means, or a few nearly gray truths would
+decide it. Each has a 95% interval: percentile bootstrap over photographs, 1000 resamples, seed 0 (Efron and
+Tibshirani 1993). It covers the choice of photographs, not the chance in training.
+
+Sheets show gray, model and truth: sheet.png the photographs whose keys have the lowest digests (nobody picks
+them, and another model shows the same ones), best.png and worst.png those of the least and the largest CIEDE2000.
+"""
+
+import argparse
+import collections
+import contextlib
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from photochrom import __version__, bundle, errors, files, inputs, progress, settings, signature
+from photochrom.settings import setting
+
+PROTOCOL = 1
+# What an evaluation writes; a folder with anything else in it is not one of ours.
+OUTPUTS = ("summary.json", "metrics.csv", "skipped.csv", "plots.png", "sheet.png", "best.png", "worst.png")
+_EPILOG = """\
+examples:
+  photochrom evaluate --model runs/first/bundle --data dataset --output evaluation
+  photochrom evaluate --model bundle --data photographs/ --output evaluation --limit 500
+
+DIR/summary.json has the sums, DIR/metrics.csv a row for each photograph and method, DIR/sheet.png the pictures.
+`python -c "help('trainer.evaluate')"` shows the protocol.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """Settings of an evaluation; flags of the same names fill it."""
+
+    model: str = setting("model bundle, as `photochrom train` writes it", group="what", metavar="BUNDLE")
+    data: str = setting(
+        "dataset that `photochrom prepare` wrote, or colour photographs: a folder, glob, zip, tar or manifest",
+        group="what",
+        metavar="PATH",
+    )
+    output: str = setting(
+        "folder for the results; those of an earlier evaluation are replaced", metavar="DIR", group="what"
+    )
+    split: str = setting("split of a dataset: validation, test or train", "validation", group="photographs")
+    limit: int = setting("photographs to evaluate on at most; 0 takes all", 0, group="photographs")
+    image_size: int = setting("size at which to evaluate, px; 0 takes the model's", 0, group="photographs")
+    batch_size: int = setting("photographs that the model gets at once", 16, group="run")
+    sheet_rows: int = setting("photographs on each sheet of pictures", 24, group="run")
+
+    def __post_init__(self) -> None:
+        for name, least in {"limit": 0, "image_size": 0, "batch_size": 1, "sheet_rows": 1}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} is {getattr(self, name)}, expected {least} or more")
+        if self.image_size % signature.SIZE_STEP:
+            raise ValueError(f"--image_size is {self.image_size}, expected a multiple of {signature.SIZE_STEP} px")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this job's flags."""
+    parser = argparse.ArgumentParser(
+        prog="photochrom evaluate",
+        description="Measures how near a model's colours come to those of photographs that it has not seen.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    settings.add_flags(parser, EvaluateConfig)
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Evaluates as the flags say, and returns the summary that it wrote.
+
+    Raises:
+        UsageError: a flag, the bundle, the data or the output folder does not fit; nothing was done.
+        PhotochromError: no photograph could be used, or the model failed.
+    """
+    config = settings.from_flags(EvaluateConfig, build_parser().parse_args(argv))
+    opened = bundle.open_bundle(config.model)
+    found = _find_data(config)
+    _check_output(config.output)
+    from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
+
+    quiet.import_tensorflow()
+    summary = _evaluate(config, opened, found)
+    files.write_bytes(files.join(config.output, "summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
+    return summary
+
+
+def _evaluate(config: EvaluateConfig, opened: bundle.Bundle, found: inputs.Input) -> dict[str, Any]:
+    """Judges all photographs, writes and prints the results, and returns the summary."""
+    from trainer import examples, protocol, results
+
+    image_size = config.image_size or opened.image_size
+    with tempfile.TemporaryDirectory() as scratch:
+        data = examples.open_examples(found, config.split, image_size, config.limit, scratch)
+        judge = protocol.Judge(opened, data)
+        collected = results.Results(config.sheet_rows)
+        with _progress(files.join(scratch, "progress"), len(data)) as advance:
+            for judged in judge.judge_all(data, config.batch_size):
+                collected.add(judged)
+                advance()
+    if not collected.scores:
+        first = data.failures[0]
+        raise errors.PhotochromError(
+            f"none of the {len(data.failures)} photographs could be used; the first, {first.key}: {first.message}"
+        )
+    collected.write(config.output, data.failures)
+    methods = collected.summarize()
+    print(f"{config.output}: {len(collected.scores)} photographs evaluated, {len(data.failures)} skipped")
+    print(results.format_table(methods))
+    return {
+        "protocol": PROTOCOL,
+        "photochrom_version": __version__,
+        "model": {"path": config.model, "name": opened.info.get("name", ""), "digest": opened.digest},
+        "data": {**data.description, "image_size": image_size, "digest": data.digest},
+        "evaluated": len(collected.scores),
+        "skipped": dict(sorted(collections.Counter(failure.reason for failure in data.failures).items())),
+        "mean_colour": {"ab": judge.mean_ab, "of": judge.mean_of},
+        "methods": methods,
+        "settings": dataclasses.asdict(config),
+    }
+
+
+@contextlib.contextmanager
+def _progress(folder: str, total: int) -> Iterator[Callable[[], None]]:
+    """Shows progress; gives what to call for each photograph."""
+    progress.Tally.add(folder, "listed", total)
+    with progress.shown(folder, "evaluate"):
+        yield lambda: progress.Tally.add(folder, "done")
+
+
+def _find_data(config: EvaluateConfig) -> inputs.Input:
+    """Checks that --data is there, and apart from --output."""
+    try:
+        found = inputs.parse([config.data])
+        inputs.check_output_apart(found, config.output)
+    except errors.UsageError as error:  # the jobs that share these checks have their data from --input
+        raise errors.UsageError(str(error).replace("--input", "--data")) from error
+    return found[0]
+
+
+def _check_output(output: str) -> None:
+    """Refuses an output folder that holds anything but an earlier evaluation."""
+    for info in files.list_folder(output):
+        name = info.path.removeprefix(f"{output.rstrip('/')}/")
+        if name not in OUTPUTS:
+            raise errors.UsageError(
+                f"--output {output} holds other files, such as {name}; choose a new or empty folder"
+            )
+    files.check_writable(output)
+
+
+if __name__ == "__main__":
+    from photochrom import cli
+
+    sys.exit(cli.call(run))

@@ -1,0 +1,192 @@
+"""What a model is evaluated on: colour photographs as L*a*b*, from a prepared dataset or straight from files."""
+
+import abc
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from photochrom import archives, color, errors, files, geometry, images, inputs, keys, records, settings, tone
+
+_INFO, _STATISTICS = "dataset_info.json", "statistics/statistics.json"
+# A larger photograph is refused by its header, px.
+_MAX_PIXELS = 300_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One photograph.
+
+    Attributes:
+        key: its stable name.
+        lab: [S, S, 3] float32 CIE L*a*b*.
+        content: SHA-256 of what it was read from, hex.
+    """
+
+    key: str
+    lab: np.ndarray
+    content: str
+
+
+class Examples(abc.ABC):
+    """Photographs of one size. Each pass begins anew, and then knows what it used and what it left out.
+
+    Attributes:
+        description: where they come from, for the summary.
+        train_mean: mean a* and b* of the photographs that lie beside them for training, where known.
+        failures: what the last pass left out.
+    """
+
+    def __init__(self, description: dict[str, Any], train_mean: tuple[float, float] | None = None):
+        self.description = description
+        self.train_mean = train_mean
+        self.failures: list[errors.Failure] = []
+        self._used: list[tuple[str, str]] = []
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Returns how many there are, at most."""
+
+    @abc.abstractmethod
+    def _read(self) -> Iterator[Example | errors.Failure]:
+        """Yields the photographs, and failures in place of those that cannot be used."""
+
+    def __iter__(self) -> Iterator[Example]:
+        self.failures, self._used = [], []
+        for one in self._read():
+            if isinstance(one, errors.Failure):
+                self.failures.append(one)
+            else:
+                self._used.append((one.key, one.content))
+                yield one
+
+    @property
+    def digest(self) -> str:
+        """The digest of keys and contents of what the last pass used, in its order."""
+        return settings.digest(self._used)
+
+
+def open_examples(found: inputs.Input, split: str, image_size: int, limit: int, spool: str) -> Examples:
+    """Opens the dataset or the photographs that a checked --data stands for.
+
+    Args:
+        found: where they are.
+        split: which split of a dataset.
+        image_size: side of the pictures, px.
+        limit: the most photographs; 0 for all.
+        spool: folder for the members of compressed tars.
+
+    Raises:
+        UsageError: nothing usable is there.
+    """
+    if files.exists(files.join(found.path, _INFO)):
+        return _Dataset(found.path, split, image_size, limit)
+    return _Photographs(found, image_size, limit, spool)
+
+
+class _Dataset(Examples):
+    """A split of what `photochrom prepare` wrote, in the order of its shards."""
+
+    def __init__(self, folder: str, split: str, image_size: int, limit: int):
+        info = _read_info(folder)
+        _check_dataset(info, folder, split, image_size)
+        self._shards = [shard.path for shard in files.list_glob(files.join(folder, f"{split}-*.tfrecord*"))]
+        expected = len(info["splits"][split]["shard_lengths"])
+        if len(self._shards) != expected:
+            raise errors.UsageError(
+                f"--data {folder} has {len(self._shards)} {split} shards, {_INFO} says {expected}; copy it again"
+            )
+        self._compression = info["settings"].get("compression", "none")
+        self._count = min(limit or info["splits"][split]["examples"], info["splits"][split]["examples"])
+        super().__init__(
+            {"kind": "dataset", "path": folder, "split": split, "dataset_digest": info["digest"]},
+            _train_mean(files.join(folder, _STATISTICS)),
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _read(self) -> Iterator[Example]:
+        for data in itertools.islice(self._read_shards(), self._count):
+            record = records.LabRecord.from_example(data)
+            yield Example(record.key, record.to_lab(), hashlib.sha256(data).hexdigest())
+
+    def _read_shards(self) -> Iterator[bytes]:
+        for path in self._shards:
+            with files.open_read(path) as file:
+                try:
+                    yield from records.read_tfrecords(file, self._compression)
+                except errors.ReadError as error:
+                    raise errors.UsageError(f"{path}: {error}; copy it again") from error
+
+
+def _read_info(folder: str) -> dict[str, Any]:
+    try:
+        return records.check_dataset_info(json.loads(files.read_bytes(files.join(folder, _INFO))), folder)
+    except ValueError as error:
+        raise errors.UsageError(f"--data {folder} is no dataset that can be read: {error}") from error
+
+
+def _check_dataset(info: dict[str, Any], folder: str, split: str, image_size: int) -> None:
+    if not info["splits"].get(split, {}).get("examples"):
+        has = ", ".join(f"{name} ({part['examples']})" for name, part in info["splits"].items())
+        raise errors.UsageError(f"--data {folder} has no photographs in its {split} split; it has {has}")
+    size = info["settings"]["image_size"]
+    if size != image_size:
+        raise errors.UsageError(
+            f"--data {folder} has pictures of {size} px, the model would be evaluated at {image_size} px; "
+            f"give --image_size={size}, or the photographs themselves"
+        )
+
+
+def _train_mean(path: str) -> tuple[float, float] | None:
+    statistics = json.loads(files.read_bytes(path)) if files.exists(path) else {}
+    return (statistics["a"]["mean"], statistics["b"]["mean"]) if {"a", "b"} <= statistics.keys() else None
+
+
+class _Photographs(Examples):
+    """Colour photographs in folders and archives, in the order of their keys' digests."""
+
+    def __init__(self, found: inputs.Input, image_size: int, limit: int, spool: str):
+        super().__init__({"kind": "photographs", "path": found.path})
+        listed = (source for file in inputs.list_files(found) for source in inputs.expand(file, spool))
+        self._sources = sorted((s for s in listed if _may_be_photograph(s)), key=lambda s: (keys.digest(s.key), s.key))
+        if not self._sources:
+            raise errors.UsageError(
+                f"--data {found.path} holds no photographs; expected a dataset that `photochrom prepare` wrote, or "
+                f"files that end in {', '.join(sorted(images.IMAGE_SUFFIXES))}, loose or in archives"
+            )
+        self._image_size = image_size
+        self._count = min(limit or len(self._sources), len(self._sources))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _read(self) -> Iterator[Example | errors.Failure]:
+        reader, left = archives.Reader(files.open_read), self._count
+        for source in self._sources:
+            if not left:
+                return
+            try:
+                yield source.failure or self._decode(source.key, reader.read(source))
+                left -= source.failure is None
+            except errors.DataError as error:
+                yield errors.Failure.of(source.key, error)
+
+    def _decode(self, key: str, data: bytes) -> Example:
+        picture = images.decode(data, max_pixels=_MAX_PIXELS, draft_size=self._image_size)
+        rgb = geometry.center_square(picture.opaque_rgb(), self._image_size)
+        lab = color.rgb_to_lab(rgb)
+        measured = tone.measure(lab)
+        if not measured.teaches_color:
+            reason = "grayscale" if measured.is_gray else "toned"
+            raise errors.Colourless(f"no colour to compare with: the photograph is {reason}", reason)
+        return Example(key, lab, hashlib.sha256(data).hexdigest())
+
+
+def _may_be_photograph(source: archives.Source) -> bool:
+    return source.failure is not None or source.key.lower().endswith(tuple(images.IMAGE_SUFFIXES))

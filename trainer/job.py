@@ -1,0 +1,129 @@
+"""A training run from settings to bundle: checks, wiring, training, export."""
+
+import dataclasses
+import logging
+import pathlib
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import photochrom
+from photochrom import bundle, errors
+from trainer import backbones, loop, model, reporting, stopping
+from trainer.checkpoints import Checkpoints, claim
+from trainer.config import TrainConfig
+from trainer.data import Dataset, TrainStream, validation_batches
+from trainer.export import export_bundle
+from trainer.weights import Weights, fetch, load_backbone
+
+_log = logging.getLogger("photochrom")
+# Where things lie and how they are called does not change what a run computes.
+_PLACES = ("data", "model_dir", "name", "backbone_weights", "backbone_weights_sha256")
+
+
+def train(config: TrainConfig) -> bundle.Bundle:
+    """Trains, or continues to, the bundle MODEL_DIR/bundle.
+
+    Raises:
+        UsageError: something does not fit; no step was made.
+        PhotochromError: training stopped early; the checkpoints remain.
+    """
+    backbones.check_name(config.backbone)
+    dataset = Dataset(config.data, config.image_size)
+    stream = TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed)
+    validation = validation_batches(dataset, config.batch_size, config.eval_examples)
+    strategy = choose_strategy(config.batch_size)
+    weights = (
+        Weights("none") if config.backbone == "none" else fetch(config.backbone_weights, config.backbone_weights_sha256)
+    )
+    folder = pathlib.Path(config.model_dir)
+    claim(folder, _identity(config, dataset, weights))
+    if (folder / "bundle").exists():
+        _log.info("%s is finished", folder / "bundle")
+        return bundle.open_bundle(str(folder / "bundle"))
+
+    # bfloat16 has float32's range: no loss scaling.
+    keras.config.set_dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32")
+    keras.utils.set_random_seed(1 + config.seed)  # at a global seed of 0 tf.data cannot take a tensor as seed
+    with strategy.scope():
+        colorizer = _build(config, dataset, weights)
+        phases = loop.make_phases(config, colorizer)
+        checkpoints = Checkpoints(folder / "checkpoints", colorizer, [phase.optimizer for phase in phases])
+    if checkpoints.restore():
+        _log.info("continuing after step %d from %s", checkpoints.step.numpy(), checkpoints.latest)
+    steps = config.steps + config.fine_tune_steps
+    with (
+        reporting.Report(folder / "logs", steps, int(checkpoints.step.numpy())) as report,
+        stopping.StopRequest() as stop,
+    ):
+        trainer = loop.Trainer(
+            config=config,
+            strategy=strategy,
+            model=colorizer,
+            phases=phases,
+            checkpoints=checkpoints,
+            stream=stream,
+            validation=validation,
+            report=report,
+            stop=stop,
+        )
+        trainer.run()
+        metrics = trainer.evaluate()
+    info = _describe(config, dataset, weights, int(checkpoints.step.numpy()), metrics)
+    return export_bundle(colorizer, folder / "bundle", info)
+
+
+def choose_strategy(batch_size: int) -> tf.distribute.Strategy:
+    """Returns MirroredStrategy where there are several GPUs (or logical devices), else the default one.
+
+    Raises:
+        UsageError: the batch does not divide among the devices.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if batch_size % len(devices):
+        raise errors.UsageError(f"--batch_size is {batch_size}, it does not divide among {len(devices)} devices")
+    _log.info("training on %s", ", ".join(device.name for device in devices))
+    if len(devices) == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _build(config: TrainConfig, dataset: Dataset, weights: Weights) -> keras.Model:
+    backbone = None if config.backbone == "none" else load_backbone(config.backbone, weights)
+    return model.build_model(config.width, dataset.ab_stride, backbone)
+
+
+def _identity(config: TrainConfig, dataset: Dataset, weights: Weights) -> dict[str, Any]:
+    """Returns all that decides what the run computes."""
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
+    file = f"sha256:{weights.sha256}" if weights.path else weights.source
+    return {**settings, "image_size": dataset.image_size, "backbone_weights": file, "data_digest": dataset.digest}
+
+
+def _describe(
+    config: TrainConfig, dataset: Dataset, weights: Weights, steps: int, metrics: dict[str, float]
+) -> dict[str, Any]:
+    """Returns what model.json says about the run."""
+    return {
+        "name": config.name,
+        "version": photochrom.__version__,
+        "image_size": dataset.image_size,
+        "ab_stride": dataset.ab_stride,
+        "backbone": config.backbone,
+        "backbone_weights": {"source": weights.source, "sha256": weights.sha256},
+        "data_digest": dataset.digest,
+        "settings": dataclasses.asdict(config),
+        "steps": steps,
+        "metrics": metrics,
+        "licences": {
+            "code": "Apache-2.0",
+            "backbone_weights": _weights_licence(weights),
+        },
+    }
+
+
+def _weights_licence(weights: Weights) -> str:
+    if weights.source == "imagenet":
+        return "Apache-2.0 or MIT, as keras.applications states for each; learned from ImageNet (research terms)"
+    return "none used" if weights.source == "none" else f"see the source of {weights.source}"

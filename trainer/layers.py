@@ -1,0 +1,88 @@
+"""Layers between CIE units and what a pretrained network expects."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("photochrom")
+class LightnessToRgb(keras.layers.Layer):
+    """L* as the gray sRGB pixels that have it; always float32.
+
+    Input shape: [B, H, W, 1], L* in [0, 100].
+    Output shape: [B, H, W, 3], sRGB in [0, 255], three equal channels.
+
+    Source: CIE 15:2004 for L* -> Y, IEC 61966-2-1 for the transfer curve.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+
+    def call(self, lightness: Any) -> Any:
+        luminance = ops.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness * 27 / 24389)
+        # Where the other branch is taken, the power must still be finite.
+        curve = 1.055 * ops.maximum(luminance, 0.0031308) ** (1 / 2.4) - 0.055
+        gray = ops.where(luminance <= 0.0031308, 12.92 * luminance, curve)
+        return ops.repeat(255 * ops.clip(gray, 0, 1), 3, axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], 3)
+
+
+def resize(images: Any, height: Any, width: Any) -> Any:
+    """Resizes [B, h, w, C] floats bilinearly to [B, height, width, C]; the sizes may be known at run time only.
+
+    Two products with interpolation matrices: `keras.ops.image.resize` (3.15) takes fixed sizes alone.
+    Meant for small or few-channel arrays.
+    """
+    rows = ops.cast(_interpolation(ops.shape(images)[1], height), images.dtype)
+    columns = ops.cast(_interpolation(ops.shape(images)[2], width), images.dtype)
+    return ops.einsum("jw,biwc->bijc", columns, ops.einsum("ih,bhwc->biwc", rows, images))
+
+
+def _interpolation(size: Any, new_size: Any) -> Any:
+    """Returns the [new_size, size] float32 matrix of linear interpolation between pixel centres."""
+    scale = ops.cast(size, "float32") / ops.cast(new_size, "float32")
+    centres = (ops.arange(new_size, dtype="float32") + 0.5) * scale - 0.5
+    centres = ops.clip(centres, 0, ops.cast(size, "float32") - 1)
+    return ops.maximum(1 - ops.abs(centres[:, None] - ops.arange(size, dtype="float32")), 0)
+
+
+@keras.saving.register_keras_serializable("photochrom")
+class AtLeast(keras.layers.Layer):
+    """Stretches each axis that is shorter than `size` px to `size` px, bilinearly.
+
+    Input shape: [B, H, W, C].
+    Output shape: [B, max(H, size), max(W, size), C].
+    """
+
+    def __init__(self, size: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, images: Any) -> Any:
+        height, width = ops.shape(images)[1:3]
+        return resize(images, ops.maximum(height, self.size), ops.maximum(width, self.size))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        batch, height, width, channels = input_shape
+        return batch, *(axis and max(axis, self.size) for axis in (height, width)), channels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable("photochrom")
+class ResizeLike(keras.layers.Layer):
+    """Resizes features bilinearly to the height and width of others, whatever they are at run time.
+
+    Input shape: [B, h, w, C] and [B, H, W, any].
+    Output shape: [B, H, W, C].
+    """
+
+    def call(self, features: Any, like: Any) -> Any:
+        return resize(features, *ops.shape(like)[1:3])
+
+    def compute_output_shape(self, features_shape: tuple, like_shape: tuple) -> tuple:
+        return features_shape[0], *like_shape[1:3], features_shape[3]

@@ -1,0 +1,157 @@
+"""The training loop: steps, evaluations and checkpoints, phase by phase."""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from photochrom import errors, signature
+from trainer import losses, reporting, stopping
+from trainer.checkpoints import Checkpoints
+from trainer.config import TrainConfig
+from trainer.data import TrainStream
+
+# Of the peak rate, at both ends of a phase, and the share of a phase that warms up.
+_FINAL_RATE = 0.01
+_WARM_UP = 0.05
+# A step's gradients, as one vector, are at most this long: about ten times what is usual.
+_GRADIENT_NORM = 100.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of training with its own variables and learning rate."""
+
+    name: str
+    steps: int
+    variables: list[keras.Variable]
+    optimizer: keras.optimizers.Optimizer
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of this phase so far; part of the optimizer's checkpoint."""
+        return int(keras.ops.convert_to_numpy(self.optimizer.iterations))
+
+
+def make_phases(config: TrainConfig, model: keras.Model) -> list[Phase]:
+    """Returns the two phases: all but the backbone, then the backbone's upper third too."""
+    backbone = next((layer for layer in model.layers if layer.name == "backbone"), None)
+    inside = {id(variable) for variable in backbone.variables} if backbone else set()
+    own = [variable for variable in model.trainable_variables if id(variable) not in inside]
+    upper = backbone.upper_variables() if backbone else []
+    return [
+        _make_phase("frozen", config.steps, own, config.learning_rate),
+        _make_phase("fine-tuning", config.fine_tune_steps, own + upper, config.fine_tune_learning_rate),
+    ]
+
+
+def _make_phase(name: str, steps: int, variables: list[keras.Variable], rate: float) -> Phase:
+    warm_up = math.ceil(_WARM_UP * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        _FINAL_RATE * rate, max(steps - warm_up, 1), _FINAL_RATE, warmup_target=rate, warmup_steps=warm_up
+    )
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=_GRADIENT_NORM)
+    optimizer.build(variables)
+    return Phase(name, steps, variables, optimizer)
+
+
+def make_train_step(
+    strategy: tf.distribute.Strategy, model: keras.Model, phase: Phase, rebalance: float
+) -> Callable[[Any], dict[str, tf.Tensor]]:
+    """Returns the compiled step: a (distributed) batch -> means over it, scalars by name."""
+
+    def replica_step(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            measures = losses.measure(batch, model(batch[signature.LIGHTNESS], training=True), rebalance)
+            # Keras adds up the replicas' gradients.
+            objective = losses.objective(measures) / strategy.num_replicas_in_sync
+        gradients = tape.gradient(objective, phase.variables)
+        phase.optimizer.apply(gradients, phase.variables)
+        means = {name: tf.reduce_mean(values) for name, values in measures.items()}
+        return {**means, "gradient_norm": tf.linalg.global_norm(gradients)}
+
+    @tf.function
+    def train_step(batch: Any) -> dict[str, tf.Tensor]:
+        per_replica = strategy.run(replica_step, args=(batch,))
+        return {name: strategy.reduce("MEAN", values, axis=None) for name, values in per_replica.items()}
+
+    return train_step
+
+
+@dataclasses.dataclass
+class Trainer:
+    """Takes a model through its phases; the fields are what it works with, made and checked elsewhere."""
+
+    config: TrainConfig
+    strategy: tf.distribute.Strategy
+    model: keras.Model
+    phases: list[Phase]
+    checkpoints: Checkpoints
+    stream: TrainStream
+    validation: tf.data.Dataset
+    report: reporting.Report
+    stop: stopping.StopRequest
+
+    def __post_init__(self) -> None:
+        self._predict = tf.function(lambda lightness: self.model(lightness, training=False))
+
+    def run(self) -> None:
+        """Trains from where the checkpoints stand to the end; the model then has its best weights.
+
+        Raises:
+            PhotochromError: the loss is no number, or a signal asked to stop.
+        """
+        for phase in self.phases[int(self.checkpoints.phase.numpy()) :]:
+            self._run_phase(phase)
+            self.checkpoints.finish_phase()
+
+    def _run_phase(self, phase: Phase) -> None:
+        train_step = make_train_step(self.strategy, self.model, phase, self.config.rebalance)
+        stream = self.stream.batches(int(self.checkpoints.step.numpy()))
+        batches = iter(self.strategy.experimental_distribute_dataset(stream))
+        while phase.steps_done < phase.steps and not self._lost_patience():
+            measures = {name: float(value) for name, value in train_step(next(batches)).items()}
+            step = int(self.checkpoints.step.assign_add(1).numpy())
+            self._check_finite(measures, step)
+            self.report.train(step, {**measures, "learning_rate": float(phase.optimizer.learning_rate)})
+            if step % self.config.eval_every == 0 or phase.steps_done == phase.steps:
+                measures = self.evaluate()
+                self.report.validation(step, measures, best=self.checkpoints.judge(measures["loss"]))
+            if step % self.config.checkpoint_every == 0 or self.stop.signal:
+                self.checkpoints.save()
+            if self.stop.signal:
+                raise errors.PhotochromError(
+                    f"stopped by {self.stop.signal} after step {step}; the same command continues from there"
+                )
+
+    def _lost_patience(self) -> bool:
+        return 0 < self.config.patience <= int(self.checkpoints.stale.numpy())
+
+    def _check_finite(self, measures: dict[str, float], step: int) -> None:
+        """Finite gradients make finite weights: so no checkpoint can hold anything else."""
+        bad = [f"{name} is {value}" for name, value in measures.items() if not math.isfinite(value)]
+        if bad:
+            raise errors.PhotochromError(
+                f"training stopped at step {step}: {', '.join(bad)}; the last good checkpoint is "
+                f"{self.checkpoints.latest}; try a lower --learning_rate with another --model_dir"
+            )
+
+    def evaluate(self) -> dict[str, float]:
+        """Returns the validation split's mean measures, and `examples`, how many photographs that were.
+
+        Every device would see the same: the first one evaluates, outside of the strategy's replicas.
+        """
+        sums: collections.Counter[str] = collections.Counter()
+        for number, batch in enumerate(self.validation):
+            outputs = self._predict(batch[signature.LIGHTNESS])
+            measures = losses.measure(batch, outputs, self.config.rebalance)
+            sums.update({name: float(tf.reduce_sum(values)) for name, values in measures.items()})
+            sums["examples"] += len(batch[signature.LIGHTNESS])
+            if number == 0:
+                self.report.pictures(int(self.checkpoints.step.numpy()), batch, outputs)
+        examples = sums.pop("examples")
+        return {**{name: total / examples for name, total in sums.items()}, "examples": examples}

@@ -1,0 +1,122 @@
+"""What people see of a run: TensorBoard scalars and pictures, a progress bar or log lines."""
+
+import io
+import logging
+import pathlib
+import time
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import rich.console
+import rich.progress
+import tensorflow as tf
+
+from photochrom import color, signature
+
+_log = logging.getLogger("photochrom")
+# seconds between log lines where no terminal shows a bar.
+_LOG_SECONDS = 30
+# steps over which training scalars are averaged before they are written.
+_WRITE_EVERY = 10
+_PICTURES = 6
+_COLUMNS = (
+    "{task.description}",
+    rich.progress.BarColumn(),
+    rich.progress.MofNCompleteColumn(),
+    "{task.fields[status]}",
+    rich.progress.TimeRemainingColumn(),
+)
+
+
+class Report:
+    """Reports a run to TensorBoard files in `logs` and to the terminal."""
+
+    def __init__(self, logs: pathlib.Path, steps: int, step: int):
+        """Args: logs: folder of event files. steps: of the whole run. step: where it starts or continues."""
+        self._writer = tf.summary.create_file_writer(str(logs))
+        console = rich.console.Console(stderr=True)
+        self._bar = rich.progress.Progress(*_COLUMNS, console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task("train", total=steps, completed=step, status="")
+        self._steps, self._logs_lines = steps, not console.is_terminal
+        self._recent: list[dict[str, float]] = []
+        self._logged_step, self._logged_at = step, time.monotonic()
+
+    def __enter__(self) -> "Report":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+        self._writer.close()
+
+    def train(self, step: int, values: dict[str, float]) -> None:
+        """Notes a step's scalars; `chroma` over `true_chroma` becomes `chroma_ratio`."""
+        self._recent.append(values)
+        status = f"loss {values['loss']:.2f}"
+        self._bar.update(self._task, completed=step, status=status)
+        if step % _WRITE_EVERY == 0:
+            self._write(step, "train", {name: float(np.mean([v[name] for v in self._recent])) for name in values})
+            self._recent.clear()
+        elapsed = time.monotonic() - self._logged_at
+        if self._logs_lines and elapsed > _LOG_SECONDS:
+            rate = (step - self._logged_step) / elapsed
+            left = (self._steps - step) / rate / 60
+            _log.info("step %d of %d, %s, %.2f steps/s, %.0f minutes left", step, self._steps, status, rate, left)
+            self._logged_step, self._logged_at = step, time.monotonic()
+
+    def validation(self, step: int, values: dict[str, float], best: bool) -> None:
+        """Writes an evaluation's scalars and tells them."""
+        self._write(step, "validation", values)
+        self._writer.flush()
+        ratio = values["chroma"] / max(values["true_chroma"], 1e-6)
+        line = "step %d: validation loss %.3f%s, chroma ratio %.2f"
+        _log.info(line, step, values["loss"], " (best)" if best else "", ratio)
+
+    def pictures(self, step: int, batch: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """Writes the first photographs of a batch: gray, the model's colours, the true ones."""
+        lightness, predicted, truth = (
+            np.asarray(array[:_PICTURES])
+            for array in (batch[signature.LIGHTNESS], outputs[signature.AB], batch[signature.AB])
+        )
+        sheets = [compare(*arrays) for arrays in zip(lightness, predicted, truth, strict=True)]
+        height, width = sheets[0].shape[:2]
+        blobs = [str(width).encode(), str(height).encode(), *map(_png, sheets)]
+        with self._writer.as_default():
+            _summary("validation/gray_model_truth", tf.constant(blobs), "images", "DATA_CLASS_BLOB_SEQUENCE", step)
+
+    def _write(self, step: int, group: str, values: dict[str, float]) -> None:
+        values = {**values, "chroma_ratio": values["chroma"] / max(values["true_chroma"], 1e-6)}
+        with self._writer.as_default():
+            for name, value in values.items():
+                _summary(f"{group}/{name}", tf.constant(value, tf.float32), "scalars", "DATA_CLASS_SCALAR", step)
+
+
+def compare(lightness: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Returns gray, model and truth side by side.
+
+    Args:
+        lightness: [H, W, 1] L*.
+        predicted, truth: [h, w, 2] CIE a*, b*.
+
+    Returns:
+        [H, 3 * W, 3] uint8 sRGB.
+    """
+    size = lightness.shape[1::-1]
+    chroma = [np.zeros_like(truth), predicted, truth]
+    labs = [np.dstack([lightness, cv2.resize(ab.astype(np.float32), size)]).astype(np.float32) for ab in chroma]
+    return np.hstack([color.lab_to_rgb(lab) for lab in labs])
+
+
+def _png(rgb: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(rgb).save(file, "PNG")
+    return file.getvalue()
+
+
+def _summary(tag: str, value: tf.Tensor, plugin: str, data_class: str, step: int) -> None:
+    """Writes a summary as TensorBoard reads it, without needing it: tf.summary.scalar would import it."""
+    metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": plugin}, data_class=data_class)
+    tf.summary.write(tag, value, step=step, metadata=metadata)

@@ -1,0 +1,60 @@
+"""`photochrom train`: Lab records -> colorizer.
+
+Trains a decoder on a frozen, pretrained backbone, then fine-tunes the backbone's upper third, and ends with
+a bundle in MODEL_DIR/bundle. Stopped or killed, it continues when the same command is given again.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from photochrom import settings
+from trainer.config import TrainConfig
+
+if TYPE_CHECKING:
+    from photochrom.bundle import Bundle
+
+_EXAMPLE = """\
+example:
+  photochrom train --data lab/ --model_dir runs/first --steps 20000 --fine_tune_steps 10000
+
+On a machine without internet give the backbone's weights as a file:
+  photochrom train --data lab/ --model_dir runs/first \\
+    --backbone_weights inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of `photochrom train`."""
+    parser = argparse.ArgumentParser(
+        prog="photochrom train",
+        description=__doc__,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    settings.add_flags(parser, TrainConfig)
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> "Bundle":
+    """Trains as the flags say and returns the bundle.
+
+    Raises:
+        UsageError: something does not fit; no step was made.
+        PhotochromError: training stopped early; the checkpoints remain.
+    """
+    config = settings.from_flags(TrainConfig, build_parser().parse_args(argv))
+    from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
+
+    quiet.import_tensorflow()
+    from trainer import job
+
+    return job.train(config)
+
+
+if __name__ == "__main__":
+    from photochrom import cli
+
+    sys.exit(cli.call(run))
