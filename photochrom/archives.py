@@ -118,7 +118,7 @@ class _StrictTarInfo(tarfile.TarInfo):
     """A header for which a damaged or a missing one is an error: tarfile takes it for the end of the archive."""
 
     @classmethod
-    def frombuf(cls, buf: Any, encoding: Any, errors: Any) -> tarfile.TarInfo:
+    def frombuf(cls, buf: Any, encoding: Any, errors: Any) -> Any:
         try:
             return super().frombuf(buf, encoding, errors)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the mark that ends an archive

@@ -108,7 +108,7 @@ def is_folder(path: str) -> bool:
 def list_folder(folder: str) -> Iterator[FileInfo]:
     """Yields all files below a folder; locally in sorted order, one folder at a time in memory.
 
-    A local folder that may not be read is listed as if it were a file: reading it will say so.
+    A local folder that may not be read is listed as if it were a file: reading it will say so. A missing one is empty.
     """
     if is_local(folder):
         unreadable: list[OSError] = []
@@ -117,7 +117,9 @@ def list_folder(folder: str) -> Iterator[FileInfo]:
             for name in sorted(names):
                 if TEMPORARY_MARK not in name:
                     yield _local_info(os.path.join(parent, name))
-        yield from (FileInfo(str(error.filename), -1, "") for error in unreadable)
+        for error in unreadable:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                yield FileInfo(str(error.filename), -1, "")
     else:
         yield from _match(join(folder, "**"))
 

@@ -14,7 +14,7 @@ from photochrom import color, tone
 # The mean squared error of rounding to 8 bits, uniform over one step: 1/12. No PSNR is higher than it allows.
 _ROUNDING_ERROR = 1 / 12
 # A true picture's mean C*ab counts as no less, so that no ratio is infinite.
-_LEAST_CHROMA = 0.1
+LEAST_CHROMA = 0.1
 _RESAMPLES = 1000
 _INTERVAL_PERCENT = (2.5, 97.5)
 
@@ -41,7 +41,7 @@ def compare(rgb: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         "colorfulness": colorfulness,
         "colorfulness_difference": colorfulness - tone.colorfulness(truth),
         "chroma": mean_chroma(lab),
-        "chroma_ratio": mean_chroma(lab) / max(mean_chroma(true_lab), _LEAST_CHROMA),
+        "chroma_ratio": mean_chroma(lab) / max(mean_chroma(true_lab), LEAST_CHROMA),
     }
 
 

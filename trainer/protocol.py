@@ -27,7 +27,7 @@ class Judged:
         key: its name.
         pictures: [S, S, 3] uint8 sRGB of each method, and `truth`.
         scores: SCORES of each method.
-        true_chroma: mean C*ab of the truth.
+        true_chroma: mean C*ab of the truth, at least metrics.LEAST_CHROMA.
     """
 
     key: str
@@ -104,5 +104,5 @@ def judge(example: Example, predicted: np.ndarray, constant: tuple[float, float]
     scores = {method: metrics.compare(rgb, truth) for method, rgb in pictures.items()}
     for score in scores.values():
         score[GAIN] = score["psnr"] - scores[GRAY]["psnr"]
-    true_chroma = metrics.mean_chroma(color.rgb_to_lab(truth))
+    true_chroma = max(metrics.mean_chroma(color.rgb_to_lab(truth)), metrics.LEAST_CHROMA)
     return Judged(example.key, {**pictures, "truth": truth}, scores, true_chroma)
