@@ -157,7 +157,8 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
         horizontal, vertical = (float(v) for v in image.info["dpi"])
     except (KeyError, *_BROKEN):
         return None
-    return (horizontal, vertical) if 0 < horizontal < 1e5 and 0 < vertical < 1e5 else None
+    # Pillow says 1 where a TIFF or a JFIF header states none.
+    return (horizontal, vertical) if 1 < horizontal < 1e5 and 1 < vertical < 1e5 else None
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from photochrom import color, compose
+
+
+def test_lightness_of_a_photograph_is_kept_whatever_the_colour(photographs):
+    lightness = color.rgb_to_lightness(photographs["coffee"])
+    ab = np.random.default_rng(0).uniform(-128, 127, (25, 37, 2)).astype(np.float32)
+    rgb = compose.compose(lightness, ab)
+    assert np.abs(color.rgb_to_lightness(rgb) - lightness).max() <= 0.5
+
+
+def test_true_ab_gives_the_photograph_back(photographs):
+    rgb = photographs["chelsea"]
+    lab = color.rgb_to_lab(rgb)
+    np.testing.assert_array_equal(compose.compose(np.ascontiguousarray(lab[:, :, 0]), lab[:, :, 1:]), rgb)
+
+
+def test_blocks_of_rows_have_no_seam(monkeypatch):
+    random = np.random.default_rng(0)
+    lightness = random.uniform(0, 100, (37, 20)).astype(np.float32)
+    ab = random.uniform(-50, 50, (5, 4, 2)).astype(np.float32)
+    whole = compose.compose(lightness, ab)
+    monkeypatch.setattr(compose, "_BLOCK_PIXELS", 60)
+    np.testing.assert_array_equal(compose.compose(lightness, ab), whole)
+
+
+def test_no_colour_gives_gray():
+    lightness = np.linspace(0, 100, 256, dtype=np.float32)[None]
+    rgb = compose.compose(lightness, np.zeros((1, 1, 2), np.float32))
+    assert (np.ptp(rgb, axis=2) <= 1).all()  # the white point of the matrix is rounded
+
+
+@pytest.mark.parametrize("size", [(10, 10), (40, 30), (1, 1)])
+def test_upsampled_constant_colour_stays_constant(size):
+    ab = np.full((10, 10, 2), (12.5, -40), np.float32)
+    upsampled = compose.upsample_ab(ab, *size)
+    assert upsampled.shape == (*size, 2)
+    np.testing.assert_allclose(upsampled, np.broadcast_to((12.5, -40), (*size, 2)), atol=1e-4)

@@ -1,0 +1,26 @@
+import pickle
+
+import pytest
+
+from photochrom import errors
+
+
+def subclasses(cls):
+    return [cls, *(below for child in cls.__subclasses__() for below in subclasses(child))]
+
+
+@pytest.mark.parametrize("cls", subclasses(errors.DataError))
+def test_data_errors_cross_processes_whole(cls):
+    error = pickle.loads(pickle.dumps(cls("what was wrong", "reason", "stage")))
+    assert (type(error), str(error), error.reason, error.stage) == (cls, "what was wrong", "reason", "stage")
+
+
+@pytest.mark.parametrize("cls", subclasses(errors.PhotochromError))
+def test_the_tree_in_the_docstring_is_the_tree(cls):
+    assert f" {cls.__name__} " in f" {errors.__doc__} ".replace("\n", " ")
+
+
+def test_a_failure_says_what_the_error_said():
+    failure = errors.Failure.of("key", errors.TooLarge("too much"))
+    assert failure == errors.Failure("key", "decode", "too_large", "too much")
+    assert errors.Failure.of("key", failure.to_error()) == failure
