@@ -14,10 +14,12 @@ class PrepareConfig:
 
     input: tuple[str, ...] = setting(
         "photographs: a folder, glob, zip, tar, tar.gz or manifest (.txt, .csv, .jsonl; one source a row); repeatable",
-        group="what",
+        group="input and output",
         metavar="PATH",
     )
-    output: str = setting("folder of the dataset; a run that was stopped is continued", group="what", metavar="DIR")
+    output: str = setting(
+        "folder of the dataset; a run that was stopped is continued", group="input and output", metavar="DIR"
+    )
     image_size: int = setting("side of the square records, px; a multiple of 32", 256, group="records")
     ab_stride: int = setting("px of lightness for one px of ab, along each axis", 2, group="records", choices=(1, 2, 4))
     split: str = setting("shares of the splits, which add up to 1", splits.DEFAULT, group="records")

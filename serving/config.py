@@ -15,14 +15,16 @@ class ColorizeConfig:
 
     input: tuple[str, ...] = setting(
         "scans: a folder, glob, zip, tar, tar.gz or manifest (.txt, .csv, .jsonl; one source a row); repeatable",
-        group="what",
+        group="input and output",
         metavar="PATH",
     )
     output: str = setting(
-        "folder for DIR/images and DIR/manifest; the originals are never touched", group="what", metavar="DIR"
+        "folder for DIR/images and DIR/manifest; the originals are never touched",
+        group="input and output",
+        metavar="DIR",
     )
     model: str = setting(
-        "model bundle, as `photochrom train` writes it (MODEL_DIR/bundle)", group="what", metavar="BUNDLE"
+        "model bundle, as `photochrom train` writes it (MODEL_DIR/bundle)", group="input and output", metavar="BUNDLE"
     )
     color_inputs: str = setting(
         "what to do with a picture that has colours already; toned ones (sepia) count as black and white",

@@ -70,14 +70,14 @@ DIR/summary.json has the sums, DIR/metrics.csv a row for each photograph and met
 class EvaluateConfig:
     """Settings of an evaluation; flags of the same names fill it."""
 
-    model: str = setting("model bundle, as `photochrom train` writes it", group="what", metavar="BUNDLE")
+    model: str = setting("model bundle, as `photochrom train` writes it", group="input and output", metavar="BUNDLE")
     data: str = setting(
         "dataset that `photochrom prepare` wrote, or colour photographs: a folder, glob, zip, tar or manifest",
-        group="what",
+        group="input and output",
         metavar="PATH",
     )
     output: str = setting(
-        "folder for the results; those of an earlier evaluation are replaced", metavar="DIR", group="what"
+        "folder for the results; those of an earlier evaluation are replaced", metavar="DIR", group="input and output"
     )
     split: str = setting("split of a dataset: validation, test or train", "validation", group="photographs")
     limit: int = setting("photographs to evaluate on at most; 0 takes all", 0, group="photographs")

@@ -94,11 +94,20 @@ def _build(config: TrainConfig, dataset: Dataset, weights: Weights) -> keras.Mod
     return model.build_model(config.width, dataset.ab_stride, backbone)
 
 
+def _computing(config: TrainConfig) -> dict[str, Any]:
+    """Returns the settings that change what a run computes; paths of this machine are not among them."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
+
+
 def _identity(config: TrainConfig, dataset: Dataset, weights: Weights) -> dict[str, Any]:
     """Returns all that decides what the run computes."""
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
     file = f"sha256:{weights.sha256}" if weights.path else weights.source
-    return {**settings, "image_size": dataset.image_size, "backbone_weights": file, "data_digest": dataset.digest}
+    return {
+        **_computing(config),
+        "image_size": dataset.image_size,
+        "backbone_weights": file,
+        "data_digest": dataset.digest,
+    }
 
 
 def _describe(
@@ -111,9 +120,9 @@ def _describe(
         "image_size": dataset.image_size,
         "ab_stride": dataset.ab_stride,
         "backbone": config.backbone,
-        "backbone_weights": {"source": weights.source, "sha256": weights.sha256},
+        "backbone_weights": {"source": weights.title, "sha256": weights.sha256},
         "data_digest": dataset.digest,
-        "settings": dataclasses.asdict(config),
+        "settings": _computing(config),
         "steps": steps,
         "metrics": metrics,
         "licences": {
@@ -126,4 +135,4 @@ def _describe(
 def _weights_licence(weights: Weights) -> str:
     if weights.source == "imagenet":
         return "Apache-2.0 or MIT, as keras.applications states for each; learned from ImageNet (research terms)"
-    return "none used" if weights.source == "none" else f"see the source of {weights.source}"
+    return "none used" if weights.source == "none" else f"see the source of {weights.title}"

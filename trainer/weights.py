@@ -31,6 +31,11 @@ class Weights:
     path: pathlib.Path | None = None
     sha256: str = ""
 
+    @property
+    def title(self) -> str:
+        """The source for whoever reads it elsewhere: of a file its name alone, not where it lay."""
+        return self.path.name if self.path and "://" not in self.source else self.source
+
 
 def fetch(source: str, sha256: str = "") -> Weights:
     """Brings a weights file here and checks its digest.

@@ -1,0 +1,67 @@
+"""What README and docs tell a user to type exists and runs."""
+
+import importlib
+import pathlib
+import re
+import shlex
+
+import pytest
+
+from photochrom import archives, cli, demo, records
+from pipelines import prepare
+from serving import manifest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: pathlib.Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.replace("\\\n", "").splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("photochrom ")]
+
+
+@pytest.mark.parametrize("argv", commands(), ids=" ".join)
+def test_every_command_parses(argv):
+    parser = importlib.import_module(cli.COMMANDS[argv[0]][0]).build_parser()
+    _, unknown = parser.parse_known_args(argv[1:])
+    assert unknown == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_exists(page):
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^\s*(?:`)?make (\w+)", page.read_text(), re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_flag_that_is_named_exists():
+    known = set()
+    for module, _ in cli.COMMANDS.values():
+        known |= set(importlib.import_module(module).build_parser()._option_string_actions)
+    named = {flag for page in PAGES for flag in re.findall(r"`(--\w+)", page.read_text())}
+    assert named - known <= {"--runner", "--direct_num_workers", "--setup_file"}  # Beam's
+
+
+def test_the_snippet_reads_a_dataset(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    prepare.run([f"--input={demo.SAMPLES / 'colour'}", "--output=dataset", "--image_size=64"])
+    capsys.readouterr()
+    (snippet,) = blocks(ROOT / "README.md", "python")
+    exec(compile(snippet, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "(64, 64, 1) (32, 32, 2)\n" * 3
+
+
+def test_the_formats_page_names_every_feature_and_field():
+    page = (ROOT / "docs/formats.md").read_text()
+    fields = manifest.row(archives.Source("key", "path"), manifest.DONE)
+    for name in (*records.FEATURES, *fields):
+        assert f"`{name}`" in page, name
