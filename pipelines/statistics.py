@@ -24,7 +24,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+from tensorflow_transform.tf_metadata import schema_utils
+from tfx_bsl.public import tfxio
 
 from photochrom import ab_bins, files, records
 from pipelines.config import PrepareConfig
@@ -96,10 +97,13 @@ def make_preprocessing_fn(config: PrepareConfig) -> Any:
 
 
 def _count(values: tf.Tensor, size: int) -> tf.Tensor:
-    """Counts values over the whole dataset: [B, ...] integers in [0, size) -> [size] int64."""
-    flat = tf.cast(tf.reshape(values, [tf.shape(values)[0], -1]), tf.int32)
-    each = tf.math.bincount(flat, minlength=size, maxlength=size, axis=-1)  # [B, size]
-    return tft.sum(tf.cast(tf.ensure_shape(each, [None, size]), tf.int64), reduce_instance_dims=False)
+    """Counts values over the whole dataset: integers of any shape in [0, size) -> [size] int64.
+
+    A batch crosses to the next stage as one row of counts, so that what the runner holds stays small.
+    """
+    flat = tf.cast(tf.reshape(values, [-1]), tf.int32)
+    counts = tf.ensure_shape(tf.math.bincount(flat, minlength=size, maxlength=size), [size])
+    return tft.sum(tf.cast(counts, tf.int64)[None], reduce_instance_dims=False)
 
 
 @dataclasses.dataclass
@@ -116,27 +120,23 @@ class AnalyzeRecords(beam.PTransform):
 
     def expand(self, summaries: beam.PCollection) -> beam.PCollection:
         schema = schema_utils.schema_from_feature_spec(records.FEATURE_SPEC)
-        metadata = dataset_metadata.DatasetMetadata(schema)
-        examples = summaries | "SpreadShards" >> beam.Reshuffle() | "ReadRecords" >> beam.FlatMap(self._read)
-        with tft_beam.Context(temp_dir=self.temp_folder, desired_batch_size=_BATCH_SIZE):
-            transform_fn = (examples, metadata) | "Analyze" >> tft_beam.AnalyzeDataset(
+        reader = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=schema)
+        batches = (
+            summaries
+            | "SpreadShards" >> beam.Reshuffle()
+            | "ReadRecords" >> beam.FlatMap(self._read)
+            | "ToRecordBatches" >> reader.BeamSource(batch_size=_BATCH_SIZE)
+        )
+        with tft_beam.Context(temp_dir=self.temp_folder):
+            transform_fn = (batches, reader.TensorAdapterConfig()) | "Analyze" >> tft_beam.AnalyzeDataset(
                 make_preprocessing_fn(self.config)
             )
         return transform_fn | "Save" >> tft_beam.WriteTransformFn(files.join(self.config.output, "transform_fn"))
 
-    def _read(self, summary: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _read(self, summary: dict[str, Any]) -> Iterator[bytes]:
         path = files.join(self.config.output, summary["file"])
         with files.open_read(path) as file:
-            yield from (_to_instance(data) for data in records.read_tfrecords(file, self.config.compression))
-
-
-def _to_instance(data: bytes) -> dict[str, Any]:
-    features = tf.train.Example.FromString(data).features.feature
-    return {name: _value(features[name]) for name in records.FEATURE_SPEC}
-
-
-def _value(feature: tf.train.Feature) -> Any:
-    return getattr(feature, feature.WhichOneof("kind")).value[0]
+            yield from records.read_tfrecords(file, self.config.compression)
 
 
 def read_counts(config: PrepareConfig) -> dict[str, np.ndarray]:
