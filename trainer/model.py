@@ -1,74 +1,109 @@
-"""The colorizer: an encoder over L*, a pretrained backbone joined at the bottleneck, a decoder to ab."""
+"""The colorizer: an encoder over L*, a pretrained backbone joined at every scale, a decoder to ab."""
 
+import dataclasses
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from photochrom import signature
-from trainer import heads
+from trainer import backbones, heads
 from trainer.layers import ResizeLike
 
 # Strides of the encoder's levels, px of L*; the last is the bottleneck.
 STRIDES = (2, 4, 8, 16)
 
 
-def build_model(width: int, ab_stride: int, backbone: keras.layers.Layer | None = None) -> keras.Model:
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """The size of a colorizer.
+
+    Attributes:
+        width: channels of the encoder at stride 2; each deeper level has twice as many.
+        decoder_width: channels of the decoder at stride 2; each deeper level has twice as many.
+        ab_stride: px of L* per px of ab along each axis: 1, 2, 4, 8 or 16.
+        head: one of heads.HEADS.
+        temperature: of the head, see there.
+        dropout: share of the bottleneck's channels that a training step leaves out.
+    """
+
+    width: int
+    decoder_width: int
+    ab_stride: int
+    head: str = heads.REGRESSION
+    temperature: float = 1.0
+    dropout: float = 0.0
+
+
+def build_model(shape: Shape, backbone: keras.layers.Layer | None = None) -> keras.Model:
     """Builds the fused autoencoder for pictures of any size that is a multiple of signature.SIZE_STEP.
 
-    Skips are added, not concatenated, after a 1x1 convolution at the lower resolution: a third of the
-    work of U-Net's wide convolutions at the finest level.
+    What meets at a scale is added, not concatenated, after a 1x1 convolution: a third of the work of U-Net's wide
+    convolutions, and the same function as a concatenation followed by a 1x1 convolution.
 
     Args:
-        width: channels at stride 2; each deeper level has twice as many.
-        ab_stride: px of L* per px of ab along each axis: 1, 2, 4, 8 or 16.
-        backbone: a layer from [B, H, W, 1] L* to [B, h, w, C] features; None for a plain U-Net.
+        shape: how large.
+        backbone: a layer from [B, H, W, 1] L* to a list of maps, as trainer.backbones.Backbone; None for a plain U-Net.
 
     Returns:
-        A model from `lightness` [B, H, W, 1] float32 to the dict that `heads.build_heads` describes.
+        A model from `lightness` [B, H, W, 1] float32 to the dict that `heads.build_head` describes.
     """
     lightness = keras.Input((None, None, 1), name=signature.LIGHTNESS, dtype="float32")
-    skips = {}
+    maps = _encode(lightness, shape.width)
+    if backbone is not None:
+        *fine, coarse = backbone(lightness)
+        for stride, features in zip(backbones.STRIDES, fine, strict=False):
+            maps[stride].append(features)
+        maps[STRIDES[-1]] += [coarse, layers.GlobalAveragePooling2D(keepdims=True)(coarse)]
+    x = _merge(maps[STRIDES[-1]], shape.decoder_width * STRIDES[-1] // 2)
+    # [B, H/16, W/16, 8 * decoder_width]
+    x = _convolve(layers.SpatialDropout2D(shape.dropout)(x), x.shape[-1])
+    for stride in (8, 4, 2, 1):
+        if stride >= shape.ab_stride:
+            x = _decode(x, maps.get(stride, []), max(shape.decoder_width * stride // 2, 1))
+    # [B, H/s, W/s, decoder_width * s / 2]
+    return keras.Model(lightness, heads.build_head(shape.head, x, shape.temperature), name="colorizer")
+
+
+def _encode(lightness: Any, width: int) -> dict[int, list[Any]]:
+    """Returns the encoder's map at each stride, as the first of what meets there."""
+    maps = {}
     x = layers.Rescaling(1 / 50, offset=-1)(lightness)
     for level, stride in enumerate(STRIDES):
-        x = _convolve(x, width * 2**level, strides=2)
-        x = skips[stride] = _convolve(x, width * 2**level)
-    # [B, H/16, W/16, 8 * width]
-    if backbone is not None:
-        x = _fuse(x, backbone(lightness))
-    x = _convolve(x, x.shape[-1])
-    for stride in (8, 4, 2, 1):
-        if stride >= ab_stride:
-            x = _decode(x, skips.get(stride), max(width * stride // 2, 1))
-    # [B, H/s, W/s, width]
-    return keras.Model(lightness, heads.build_heads(x), name="colorizer")
+        x = _convolve(_convolve(x, width * 2**level, strides=2), width * 2**level)
+        maps[stride] = [x]
+    return maps
 
 
-def _convolve(x: Any, filters: int, strides: int = 1, kernel_size: int = 3) -> Any:
-    x = layers.Conv2D(filters, kernel_size, strides, padding="same", use_bias=False)(x)
+def _convolve(x: Any, filters: int, strides: int = 1) -> Any:
+    return _activate(layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x))
+
+
+def _activate(x: Any) -> Any:
     # Inference uses the moving averages: they must have arrived after a few hundred steps.
-    x = layers.BatchNormalization(momentum=0.95)(x)
-    return layers.ReLU()(x)
-
-
-def _fuse(x: Any, features: Any) -> Any:
-    """Joins the backbone's map, and its mean over the picture, to the bottleneck.
-
-    A sum of three projections is a concatenation followed by a 1x1 convolution, with the projections
-    done where they are cheap: before resizing, and on a single vector.
-    """
-    channels = x.shape[-1]
-    scene = layers.Dense(channels)(layers.GlobalAveragePooling2D()(features))
-    places = ResizeLike()(layers.Conv2D(channels, 1, use_bias=False)(features), x)
-    own = layers.Conv2D(channels, 1, use_bias=False)(x)
-    x = own + places + layers.Reshape((1, 1, channels))(scene)
     return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
 
 
-def _decode(x: Any, skip: Any | None, filters: int) -> Any:
-    """Doubles the resolution: [B, h, w, C] and the encoder's [B, 2h, 2w, filters] -> [B, 2h, 2w, filters]."""
-    x = layers.Conv2D(filters, 1, use_bias=False)(x)
-    x = layers.UpSampling2D()(x)
-    if skip is not None:
-        x = x + skip
+def _merge(maps: list[Any], filters: int) -> Any:
+    """Adds projections of maps to the size of the first: [B, h, w, C1], [B, h2, w2, C2], ... -> [B, h, w, filters].
+
+    Each is projected before it is resized, where that is cheap. A [B, 1, 1, C] vector is added everywhere.
+    """
+    projected = [layers.Conv2D(filters, 1, use_bias=False)(one) for one in maps]
+    return _activate(_add(projected))
+
+
+def _add(maps: list[Any]) -> Any:
+    total, *others = maps
+    for one in others:
+        is_vector = one.shape[1:3] == (1, 1)
+        total = ops.add(total, one if is_vector else ResizeLike()(one, total))
+    return total
+
+
+def _decode(x: Any, skips: list[Any], filters: int) -> Any:
+    """Doubles the resolution: [B, h, w, C] and skips of about [B, 2h, 2w, any] -> [B, 2h, 2w, filters]."""
+    x = layers.UpSampling2D()(layers.Conv2D(filters, 1, use_bias=False)(x))
+    if skips:
+        x = _activate(_add([x, *(layers.Conv2D(filters, 1, use_bias=False)(skip) for skip in skips)]))
     return _convolve(x, filters)

@@ -53,7 +53,7 @@ class Report:
         self._writer.close()
 
     def train(self, step: int, values: dict[str, float]) -> None:
-        """Notes a step's scalars; `chroma` over `true_chroma` becomes `chroma_ratio`."""
+        """Notes a step's scalars."""
         self._recent.append(values)
         status = f"loss {values['loss']:.2f}"
         self._bar.update(self._task, completed=step, status=status)
@@ -68,12 +68,12 @@ class Report:
             self._logged_step, self._logged_at = step, time.monotonic()
 
     def validation(self, step: int, values: dict[str, float], best: bool) -> None:
-        """Writes an evaluation's scalars and tells them."""
-        self._write(step, "validation", values)
-        self._writer.flush()
+        """Writes an evaluation's scalars, `chroma` over `true_chroma` as `chroma_ratio`, and tells them."""
         ratio = values["chroma"] / max(values["true_chroma"], 1e-6)
-        line = "step %d: validation loss %.3f%s, chroma ratio %.2f"
-        _log.info(line, step, values["loss"], " (best)" if best else "", ratio)
+        self._write(step, "validation", {**values, "chroma_ratio": ratio})
+        self._writer.flush()
+        line = "step %d: validation loss %.3f%s, %.2f dB over gray in ab, chroma ratio %.2f"
+        _log.info(line, step, values["loss"], " (best)" if best else "", values["gain"], ratio)
 
     def pictures(self, step: int, batch: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Writes the first photographs of a batch: gray, the model's colours, the true ones."""
@@ -88,7 +88,6 @@ class Report:
             _summary("validation/gray_model_truth", tf.constant(blobs), "images", "DATA_CLASS_BLOB_SEQUENCE", step)
 
     def _write(self, step: int, group: str, values: dict[str, float]) -> None:
-        values = {**values, "chroma_ratio": values["chroma"] / max(values["true_chroma"], 1e-6)}
         with self._writer.as_default():
             for name, value in values.items():
                 _summary(f"{group}/{name}", tf.constant(value, tf.float32), "scalars", "DATA_CLASS_SCALAR", step)

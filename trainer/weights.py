@@ -11,10 +11,11 @@ import warnings
 import keras
 
 from photochrom import errors, files
+from trainer import lite_weights
 from trainer.backbones import Backbone
 
 _log = logging.getLogger("photochrom")
-_SUFFIXES = (".h5", ".keras")
+_SUFFIXES = (".h5", ".keras", lite_weights.SUFFIX)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Weights:
 
     Attributes:
         source: what --backbone_weights said.
-        path: the local file; None for `imagenet` and `none`.
-        sha256: of the file, hex; for `imagenet` Keras checks its own.
+        path: the local file; None for `none` and for what Keras downloads.
+        sha256: of the file, hex; Keras checks its own downloads.
     """
 
     source: str
@@ -37,14 +38,16 @@ class Weights:
         return self.path.name if self.path and "://" not in self.source else self.source
 
 
-def fetch(source: str, sha256: str = "") -> Weights:
-    """Brings a weights file here and checks its digest.
+def fetch(source: str, architecture: str, sha256: str = "") -> Weights:
+    """Brings a weights file here and checks its digest; what Keras downloads comes when the network is built.
 
     Raises:
         UsageError: it cannot be had, is no weights file, or has another digest.
     """
     if source == "none":
         _log.warning("the backbone starts from random weights: expect little of its features")
+    if source == "imagenet" and architecture == "EfficientNetLite0":
+        return Weights(source, lite_weights.find(), lite_weights.SHA256)
     if source in ("imagenet", "none"):
         return Weights(source)
     if not source.endswith(_SUFFIXES):
@@ -64,7 +67,7 @@ def load_backbone(architecture: str, weights: Weights) -> Backbone:
     Raises:
         UsageError: the download failed, or the file is of another architecture.
     """
-    if weights.source == "imagenet":
+    if weights.source == "imagenet" and not weights.path:
         try:
             return Backbone(architecture, "imagenet", name="backbone")
         except Exception as error:  # get_file raises a bare Exception
@@ -84,6 +87,9 @@ def load_backbone(architecture: str, weights: Weights) -> Backbone:
 
 
 def _load(network: keras.Model, path: pathlib.Path) -> None:
+    if path.suffix == lite_weights.SUFFIX:
+        lite_weights.load(network, path)
+        return
     with warnings.catch_warnings():
         # Keras warns of layers that a file lacks and leaves them random.
         warnings.simplefilter("error", UserWarning)

@@ -10,7 +10,7 @@ from trainer.checkpoints import Checkpoints, claim
 
 def _build(width=4):
     keras.utils.set_random_seed(1)
-    colorizer = model.build_model(width, 8)
+    colorizer = model.build_model(model.Shape(width, width, 8))
     optimizer = keras.optimizers.Adam()
     optimizer.build(colorizer.trainable_variables)
     return colorizer, optimizer

@@ -16,14 +16,14 @@ INFO = {
     "backbone_weights": {"source": "none", "sha256": ""},
     "data_digest": "sha256:0",
     "steps": 1,
-    "metrics": {"loss": 1.0, "chroma": 1.0, "true_chroma": 2.0, "confidence_loss": 3.0, "examples": 4},
+    "metrics": {"loss": 1.0, "chroma": 1.0, "true_chroma": 2.0, "confidence_loss": 3.0, "gain": 1.5, "examples": 4},
     "licences": {"code": "Apache-2.0", "backbone_weights": "none used"},
 }
 
 
 @pytest.fixture
 def colorizer():
-    built = model.build_model(4, 2)
+    built = model.build_model(model.Shape(4, 4, 2))
     built.get_layer("ab_head").kernel.assign(keras.random.normal((1, 1, 4, 2), seed=0))
     return built
 
@@ -68,7 +68,7 @@ def test_model_of_mixed_precision_is_exported_in_float32(mixed_precision, colori
 
 
 def test_float32_reaches_into_the_backbone(mixed_precision):
-    built = model.build_model(4, 2, Backbone("MobileNetV3Small", name="backbone"))
+    built = model.build_model(model.Shape(4, 4, 2), Backbone("MobileNetV3Small", name="backbone"))
     assert built.get_layer("backbone").network.get_layer("conv").compute_dtype == "bfloat16"
     export._compute_in_float32(built)
     assert {layer.compute_dtype for layer in built.get_layer("backbone").network.layers} == {"float32"}

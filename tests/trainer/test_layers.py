@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from photochrom import color
-from trainer.layers import AtLeast, LightnessToRgb, ResizeLike, resize
+from trainer.layers import AtLeast, ErrorScale, LightnessToRgb, ResizeLike, resize
 
 
 def test_lightness_to_rgb_inverts_gray_to_lightness():
@@ -40,7 +40,17 @@ def test_at_least_stretches_short_axes_alone():
     np.testing.assert_allclose(AtLeast(32)(lightness), lightness, atol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [LightnessToRgb(), AtLeast(96), ResizeLike()])
+@pytest.mark.parametrize("layer", [LightnessToRgb(), AtLeast(96), ResizeLike(), ErrorScale(20.0)])
 def test_layers_come_back_from_their_config(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
+
+
+def test_error_scale_finds_the_line_and_never_falls():
+    layer = ErrorScale(20.0)
+    doubt = np.array([[0.0, 0.2], [0.5, 1.0]], np.float32)
+    np.testing.assert_allclose(layer(doubt), 20 * doubt)
+    layer.fit(doubt.ravel(), 3 + 11 * doubt.ravel())
+    np.testing.assert_allclose(layer(doubt), 3 + 11 * doubt, rtol=1e-5)
+    layer.fit(doubt.ravel(), 9 - doubt.ravel())
+    assert np.ptp(layer(doubt)) == 0

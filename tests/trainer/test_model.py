@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import errors
+from photochrom import ab_bins, errors
 from trainer import backbones, loop, losses, model
 from trainer.backbones import Backbone
 from trainer.config import TrainConfig
@@ -15,19 +15,40 @@ def _lightness(*shape):
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 16])
 def test_output_is_smaller_by_ab_stride(stride):
-    outputs = model.build_model(4, stride)(_lightness(1, 32, 64))
+    outputs = model.build_model(model.Shape(4, 4, stride))(_lightness(1, 32, 64))
     assert outputs["ab"].shape == (1, 32 // stride, 64 // stride, 2)
     assert outputs["confidence"].shape == (1, 32 // stride, 64 // stride, 1)
 
 
-def test_untrained_model_answers_gray_with_some_confidence():
-    outputs = model.build_model(4, 2)(_lightness(1, 32, 32))
+def test_classification_answers_from_within_the_colours_of_srgb():
+    outputs = model.build_model(model.Shape(4, 4, 4, "classification", 0.4))(_lightness(1, 32, 64))
+    assert outputs["ab"].shape == (1, 8, 16, 2)
+    assert outputs["logits"].shape == (1, 8, 16, len(ab_bins.centres()))
+    # Untrained, every bin is as likely as any other: the mean of all colours, and no idea which.
+    np.testing.assert_allclose(outputs["ab"][0, 0, 0], ab_bins.centres().mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(outputs["doubt"], 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(("temperature", "expected"), [(1.0, 0.75), (0.5, 0.9), (0.1, 1.0)])
+def test_temperature_sharpens_towards_the_likeliest_colour(temperature, expected):
+    colorizer = model.build_model(model.Shape(4, 4, 16, "classification", temperature))
+    _, bias = colorizer.get_layer("ab_head").weights
+    scores = np.full(len(ab_bins.centres()), -30.0)
+    scores[[7, 200]] = np.log(0.25), np.log(0.75)
+    bias.assign(scores)
+    ab = np.asarray(colorizer(_lightness(1, 32, 32))["ab"])[0, 0, 0]
+    seven, two_hundred = ab_bins.centres()[[7, 200]]
+    np.testing.assert_allclose(ab, expected * two_hundred + (1 - expected) * seven, atol=1e-2)
+
+
+def test_untrained_regression_answers_gray_with_some_confidence():
+    outputs = model.build_model(model.Shape(4, 4, 2))(_lightness(1, 32, 32))
     assert np.all(np.asarray(outputs["ab"]) == 0)
     np.testing.assert_allclose(outputs["confidence"], 0.5, atol=1e-6)
 
 
 def test_result_does_not_depend_on_the_rest_of_the_batch():
-    colorizer = model.build_model(4, 2, Backbone("MobileNetV3Small", name="backbone"))
+    colorizer = model.build_model(model.Shape(4, 4, 2), Backbone("MobileNetV3Small", name="backbone"))
     for variable in colorizer.get_layer("ab_head").variables:
         variable.assign(np.random.default_rng(1).normal(0, 0.1, variable.shape))
     pictures = _lightness(3, 64, 64)
@@ -36,7 +57,7 @@ def test_result_does_not_depend_on_the_rest_of_the_batch():
 
 
 def test_colour_learns_nothing_from_the_confidence_loss():
-    colorizer = model.build_model(4, 2)
+    colorizer = model.build_model(model.Shape(4, 4, 2))
     with tf.GradientTape() as tape:
         error = tf.reduce_sum(colorizer(_lightness(1, 32, 32))["expected_error"])
     learning = [
@@ -58,19 +79,29 @@ def test_unknown_backbone_is_answered_with_the_list():
         backbones.check_name("NASNetMobile")
 
 
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetV2B0", "VGG16", "ResNet50V2"])
+@pytest.mark.parametrize("name", ["EfficientNetLite0", "MobileNetV3Small", "EfficientNetV2B0", "VGG16", "ResNet50V2"])
 def test_backbones_take_small_pictures_of_any_shape(name):
     backbone = Backbone(name)
-    features = backbone(_lightness(1, 32, 160))
-    assert features.shape == (1, 3, 5, backbone.network.output_shape[-1])
-    assert np.isfinite(features).all()
+    *fine, coarse = backbone(_lightness(1, 32, 160))
+    assert coarse.shape == (1, 3, 5, backbone.network.output_shape[-1])
+    # About H/4, H/8 and H/16 of the 96 x 160 px that the network gets.
+    assert [(round(24 / m.shape[1]), round(40 / m.shape[2])) for m in fine] == [(1, 1), (2, 2), (4, 4)]
+    assert all(np.isfinite(features).all() for features in [*fine, coarse])
+
+
+def test_taps_are_the_maps_that_a_halving_starts_from():
+    backbone = Backbone("EfficientNetLite0")
+    names = [
+        output._keras_history.operation.input._keras_history.operation.name for output in backbone.features.outputs
+    ]
+    assert names == ["b3_bn0", "b5_bn0", "b11_bn0", "head_bn"]
 
 
 def test_backbone_preprocesses_as_its_architecture_does():
     backbone = Backbone("ResNet50V2")
     white = np.full((1, 96, 96, 3), 255, np.float32)
     expected = backbone.network(keras.applications.resnet_v2.preprocess_input(white.copy()), training=False)
-    np.testing.assert_allclose(backbone(np.full((1, 96, 96, 1), 100, np.float32)), expected, atol=1e-3)
+    np.testing.assert_allclose(backbone(np.full((1, 96, 96, 1), 100, np.float32))[-1], expected, atol=1e-3)
 
 
 @pytest.fixture
@@ -82,46 +113,77 @@ def eagerly():
 
 
 def test_inception_resnet_v2_trains_frozen_and_fine_tuned(eagerly):
-    config = TrainConfig(data="", model_dir="", steps=1, fine_tune_steps=1, learning_rate=0.01)
+    config = TrainConfig(data="", model_dir="", steps=1, fine_tune_steps=1, learning_rate=0.01, head="regression")
     backbone = Backbone("InceptionResNetV2", name="backbone")
-    colorizer = model.build_model(4, 4, backbone)
+    colorizer = model.build_model(model.Shape(4, 4, 4), backbone)
     frozen, fine_tuning = loop.make_phases(config, colorizer)
     batch = {"lightness": _lightness(1, 64, 64), "ab": np.full((1, 16, 16, 2), 30.0), "weight": np.ones((1, 16, 16, 1))}
     batch = {name: tf.constant(values, tf.float32) for name, values in batch.items()}
     for phase in (frozen, fine_tuning):
         before = [variable.numpy() for variable in backbone.variables]
-        step = loop.make_train_step(tf.distribute.get_strategy(), colorizer, phase, rebalance=0.5)
+        step = loop.make_train_step(tf.distribute.get_strategy(), colorizer, phase, config)
         assert np.isfinite(float(step(batch)["gradient_norm"]))
         changed = {
             variable.path
             for variable, values in zip(backbone.variables, before, strict=True)
             if not np.array_equal(values, variable.numpy())
         }
-        allowed = {variable.path for variable in backbone.upper_variables()} if phase is fine_tuning else set()
+        allowed = (
+            {variable.path for variable in backbone.upper_variables(config.fine_tune_share)}
+            if phase is fine_tuning
+            else set()
+        )
         assert changed <= allowed
         assert bool(changed) == bool(allowed)
 
 
 def test_fine_tuning_takes_the_upper_third_without_normalisation():
     backbone = Backbone("MobileNetV3Small")
-    paths = [variable.path for variable in backbone.upper_variables()]
+    paths = [variable.path for variable in backbone.upper_variables(0.33)]
     assert paths
     assert not [path for path in paths if "_bn" in path]
     assert all(path.rsplit("/", 2)[-2].startswith(("expanded_conv", "conv_1")) for path in paths)
 
 
-def test_measures_by_hand():
-    batch = {"ab": np.array([[[[30.0, 0.0]], [[0.0, 4.0]]]]), "weight": np.array([[[[4.0]], [[1.0]]]])}
-    outputs = {"ab": np.zeros((1, 2, 1, 2)), "expected_error": np.full((1, 2, 1, 1), 10.0)}
-    measures = {
-        name: float(value[0])
-        for name, value in losses.measure(
-            {k: tf.constant(v, tf.float32) for k, v in batch.items()},
-            {k: tf.constant(v, tf.float32) for k, v in outputs.items()},
-            rebalance=0.5,
-        ).items()
+def _tensors(values):
+    return {name: tf.constant(value, tf.float32) for name, value in values.items()}
+
+
+BATCH = {"ab": np.array([[[[30.0, 0.0]], [[0.0, 4.0]]]]), "weight": np.array([[[[4.0]], [[1.0]]]])}
+
+
+def test_losses_of_regression_by_hand():
+    outputs = {
+        "ab": np.zeros((1, 2, 1, 2)),
+        "mean": np.zeros((1, 2, 1, 2)),
+        "expected_error": np.full((1, 2, 1, 1), 10.0),
     }
+    terms = losses.losses(_tensors(BATCH), _tensors(outputs), rebalance=0.5, picture_weight=2.0)
     # Huber: 30 - 5 = 25 weighted by sqrt(4); 4**2 / 20 = 0.8; the mean is over 2 pixels of 2 channels.
-    assert measures == pytest.approx(
-        {"loss": (2 * 25 + 0.8) / 4, "confidence_loss": (20 + 6) / 2, "chroma": 0, "true_chroma": 17}
-    )
+    # The picture: log of the mean of 30**2 and 4**2, and of 2.
+    assert float(terms["loss"][0]) == pytest.approx((2 * 25 + 0.8) / 4 + 2 * np.log(458 + 2))
+    assert float(terms["confidence_loss"][0]) == pytest.approx((20 + 6) / 2)
+
+
+def test_observations_by_hand():
+    ab = np.array([[[[15.0, 0.0]], [[0.0, 0.0]]]])
+    outputs = {"ab": 2 * ab, "mean": ab}
+    seen = {name: float(value[0]) for name, value in losses.observe(_tensors(BATCH), _tensors(outputs)).items()}
+    gain = 10 * np.log10((458 + 2) / ((15**2 + 4**2) / 2 + 2))
+    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain})
+
+
+def test_cross_entropy_is_least_for_the_true_distribution():
+    truth = tf.constant([[[[33.0, -12.0]]]])
+    shares = losses.soft_bins(truth)
+    right = {
+        "logits": tf.math.log(shares + 1e-12),
+        "ab": truth,
+        "mean": truth,
+        "expected_error": tf.zeros((1, 1, 1, 1)),
+    }
+    wrong = {**right, "logits": tf.zeros_like(shares)}
+    batch = {"ab": truth, "weight": tf.ones((1, 1, 1, 1))}
+    least, most = (float(losses.losses(batch, outputs, 1.0, 0.0)["loss"][0]) for outputs in (right, wrong))
+    assert least == pytest.approx(float(-tf.reduce_sum(shares * tf.math.log(shares + 1e-12))), abs=1e-4)
+    assert most == pytest.approx(np.log(len(ab_bins.centres())), abs=1e-4)

@@ -7,7 +7,7 @@ from tensorflow.core.util import event_pb2
 from photochrom import color
 from trainer import reporting
 
-VALUES = {"loss": 2.0, "chroma": 3.0, "true_chroma": 6.0}
+VALUES = {"loss": 2.0, "chroma": 3.0, "true_chroma": 6.0, "gain": 1.5}
 
 
 def _events(folder):
@@ -34,7 +34,7 @@ def test_scalars_and_pictures_are_what_tensorboard_reads(tmp_path, caplog):
     plugin, (width, height, *pictures) = events["validation/gray_model_truth", 10]
     assert (plugin, width, height, len(pictures)) == ("images", b"192", b"32", 2)
     assert tf.io.decode_png(pictures[0]).shape == (32, 192, 3)
-    assert "step 10: validation loss 2.000 (best), chroma ratio 0.50" in caplog.text
+    assert "step 10: validation loss 2.000 (best), 1.50 dB over gray in ab, chroma ratio 0.50" in caplog.text
 
 
 def test_lines_tell_progress_where_there_is_no_terminal(tmp_path, caplog, monkeypatch):

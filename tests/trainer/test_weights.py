@@ -35,7 +35,7 @@ def file(request, network, tmp_path_factory):
 
 
 def test_every_format_brings_the_weights(file, network):
-    weights = fetch(str(file))
+    weights = fetch(str(file), NAME)
     assert weights.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     loaded = load_backbone(NAME, weights).network.get_weights()
     for expected, found in zip(network.get_weights(), loaded, strict=True):
@@ -44,18 +44,18 @@ def test_every_format_brings_the_weights(file, network):
 
 def test_file_of_another_architecture_is_refused(file):
     with pytest.raises(errors.UsageError, match=r"net\..* does not fit --backbone MobileNetV2 without its top: \w+"):
-        load_backbone("MobileNetV2", fetch(str(file)))
+        load_backbone("MobileNetV2", fetch(str(file), NAME))
 
 
 def test_digest_must_match(file):
     with pytest.raises(errors.UsageError, match=r"has SHA-256 \w+, --backbone_weights_sha256 says 1234"):
-        fetch(str(file), "1234")
+        fetch(str(file), NAME, "1234")
 
 
 def test_broken_file_is_refused(tmp_path):
     (tmp_path / "net.h5").write_bytes(b"no weights")
     with pytest.raises(errors.UsageError, match=r"net.h5 does not fit --backbone"):
-        load_backbone(NAME, fetch(str(tmp_path / "net.h5")))
+        load_backbone(NAME, fetch(str(tmp_path / "net.h5"), NAME))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_broken_file_is_refused(tmp_path):
 )
 def test_sources_that_cannot_be_had(source, message):
     with pytest.raises(errors.UsageError, match=message):
-        fetch(source)
+        fetch(source, NAME)
 
 
 def test_url_is_downloaded_once(tmp_path, monkeypatch):
@@ -78,9 +78,9 @@ def test_url_is_downloaded_once(tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/net.h5"
-        first = fetch(url)
+        first = fetch(url, NAME)
         (tmp_path / "net.h5").unlink()
-        assert fetch(url) == first
+        assert fetch(url, NAME) == first
         server.shutdown()
     assert first.sha256 == hashlib.sha256(b"weights").hexdigest()
 
@@ -91,9 +91,9 @@ def test_failed_imagenet_download_says_what_to_do(monkeypatch):
 
     monkeypatch.setattr("keras.src.applications.mobilenet_v3.file_utils.get_file", offline)
     with pytest.raises(errors.UsageError, match=r"cannot be downloaded \(URL fetch failure.*give a weights file"):
-        load_backbone(NAME, fetch("imagenet"))
+        load_backbone(NAME, fetch("imagenet", NAME))
 
 
 def test_random_weights_are_warned_about(caplog):
-    assert fetch("none").path is None
+    assert fetch("none", NAME).path is None
     assert "random weights" in caplog.text

@@ -1,0 +1,101 @@
+"""Film simulation: what old emulsions, papers and years make of a scene's lightness. Its colours stay the truth.
+
+A model that is to colour old photographs meets scans whose grays are not the L* of the scene: film before 1906 saw
+blue and green alone (orthochromatic), later film saw red as well but not as the eye does (panchromatic); prints fade
+to low contrast; lenses and grain blur and roughen.
+"""
+
+import tensorflow as tf
+
+from photochrom import color, signature
+
+Tensors = dict[str, tf.Tensor]
+
+# What is drawn for each picture, evenly between the two.
+_ORTHOCHROMATIC = ((0.0, 0.05), (0.3, 0.5), (0.5, 0.7))  # weights of linear red, green and blue
+_PANCHROMATIC = ((0.2, 0.4), (0.3, 0.5), (0.2, 0.4))
+_GAMMA = (0.7, 1.4)
+_BLACK, _WHITE = (0.0, 20.0), (75.0, 100.0)  # L* of a faded picture's ends
+_GRAIN = (0.0, 4.0)  # standard deviation, L*
+_BLUR = (0.0, 1.0)  # share of the blurred picture
+# A 3x3 binomial filter.
+_KERNEL = tf.constant([[1, 2, 1], [2, 4, 2], [1, 2, 1]], tf.float32)[:, :, None, None] / 16
+
+
+def simulate(tensors: Tensors, share: float, seed: tf.Tensor) -> Tensors:
+    """Makes old photographs of some of a batch.
+
+    Args:
+        tensors: `lightness` [B, H, W, 1] L* and `ab` [B, h, w, 2], square; others are passed on.
+        share: of the pictures, 0..1.
+        seed: [2] int; the same gives the same.
+    """
+    lightness = tensors[signature.LIGHTNESS]
+    draw = _Draws(seed, tf.shape(lightness)[0])
+    old = _emulsion(lightness, tensors[signature.AB], draw)
+    old = _roughen(_fade(old, draw), draw)
+    chosen = draw.between(0.0, 1.0) < share
+    return {**tensors, signature.LIGHTNESS: tf.where(chosen, tf.clip_by_value(old, 0, 100), lightness)}
+
+
+class _Draws:
+    """Random numbers for each picture of a batch, a new one at each call."""
+
+    def __init__(self, seed: tf.Tensor, batch_size: tf.Tensor):
+        self._seed, self._batch_size, self._calls = seed, batch_size, 0
+
+    def between(self, low: float, high: float) -> tf.Tensor:
+        """Returns [B, 1, 1, 1] float32, evenly spread."""
+        return tf.random.stateless_uniform([self._batch_size, 1, 1, 1], self._next(), low, high)
+
+    def noise(self, like: tf.Tensor) -> tf.Tensor:
+        """Returns standard normal noise of the shape of a tensor."""
+        return tf.random.stateless_normal(tf.shape(like), self._next())
+
+    def _next(self) -> tf.Tensor:
+        self._calls += 1
+        return tf.stack([self._seed[0], self._seed[1] + 1_000_003 * self._calls])
+
+
+def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: _Draws) -> tf.Tensor:
+    """Returns the L* of what film of a random sensitivity records of the scene."""
+    size = lightness.shape[1]
+    linear = lab_to_linear(tf.concat([lightness, tf.image.resize(ab, [size, size])], axis=-1))
+    orthochromatic = draw.between(0.0, 1.0) < 0.5
+    pairs = zip(_ORTHOCHROMATIC, _PANCHROMATIC, strict=True)
+    weights = [tf.where(orthochromatic, draw.between(*ortho), draw.between(*pan)) for ortho, pan in pairs]
+    sensitivity = tf.concat(weights, axis=-1)  # [B, 1, 1, 3]
+    exposure = tf.reduce_sum(linear * sensitivity, -1, keepdims=True) / tf.reduce_sum(sensitivity, -1, keepdims=True)
+    return luminance_to_lightness(exposure)
+
+
+def lab_to_linear(lab: tf.Tensor) -> tf.Tensor:
+    """Converts [..., 3] L*a*b* to linear sRGB, as color.lab_to_linear does."""
+    f = tf.tensordot(lab, color.LAB_TO_F[:, :3].T, 1) + color.LAB_TO_F[:, 3]
+    xyz = tf.where(f > 6 / 29, f**3, (116 * f - 16) / color.KAPPA)
+    return tf.tensordot(xyz, color.WHITE_XYZ_TO_RGB.T, 1)
+
+
+def luminance_to_lightness(luminance: tf.Tensor) -> tf.Tensor:
+    """Relative luminance Y to L*, as color.luminance_to_lightness does; below 0 counts as 0."""
+    luminance = tf.maximum(luminance, 0.0)
+    cube_root = tf.maximum(luminance, color.EPSILON) ** (1 / 3)
+    return tf.where(luminance > color.EPSILON, 116 * cube_root - 16, color.KAPPA * luminance)
+
+
+def _fade(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:
+    """Bends the tone curve and pulls its ends in."""
+    black, white = draw.between(*_BLACK), draw.between(*_WHITE)
+    return black + (white - black) * (tf.clip_by_value(lightness, 0, 100) / 100) ** draw.between(*_GAMMA)
+
+
+def _roughen(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:
+    """Blurs, and adds grain that is a little blurred itself."""
+    share = draw.between(*_BLUR)
+    blurred = (1 - share) * lightness + share * _smooth(lightness)
+    # The filter leaves white noise 3/8 of its standard deviation.
+    return blurred + draw.between(*_GRAIN) * _smooth(draw.noise(lightness)) * (8 / 3)
+
+
+def _smooth(images: tf.Tensor) -> tf.Tensor:
+    return tf.nn.conv2d(images, _KERNEL, 1, "SAME")
