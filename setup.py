@@ -18,7 +18,10 @@ setuptools.setup(
     python_requires=">=3.11,<3.14",
     # One by one: these names are installed beside other people's.
     packages=["photochrom", "pipelines", "trainer", "serving"],
-    package_data={"photochrom": ["samples/*", "samples/*/*", "samples/*/*/*"]},
+    package_data={
+        "photochrom": ["samples/*", "samples/*/*", "samples/*/*/*"],
+        "trainer": ["templates/*"],
+    },
     install_requires=[
         "apache-beam[gcp]~=2.77.0",
         "tensorflow~=2.21.0",
@@ -30,6 +33,8 @@ setuptools.setup(
         "numpy>=2,<3",
         "opencv-python-headless>=4.10",
         "scikit-image>=0.25",
+        "scipy>=1.14",
+        "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
         "rich>=13",
     ],

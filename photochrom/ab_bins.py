@@ -43,3 +43,11 @@ def nearest() -> np.ndarray:
     a, b = np.meshgrid(A_CENTRES, B_CENTRES, indexing="ij")
     squares = np.stack([a, b], axis=-1)[:, :, None, :]
     return np.square(squares - centres()).sum(axis=-1).argmin(axis=-1).astype(np.int32)
+
+
+def nearest_to(ab: np.ndarray) -> np.ndarray:
+    """Returns [...] int32: the number of the nearest bin in gamut, 0..Q-1, to each of [..., 2] float a*, b*."""
+    first = np.array([A_CENTRES[0], B_CENTRES[0]]) // WIDTH
+    squares = np.rint(ab / WIDTH).astype(np.intp) - first
+    last_a, last_b = nearest().shape[0] - 1, nearest().shape[1] - 1
+    return nearest()[squares[..., 0].clip(0, last_a), squares[..., 1].clip(0, last_b)]

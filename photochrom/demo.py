@@ -53,7 +53,8 @@ def run(argv: Sequence[str] | None = None) -> str:
     sheet = _write_sheet(output, coloured)
     print(f"\nThe whole workflow took {time.monotonic() - started:.0f} s. Look at:")
     print(
-        f"  {sheet}  before and after\n  {evaluation}/sheet.png  gray, model, truth\n  {coloured}/images  the pictures"
+        f"  {sheet}  before and after\n  {evaluation}/report.html  metrics, plots, pictures\n"
+        f"  {coloured}/images  the coloured copies"
     )
     print("This model has seen 29 photographs for half a minute: the pictures show the workflow, not what it can do.")
     return str(sheet)

@@ -34,7 +34,7 @@ def test_the_four_commands_one_after_the_other(tmp_path):
     assert {path.name for path in (model / "bundle").iterdir()} == {"saved_model", "model.json", "MODEL_CARD.md"}
 
     succeeds("evaluate", f"--model={model}/bundle", f"--data={dataset}", f"--output={report}")
-    assert {"metrics.csv", "summary.json", "sheet.png"} <= {path.name for path in report.iterdir()}
+    assert {"report.html", "metrics.csv", "summary.json", "sheet.png"} <= {path.name for path in report.iterdir()}
 
     gray = [f"--input={demo.SAMPLES / name}" for name in ("grayscale", "grayscale-box.zip")]
     said = succeeds("colorize", *gray, f"--model={model}/bundle", f"--output={coloured}")

@@ -87,3 +87,14 @@ def test_tests_stay_out_of_the_wheel():
         for keyword in node.keywords if keyword.arg == "packages"
     ]  # fmt: skip
     assert ast.literal_eval(packages) == ["photochrom", *JOBS]
+
+
+def test_templates_are_in_the_wheel():
+    setup = ast.parse((ROOT / "setup.py").read_text())
+    (data,) = [
+        ast.literal_eval(keyword.value) for node in ast.walk(setup) if isinstance(node, ast.Call)
+        for keyword in node.keywords if keyword.arg == "package_data"
+    ]  # fmt: skip
+    packed = {path for package, globs in data.items() for glob in globs for path in (ROOT / package).glob(glob)}
+    templates = {path for package in OURS for path in (ROOT / package).rglob("*.j2")}
+    assert templates and templates <= packed

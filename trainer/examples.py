@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import archives, color, errors, files, geometry, images, inputs, keys, records, settings, tone
+from photochrom import ab_bins, archives, color, errors, files, geometry, images, inputs, keys, records, settings, tone
 
 _INFO, _STATISTICS = "dataset_info.json", "statistics/statistics.json"
 # A larger photograph is refused by its header, px.
@@ -38,12 +38,19 @@ class Examples(abc.ABC):
     Attributes:
         description: where they come from, for the summary.
         train_mean: mean a* and b* of the photographs that lie beside them for training, where known.
+        ab_weights: [Q] float64, the class-rebalancing weight of each bin of photochrom.ab_bins, where known.
         failures: what the last pass left out.
     """
 
-    def __init__(self, description: dict[str, Any], train_mean: tuple[float, float] | None = None):
+    def __init__(
+        self,
+        description: dict[str, Any],
+        train_mean: tuple[float, float] | None = None,
+        ab_weights: np.ndarray | None = None,
+    ):
         self.description = description
         self.train_mean = train_mean
+        self.ab_weights = ab_weights
         self.failures: list[errors.Failure] = []
         self._used: list[tuple[str, str]] = []
 
@@ -102,9 +109,17 @@ class _Dataset(Examples):
             )
         self._compression = info["settings"].get("compression", "none")
         self._count = min(limit or info["splits"][split]["examples"], info["splits"][split]["examples"])
+        statistics = _read_statistics(folder)
         super().__init__(
-            {"kind": "dataset", "path": folder, "split": split, "dataset_digest": info["digest"]},
-            _train_mean(files.join(folder, _STATISTICS)),
+            {
+                "kind": "dataset",
+                "path": folder,
+                "split": split,
+                "dataset_digest": info["digest"],
+                "near_duplicates": info.get("near_duplicates"),
+            },
+            _train_mean(statistics),
+            _ab_weights(statistics, folder),
         )
 
     def __len__(self) -> int:
@@ -143,16 +158,31 @@ def _check_dataset(info: dict[str, Any], folder: str, split: str, image_size: in
         )
 
 
-def _train_mean(path: str) -> tuple[float, float] | None:
-    statistics = json.loads(files.read_bytes(path)) if files.exists(path) else {}
+def _read_statistics(folder: str) -> dict[str, Any]:
+    path = files.join(folder, _STATISTICS)
+    return json.loads(files.read_bytes(path)) if files.exists(path) else {}
+
+
+def _train_mean(statistics: dict[str, Any]) -> tuple[float, float] | None:
     return (statistics["a"]["mean"], statistics["b"]["mean"]) if {"a", "b"} <= statistics.keys() else None
+
+
+def _ab_weights(statistics: dict[str, Any], folder: str) -> np.ndarray | None:
+    if "ab_weights" not in statistics:
+        return None
+    weights, bins = np.asarray(statistics["ab_weights"], np.float64), len(ab_bins.centres())
+    if weights.shape != (bins,) or not (weights > 0).all():
+        raise errors.UsageError(
+            f"--data {folder} has {len(weights)} ab_weights in {_STATISTICS}, expected {bins} above 0; prepare it again"
+        )
+    return weights
 
 
 class _Photographs(Examples):
     """Colour photographs in folders and archives, in the order of their keys' digests."""
 
     def __init__(self, found: inputs.Input, image_size: int, limit: int, spool: str):
-        super().__init__({"kind": "photographs", "path": found.path})
+        super().__init__({"kind": "photographs", "path": found.path, "near_duplicates": None})
         listed = (source for file in inputs.list_files(found) for source in inputs.expand(file, spool))
         self._sources = sorted((s for s in listed if _may_be_photograph(s)), key=lambda s: (keys.digest(s.key), s.key))
         if not self._sources:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -9,14 +10,26 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from photochrom import bundle, color, compose, errors, signature
-from trainer import metrics
+from photochrom import ab_bins, bundle, color, compose, errors, signature
+from trainer import ab_distribution, confidence, frechet, lpips, metrics, saturation
 from trainer.examples import Example, Examples
+from trainer.frechet import FeatureNetwork
+from trainer.lpips import Lpips
+from trainer.metrics import Picture
 
 MODEL, GRAY, MEAN_COLOUR = METHODS = ("model", "gray", "mean_colour")
+TRUTH = "truth"
 GAIN = "psnr_gain"
-# What `Judged.scores` holds of each method, in words, with its unit.
-SCORES = {"psnr": metrics.METRICS["psnr"], GAIN: "PSNR above gray's, dB", **metrics.METRICS}
+# What `Judged.scores` may hold of each method, in words, with its unit.
+SCORES = {
+    "psnr": metrics.METRICS["psnr"],
+    GAIN: "PSNR above gray's, dB",
+    "ssim": metrics.METRICS["ssim"],
+    lpips.NAME: "LPIPS (AlexNet)",
+    **metrics.METRICS,
+}
+# Beyond 0..1 by rounding.
+_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +38,55 @@ class Judged:
 
     Attributes:
         key: its name.
-        pictures: [S, S, 3] uint8 sRGB of each method, and `truth`.
-        scores: SCORES of each method.
-        true_chroma: mean C*ab of the truth, at least metrics.LEAST_CHROMA.
+        confidence: the model's, mean over the picture, 0..1.
+        pictures: [S, S, 3] uint8 sRGB of each method, and of TRUTH.
+        scores: SCORES of each method, as far as they could be measured.
+        weights: how much the photograph counts in the mean of a metric, where that is not 1.
+        histograms: [Q] pixels in each ab bin, of each method and of TRUTH.
+        sweep: what trainer.saturation says of it.
+        tally: what trainer.confidence says of it.
+        features: [D] of each method and of TRUTH; empty without a network.
     """
 
     key: str
+    confidence: float
     pictures: dict[str, np.ndarray]
     scores: dict[str, dict[str, float]]
-    true_chroma: float
+    weights: dict[str, float]
+    histograms: dict[str, np.ndarray]
+    sweep: np.ndarray
+    tally: np.ndarray
+    features: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """The networks that look at pictures, as far as their weights are at hand."""
+
+    lpips: Lpips | None = None
+    frechet: FeatureNetwork | None = None
+
+    @property
+    def digests(self) -> dict[str, dict[str, str]]:
+        """The SHA-256 of the weights of each, hex."""
+        found = {} if self.lpips is None else {lpips.NAME: {"sha256": lpips.SHA256}}
+        return found if self.frechet is None else {**found, frechet.NAME: {"sha256": self.frechet.sha256}}
+
+    def measure(self, batch: list[Judged]) -> list[Judged]:
+        """Adds what the networks see to each photograph of a batch."""
+        pictures = {name: np.stack([one.pictures[name] for one in batch]) for name in (*METHODS, TRUTH)}
+        if self.frechet:
+            features = {name: self.frechet.extract(rgb) for name, rgb in pictures.items()}
+            batch = [
+                dataclasses.replace(one, features={name: array[i] for name, array in features.items()})
+                for i, one in enumerate(batch)
+            ]
+        if self.lpips:
+            distances = self.lpips.compare({name: pictures[name] for name in METHODS}, pictures[TRUTH])
+            for i, one in enumerate(batch):
+                for method in METHODS:
+                    one.scores[method][lpips.NAME] = float(distances[method][i])
+        return batch
 
 
 class Judge:
@@ -44,7 +97,7 @@ class Judge:
         mean_of: which photographs' mean it is.
     """
 
-    def __init__(self, opened: bundle.Bundle, examples: Examples):
+    def __init__(self, opened: bundle.Bundle, examples: Examples, networks: Networks):
         """Loads the model; takes the mean colour from the data's train split, or else from a pass over `examples`.
 
         Raises:
@@ -53,32 +106,40 @@ class Judge:
         self._loaded = tf.saved_model.load(opened.saved_model)  # kept: its signature refers to its variables weakly
         if signature.NAME not in self._loaded.signatures:
             raise errors.UsageError(f"{opened.path} has no signature {signature.NAME!r}; export the model again")
+        self._networks = networks
+        self._ab_weights = examples.ab_weights
         self.mean_of = "train split" if examples.train_mean else "evaluated photographs"
         self.mean_ab = examples.train_mean or mean_ab(examples)
 
     def judge_all(self, examples: Iterable[Example], batch_size: int) -> Iterator[Judged]:
         """Yields the judgement of each example, in order; the model gets `batch_size` of them at once."""
         left = iter(examples)
+        judge_one = functools.partial(judge, constant=self.mean_ab, ab_weights=self._ab_weights)
         # NumPy, OpenCV and SciPy leave the interpreter's lock while they compute.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             while batch := list(itertools.islice(left, batch_size)):
                 predicted = self.predict(np.stack([example.lab[..., 0] for example in batch]))
-                yield from pool.map(judge, batch, predicted, itertools.repeat(self.mean_ab))
+                yield from self._networks.measure(list(pool.map(judge_one, batch, *predicted)))
 
-    def predict(self, lightness: np.ndarray) -> np.ndarray:
-        """Returns the model's [B, H/s, W/s, 2] float32 ab for [B, H, W] float32 L*.
+    def predict(self, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the model's [B, h, w, 2] float32 ab and [B, h, w] float32 confidence for [B, H, W] float32 L*.
 
         Raises:
-            PhotochromError: the model fails, or says what is no number.
+            PhotochromError: the model fails, or says what is no number, or a confidence outside 0..1.
         """
         model = self._loaded.signatures[signature.NAME]
         try:
-            ab = model(**{signature.LIGHTNESS: tf.constant(lightness[..., None])})[signature.AB].numpy()
+            outputs = model(**{signature.LIGHTNESS: tf.constant(lightness[..., None])})
+            ab, sure = outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()[..., 0]
         except (tf.errors.OpError, TypeError, KeyError) as error:
             raise errors.PhotochromError(f"the model failed: {type(error).__name__}: {str(error)[:500]}") from error
         if not np.isfinite(ab).all():
             raise errors.PhotochromError("the model returned ab values that are not finite")
-        return ab
+        if not (np.abs(sure - 0.5) <= 0.5 + _TOLERANCE).all():
+            raise errors.PhotochromError(
+                f"the model returned confidence from {sure.min()} to {sure.max()}, expected 0 to 1"
+            )
+        return ab, sure
 
 
 def mean_ab(examples: Iterable[Example]) -> tuple[float, float]:
@@ -88,21 +149,48 @@ def mean_ab(examples: Iterable[Example]) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def judge(example: Example, predicted: np.ndarray, constant: tuple[float, float]) -> Judged:
+def judge(
+    example: Example,
+    predicted: np.ndarray,
+    sure: np.ndarray,
+    constant: tuple[float, float],
+    ab_weights: np.ndarray | None,
+) -> Judged:
     """Colours one photograph by every method and compares it with the truth.
 
     Args:
         example: the photograph.
         predicted: [h, w, 2] float32 ab of the model.
+        sure: [h, w] float32 confidence of the model.
         constant: a* and b* of the mean colour.
+        ab_weights: [Q] class-rebalancing weight of each ab bin, where the data has them.
     """
     lightness = np.ascontiguousarray(example.lab[..., 0])
     flat = np.broadcast_to(np.array(constant, np.float32), (*lightness.shape, 2))
+    predicted = compose.upsample_ab(predicted, *lightness.shape)
     colours = {MODEL: predicted, GRAY: np.zeros_like(flat), MEAN_COLOUR: np.ascontiguousarray(flat)}
-    pictures = {method: compose.compose(lightness, ab) for method, ab in colours.items()}
-    truth = color.lab_to_rgb(example.lab)
-    scores = {method: metrics.compare(rgb, truth) for method, rgb in pictures.items()}
+    truth = Picture.of(color.lab_to_rgb(example.lab))
+    pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
+    weights = None if ab_weights is None else ab_weights[ab_bins.nearest_to(truth.ab)]
+    error = metrics.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))
+    return Judged(
+        example.key,
+        float(sure.mean(dtype=np.float64)),
+        {**{method: picture.rgb for method, picture in pictures.items()}, TRUTH: truth.rgb},
+        _score(pictures, truth, weights),
+        {
+            "chroma_ratio": max(metrics.mean_chroma(truth.lab), metrics.LEAST_CHROMA),
+            **({} if weights is None else {"auc_rebalanced": float(weights.sum(dtype=np.float64))}),
+        },
+        {name: ab_distribution.histogram(picture.ab) for name, picture in {**pictures, TRUTH: truth}.items()},
+        saturation.sweep(lightness, predicted, truth),
+        confidence.tally(sure, error),
+    )
+
+
+def _score(pictures: dict[str, Picture], truth: Picture, weights: np.ndarray | None) -> dict[str, dict[str, float]]:
+    """Returns SCORES of each method, but for those of networks."""
+    scores = {method: metrics.compare(picture, truth, weights) for method, picture in pictures.items()}
     for score in scores.values():
         score[GAIN] = score["psnr"] - scores[GRAY]["psnr"]
-    true_chroma = max(metrics.mean_chroma(color.rgb_to_lab(truth)), metrics.LEAST_CHROMA)
-    return Judged(example.key, {**pictures, "truth": truth}, scores, true_chroma)
+    return scores

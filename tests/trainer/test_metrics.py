@@ -3,6 +3,7 @@ import pytest
 
 from photochrom import color
 from trainer import metrics
+from trainer.metrics import Picture
 
 # Sharma, Wu, Dalal 2005, table 1: pair, two L*a*b* colours, CIEDE2000. The pairs try the arctangent, the mean
 # hue, the rotation term and large differences.
@@ -21,13 +22,36 @@ SHARMA = [
 
 @pytest.mark.parametrize(("_pair", "lab", "other", "expected"), SHARMA)
 def test_ciede2000_of_published_pairs(_pair, lab, other, expected):
-    difference = metrics.mean_ciede2000(np.array([[lab]]), np.array([[other]]))
+    difference = metrics.ciede2000(np.array([[lab]]), np.array([[other]]))
     assert difference == pytest.approx(expected, abs=5e-5)
 
 
-def test_ciede2000_is_the_mean_over_pixels():
-    labs, others = (np.array([[row[i] for row in SHARMA]]) for i in (1, 2))
-    assert metrics.mean_ciede2000(labs, others) == pytest.approx(np.mean([row[3] for row in SHARMA]), abs=5e-5)
+def test_auc_by_hand():
+    # Off by 0, 5 (3-4-5), 75 and 200: 1, 1 - 5/150, 1/2 and nothing.
+    truth = np.zeros((1, 4, 2))
+    ab = np.array([[[0, 0], [3, -4], [0, 75], [-200, 0]]])
+    assert metrics.auc(ab, truth) == pytest.approx((1 + 145 / 150 + 0.5 + 0) / 4)
+    assert metrics.auc(ab, truth, np.array([[0, 3, 1, 0]])) == pytest.approx((3 * 145 / 150 + 0.5) / 4)
+
+
+def test_auc_is_the_area_that_counting_at_thresholds_gives(photographs):
+    truth = Picture.of(photographs["coffee"][:64, :64]).ab
+    distance = np.linalg.norm(truth, axis=-1)  # of gray
+    shares = [(distance <= threshold).mean() for threshold in range(151)]
+    assert metrics.auc(np.zeros_like(truth), truth) == pytest.approx(np.trapezoid(shares) / 150, abs=0.003)
+
+
+def test_auc_is_rebalanced_where_there_are_weights(photographs):
+    truth = photographs["coffee"][:64, :64]
+    gray = np.repeat(truth[:, :, 1:2], 3, axis=2)
+    chroma = np.linalg.norm(Picture.of(truth).ab, axis=-1)
+    scores = _compare(gray, truth, chroma)
+    assert scores["auc_rebalanced"] < scores["auc"] - 0.002  # what has more colour weighs more
+    assert "auc_rebalanced" not in _compare(gray, truth)
+
+
+def _compare(rgb, truth, weights=None):
+    return metrics.compare(Picture.of(rgb), Picture.of(truth), weights)
 
 
 def _flat(*rgb: int) -> np.ndarray:
@@ -55,16 +79,16 @@ def test_ssim_by_hand():
 
 def test_a_picture_is_like_itself(photographs):
     truth = photographs["chelsea"][:64, :64]
-    scores = metrics.compare(truth, truth)
+    scores = _compare(truth, truth, np.ones((64, 64)))
     assert list(scores) == list(metrics.METRICS)
     assert (scores["ssim"], scores["ciede2000"], scores["colorfulness_difference"]) == (1, 0, 0)
-    assert scores["chroma_ratio"] == 1
+    assert (scores["chroma_ratio"], scores["auc"], scores["auc_rebalanced"]) == (1, 1, 1)
 
 
 def test_gray_has_no_colour(photographs):
     truth = photographs["coffee"][:64, :64]
     gray = np.repeat(truth[:, :, 1:2], 3, axis=2)
-    scores = metrics.compare(gray, truth)
+    scores = _compare(gray, truth)
     assert scores["colorfulness"] == pytest.approx(0, abs=1e-4)
     assert scores["chroma_ratio"] == pytest.approx(0, abs=1e-3)
     assert scores["colorfulness_difference"] < -5
@@ -73,13 +97,13 @@ def test_gray_has_no_colour(photographs):
 def test_colorfulness_by_hand():
     # Half red, half green: rg = 255 and -255, yb = 127.5. sigma 255 and 0, mean 0 and 127.5.
     rgb = np.concatenate([_flat(255, 0, 0), _flat(0, 255, 0)])
-    assert metrics.compare(rgb, rgb)["colorfulness"] == pytest.approx(255 + 0.3 * 127.5, abs=1e-3)
+    assert _compare(rgb, rgb)["colorfulness"] == pytest.approx(255 + 0.3 * 127.5, abs=1e-3)
 
 
 def test_chroma_ratio_of_a_gray_truth_is_finite():
     red, gray = _flat(200, 0, 0), _flat(90, 90, 90)
     chroma = metrics.mean_chroma(color.rgb_to_lab(red))
-    assert metrics.compare(red, gray)["chroma_ratio"] == pytest.approx(chroma / 0.1)
+    assert _compare(red, gray)["chroma_ratio"] == pytest.approx(chroma / 0.1)
 
 
 def test_interval_is_that_of_the_mean():
