@@ -11,8 +11,8 @@ their middle square, resized to S x S px (area averaging when smaller, bicubic w
 at full size. What is broken, too small, gray or toned is left out, counted, and named in skipped.csv. With
 `--limit N` the first N are taken: of a dataset in its own order, which is by digest of the key within a
 shard; of photographs by digest of the key. S is the size that the model was trained at unless `--image_size`
-says otherwise. How many near-duplicates a dataset has across its splits is repeated from its
-dataset_info.json; where prepare did not look for them, the report says so.
+says otherwise. How many pairs of near-duplicates a dataset has on different sides of its split is repeated
+from its dataset_info.json; where prepare did not look for them, the report says so.
 
 Methods. Each colours the true L*; each result is enlarged to S x S px (bicubic), brought into the sRGB gamut at
 constant L* and hue, and rounded to 8 bits, by the function that serving writes its pictures with.
@@ -250,7 +250,7 @@ def _print(config: EvaluateConfig, summary: dict[str, Any]) -> None:
     print(results.format_table(summary["methods"]))
     print(results.format_distributions(summary["distributions"]))
     duplicates = summary["data"]["near_duplicates"]
-    print(f"near-duplicates across splits: {duplicates['across_splits'] if duplicates else 'not checked'}")
+    print(f"near-duplicates on different sides of the split: {duplicates['overlap'] if duplicates else 'not checked'}")
     for line in summary["left_out"]:
         print(line)
 

@@ -116,7 +116,7 @@ class _Dataset(Examples):
                 "path": folder,
                 "split": split,
                 "dataset_digest": info["digest"],
-                "near_duplicates": info.get("near_duplicates"),
+                "near_duplicates": _near_duplicates(info),
             },
             _train_mean(statistics),
             _ab_weights(statistics, folder),
@@ -156,6 +156,13 @@ def _check_dataset(info: dict[str, Any], folder: str, split: str, image_size: in
             f"--data {folder} has pictures of {size} px, the model would be evaluated at {image_size} px; "
             f"give --image_size={size}, or the photographs themselves"
         )
+
+
+def _near_duplicates(info: dict[str, Any]) -> dict[str, int] | None:
+    """Returns how many groups of near-duplicates there are, of how many inputs, and how many pairs the split parts."""
+    found = info.get("near_duplicates") or {}
+    names = ("groups", "inputs", "overlap")
+    return {name: int(found[name]) for name in names} if set(names) <= found.keys() else None
 
 
 def _read_statistics(folder: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from photochrom import errors
 
 NAME = "frechet_efficientnet_lite0"
 FEATURES = 1280
+_SUFFIX = ".keras"
 # Mean and standard deviation of ImageNet's RGB in 0..1, by which the network's input is normalised.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -56,6 +57,8 @@ def load(path: str) -> FeatureNetwork:
     Raises:
         UsageError: it cannot be read, or is another network.
     """
+    if not path.endswith(_SUFFIX):  # Keras reads other formats by other rules
+        raise errors.UsageError(f"--frechet_weights is {path}, expected a {_SUFFIX} file")
     try:
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

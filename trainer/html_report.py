@@ -71,7 +71,7 @@ def _draw_plots(summary: dict[str, Any], collected: Results) -> dict[str, str]:
         "saturation": plots.plot_saturation(summary["saturation"]),
         "confidence": plots.plot_confidence(summary["confidence"]),
         "spread": plots.plot_spread(values),
-        "colours": plots.plot_colours({name: collected.histogram(name) for name in (MODEL, TRUTH)}),
+        "colours": plots.plot_colours({name: collected.histograms[name] for name in (MODEL, TRUTH)}),
     }
     return {name: _data_uri("image/svg+xml", svg) for name, svg in drawn.items()}
 

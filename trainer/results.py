@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import errors, files, keys, sheets
+from photochrom import ab_bins, errors, files, keys, sheets
 from trainer import ab_distribution, confidence, frechet, metrics, saturation
 from trainer.protocol import GRAY, METHODS, MODEL, SCORES, TRUTH, Judged
 
@@ -48,12 +48,14 @@ class Results:
     """Collects the judgements, each photograph in order; pictures are kept of those alone that will be shown.
 
     Attributes:
-        photographs: all of them, without pictures.
+        photographs: all of them, without pictures and histograms.
+        histograms: [Q] pixels of all photographs in each ab bin, of each method and of TRUTH.
     """
 
     def __init__(self, sheet_rows: int, subsets: str = ""):
         """Args: sheet_rows: photographs on each sheet. subsets: what `EvaluateConfig.subsets` says."""
         self.photographs: list[Judged] = []
+        self.histograms = {name: np.zeros(len(ab_bins.centres()), np.int64) for name in _ALL}
         self._subsets = re.compile(subsets) if subsets else None
         # Not picked by hand: those of the lowest digests, and of the least and the largest error.
         self._sheets = {name: Lowest(sheet_rows) for name in SHEETS}
@@ -61,7 +63,9 @@ class Results:
     def add(self, judged: Judged) -> None:
         """Takes a photograph in."""
         error = judged.scores[MODEL]["ciede2000"]
-        self.photographs.append(dataclasses.replace(judged, pictures={}))
+        self.photographs.append(dataclasses.replace(judged, pictures={}, histograms={}))
+        for name in _ALL:
+            self.histograms[name] += judged.histograms[name]
         for name, rank in {"sheet": keys.digest(judged.key), "best": error, "worst": -error}.items():
             self._sheets[name].offer(rank, judged)
 
@@ -77,10 +81,6 @@ class Results:
     def values(self, method: str, metric: str) -> list[float]:
         """Returns a metric of every photograph."""
         return [one.scores[method][metric] for one in self.photographs]
-
-    def histogram(self, name: str) -> np.ndarray:
-        """Returns [Q]: pixels of all photographs in each ab bin, of a method or of TRUTH."""
-        return np.sum([one.histograms[name] for one in self.photographs], axis=0)
 
     def subset(self, judged: Judged) -> str:
         """Returns the name of the subset that a photograph belongs to."""
@@ -103,9 +103,9 @@ class Results:
 
     def _distributions(self) -> dict[str, dict[str, float | None]]:
         """Returns the distances of the set of results from the set of truths, by name and method."""
-        truth = self.histogram(TRUTH)
+        truth = self.histograms[TRUTH]
         found: dict[str, dict[str, float | None]] = {
-            ab_distribution.NAME: {m: ab_distribution.difference(self.histogram(m), truth) for m in METHODS}
+            ab_distribution.NAME: {m: ab_distribution.difference(self.histograms[m], truth) for m in METHODS}
         }
         if self.photographs[0].features:
             features = {name: np.stack([one.features[name] for one in self.photographs]) for name in _ALL}

@@ -163,14 +163,15 @@ def test_subsets_have_sums_of_their_own(learned, dataset, tmp_path):
 def test_near_duplicates_are_told_as_the_dataset_tells_them(evaluated, learned, dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "lab")
     info = json.loads((copy / "dataset_info.json").read_text())
-    duplicates = {"groups": 7, "inputs": 15, "across_splits": 3}
-    (copy / "dataset_info.json").write_text(json.dumps({**info, "near_duplicates": duplicates}))
+    duplicates = {"groups": 7, "inputs": 15, "overlap": 3}
+    counted = {**duplicates, "largest_group": 4, "across_splits": 9}
+    (copy / "dataset_info.json").write_text(json.dumps({**info, "near_duplicates": counted}))
     found = run(learned, copy, tmp_path / "out")
     assert found.summary["data"]["near_duplicates"] == duplicates
-    assert "near-duplicates across splits: 3" in found.printed
-    assert "3 across splits; 7 groups of 15 inputs" in found.page
+    assert "near-duplicates on different sides of the split: 3" in found.printed
+    assert "3 pairs on different sides of the split; 15 inputs in 7 groups" in found.page
     assert evaluated.summary["data"]["near_duplicates"] is None
-    assert "near-duplicates across splits: not checked" in evaluated.printed
+    assert "near-duplicates on different sides of the split: not checked" in evaluated.printed
     assert "not checked" in evaluated.page
 
 

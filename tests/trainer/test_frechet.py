@@ -65,6 +65,11 @@ def test_other_networks_and_broken_files_are_refused(make_lite0, tmp_path):
         frechet.load(str(tmp_path / "none.keras"))
 
 
+def test_files_of_other_formats_are_refused():
+    with pytest.raises(errors.UsageError, match=r"--frechet_weights is lite0.h5, expected a .keras file"):
+        frechet.load("lite0.h5")
+
+
 def test_a_network_with_code_in_it_is_refused(tmp_path):
     inputs = keras.Input((None, None, 3))
     hostile = keras.layers.Lambda(lambda x: x, output_shape=(None, None, 3))(inputs)
