@@ -44,7 +44,7 @@ def _write_shard(paths: list[pathlib.Path], output: pathlib.Path) -> None:
     worker = WriteShard(config, str(output / "progress"))
     worker.setup()
     sources = [Source(str(time.monotonic_ns()) + path.name, str(path)) for path in paths]  # new keys: nothing is kept
-    (summary,) = worker.process((("train", 0, 1), sources))
+    (summary,) = worker.process((("train", 0, 1), sources), {})
     if summary["examples"] + sum(summary["refused"].values()) != len(paths):
         raise errors.PhotochromError("the benchmark lost photographs")
 

@@ -17,6 +17,9 @@ from typing import ClassVar
 
 from photochrom import files
 
+# What is counted: inputs found, inputs of which a copy has been looked for, inputs finished.
+_NAMES = ("listed", "compared", "done")
+_STEPS = {"compared": ", looking for copies", "done": ""}
 _WRITE_SECONDS = 1.0
 _LOG_SECONDS = 20.0
 _log = logging.getLogger("photochrom")
@@ -31,9 +34,9 @@ class Tally:
 
     @classmethod
     def add(cls, folder: str, name: str, count: int = 1) -> None:
-        """Adds to the count `name` (`listed` or `done`) of the job whose progress folder this is."""
+        """Adds to the count `name` (`listed`, `compared` or `done`) of the job whose progress folder this is."""
         with cls._lock:
-            counts = cls._counts.setdefault(folder, {"listed": 0, "done": 0})
+            counts = cls._counts.setdefault(folder, dict.fromkeys(_NAMES, 0))
             counts[name] += count
             now = time.monotonic()
             if now - cls._written.get(folder, 0) < _WRITE_SECONDS:
@@ -44,14 +47,14 @@ class Tally:
             files.write_bytes(files.join(folder, f"{socket.gethostname()}-{os.getpid()}.json"), snapshot)
 
 
-def read(folder: str) -> tuple[int, int]:
-    """Returns how many inputs have been listed and finished so far, over all workers."""
-    listed = done = 0
+def read(folder: str) -> dict[str, int]:
+    """Returns how many inputs have been listed, compared and finished so far, over all workers."""
+    total = dict.fromkeys(_NAMES, 0)
     with contextlib.suppress(Exception):
         for info in files.list_folder(folder):
             counts = json.loads(files.read_bytes(info.path))
-            listed, done = listed + counts["listed"], done + counts["done"]
-    return listed, done
+            total = {name: total[name] + counts.get(name, 0) for name in total}
+    return total
 
 
 @contextlib.contextmanager
@@ -84,25 +87,31 @@ def _show_bar(folder: str, title: str, stop: threading.Event) -> None:
     )
     with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None, rate="")
-        for listed, done, rate in _polled(folder, stop):
-            bar.update(task, completed=done, total=listed or None, rate=f"{rate:.1f}/s")
+        for step, listed, done, rate in _polled(folder, stop):
+            bar.update(task, description=title + step, completed=done, total=listed or None, rate=f"{rate:.1f}/s")
 
 
 def _show_lines(folder: str, title: str, stop: threading.Event) -> None:
     logged = time.monotonic()
-    for listed, done, rate in _polled(folder, stop):
+    for step, listed, done, rate in _polled(folder, stop):
         if time.monotonic() - logged >= _LOG_SECONDS:
             logged = time.monotonic()
             left = f", {(listed - done) / rate:.0f} s left" if rate else ""
-            _log.info("%s: %d of %d, %.1f/s%s", title, done, listed, rate, left)
+            _log.info("%s: %d of %d, %.1f/s%s", title + step, done, listed, rate, left)
 
 
-def _polled(folder: str, stop: threading.Event) -> Iterator[tuple[int, int, float]]:
-    """Yields (listed, done, done a second since the first was) every second until told to stop."""
-    first: tuple[float, int] | None = None
+def _polled(folder: str, stop: threading.Event) -> Iterator[tuple[str, int, int, float]]:
+    """Yields (step, listed, done in it, done a second since its first was) every second until told to stop.
+
+    A job may look for copies before its work proper: then that is a step of its own.
+    """
+    first: dict[str, tuple[float, int]] = {}
     while not stop.wait(_WRITE_SECONDS):
-        listed, done = read(folder)
-        if done and first is None:
-            first = time.monotonic(), done
-        seconds = time.monotonic() - first[0] if first else 0.0
-        yield listed, done, (done - first[1]) / seconds if first and seconds else 0.0
+        counts = read(folder)
+        name = "compared" if counts["compared"] and not counts["done"] else "done"
+        done = counts[name]
+        if done:
+            first.setdefault(name, (time.monotonic(), done))
+        began, had = first.get(name, (0.0, 0))
+        seconds = time.monotonic() - began if name in first else 0.0
+        yield _STEPS[name], counts["listed"], done, (done - had) / seconds if seconds else 0.0

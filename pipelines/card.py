@@ -8,20 +8,24 @@ from typing import Any
 import numpy as np
 
 from photochrom import __version__, ab_bins, color, files, records, settings, sheets
-from pipelines import statistics
+from pipelines import leaks, signatures, statistics
 from pipelines.config import PrepareConfig
 
 INFO = "dataset_info.json"
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
 
 
-def write(_: Any, summaries: Iterable[dict[str, Any]], __: Any, config: PrepareConfig) -> dict[str, Any]:
+def write(
+    _: Any, summaries: Iterable[dict[str, Any]], signed: Iterable[str], __: Any, config: PrepareConfig
+) -> dict[str, Any]:
     """Writes the card from the shards' summaries and returns what dataset_info.json says.
 
-    A Beam step with two side inputs: the summaries, and the end of the full pass, for which it waits.
+    A Beam step with three side inputs: the summaries, the paths of the signatures, and the end of the full pass, for
+    which it waits.
     """
     summaries = sorted(summaries, key=lambda summary: summary["name"])
     _delete_strangers(config, summaries)
+    _delete_other_signatures(config, set(signed))
     counts = statistics.read_counts(config)
     _write_json(config, "features.json", records.FEATURES)
     _write_json(config, "statistics/statistics.json", describe_counts(counts))
@@ -56,6 +60,7 @@ def dataset_info(config: PrepareConfig, summaries: list[dict[str, Any]]) -> dict
         "inputs": inputs,
         "examples": sum(split["examples"] for split in splits.values()),
         "refused": dict(sorted(refused.items())),
+        "near_duplicates": leaks.report(summaries, config),
         **content,
     }
 
@@ -130,3 +135,10 @@ def _delete_strangers(config: PrepareConfig, summaries: list[dict[str, Any]]) ->
             items = [files.join(config.output, f"{kind}-{name}.jsonl") for kind in ("items", "failures")]
             for path in (f"{stem}.tfrecord", f"{stem}.tfrecord.gz", *items, info.path):
                 files.delete(path)
+
+
+def _delete_other_signatures(config: PrepareConfig, paths: set[str]) -> None:
+    """Deletes files of signatures of an earlier plan, made for another number of inputs."""
+    for info in list(files.list_folder(files.join(config.output, signatures.FOLDER))):
+        if info.path not in paths:
+            files.delete(info.path)

@@ -28,6 +28,13 @@ class PrepareConfig:
     )
     compression: str = setting("of the TFRecord files", "none", group="records", choices=("none", "gzip"))
     seed: int = setting("changes which key falls into which split and shard", 0, group="records")
+    near_duplicates: str = setting(
+        "copies of a photograph (resized, recompressed, toned, mirrored, cropped by a few percent) fall into one split "
+        "together, so that none is trained on and tested on; ignore: each by its own name, and nobody looks for them",
+        "together",
+        group="records",
+        choices=("together", "ignore"),
+    )
     max_pixels: int = setting("a larger photograph is refused by its header, px", 300_000_000, group="limits")
 
     def __post_init__(self) -> None:
@@ -37,6 +44,8 @@ class PrepareConfig:
             raise ValueError(f"--num_shards is {self.num_shards}, expected 0 or more")
         if self.max_pixels < 1:
             raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
+        if self.near_duplicates not in ("together", "ignore"):
+            raise ValueError(f"--near_duplicates is {self.near_duplicates!r}, expected together or ignore")
         splits.parse(self.split)
 
     def record_settings(self) -> dict[str, Any]:

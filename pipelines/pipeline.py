@@ -1,6 +1,7 @@
 """The graph of `photochrom prepare`, step by step."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -10,11 +11,12 @@ from photochrom.archives import Source
 from photochrom.inputs import Input
 from pipelines import card, shards, splits, statistics
 from pipelines.config import PrepareConfig
+from pipelines.near_duplicates import FindNearDuplicates
 
 
 @dataclasses.dataclass
 class PrepareDataset(beam.PTransform):
-    """Inputs -> dataset_info: lists them, writes the shards, analyses the training records, writes the card.
+    """Inputs -> dataset_info: lists them, groups near-duplicates, writes the shards, analyses the training records.
 
     Only keys and locators cross a shuffle; a worker reads, decodes and writes its whole shard.
     """
@@ -25,11 +27,14 @@ class PrepareDataset(beam.PTransform):
         scratch = scratch_folder(self.config)
         progress_folder = files.join(scratch, "progress")
         sources = listed_inputs | "List" >> beam_io.ListSources(files.join(scratch, "spool"), progress_folder)
+        total = beam.pvalue.AsSingleton(_count(sources))
+        found = self._near_duplicates(sources, total, progress_folder)
+        representatives = beam.pvalue.AsDict(found["groups"])
         summaries = (
             sources
-            | "Assign" >> beam.Map(_assign, beam.pvalue.AsSingleton(_count(sources)), self.config)
+            | "Assign" >> beam.Map(_assign, total, representatives, self.config)
             | "GroupByShard" >> beam.GroupByKey()
-            | "WriteShards" >> beam.ParDo(shards.WriteShard(self.config, progress_folder))
+            | "WriteShards" >> beam.ParDo(shards.WriteShard(self.config, progress_folder), representatives)
         )
         analysis = (
             summaries
@@ -40,8 +45,22 @@ class PrepareDataset(beam.PTransform):
             listed_inputs.pipeline
             | "Once" >> beam.Create([None])
             | "WriteCard"
-            >> beam.Map(card.write, beam.pvalue.AsList(summaries), beam.pvalue.AsList(analysis), self.config)
+            >> beam.Map(
+                card.write,
+                beam.pvalue.AsList(summaries),
+                beam.pvalue.AsList(found["files"]),
+                beam.pvalue.AsList(analysis),
+                self.config,
+            )
         )
+
+    def _near_duplicates(
+        self, sources: beam.PCollection, total: beam.pvalue.AsSingleton, progress_folder: str
+    ) -> dict[str, beam.PCollection]:
+        if self.config.near_duplicates == "ignore":
+            names = ("groups", "files")
+            return {name: sources.pipeline | f"No{name.title()}" >> beam.Create([]) for name in names}
+        return sources | "FindNearDuplicates" >> FindNearDuplicates(self.config, total, progress_folder)
 
 
 def scratch_folder(config: PrepareConfig) -> str:
@@ -53,10 +72,12 @@ def _count(sources: beam.PCollection) -> beam.PCollection:
     return sources | "Count" >> beam.combiners.Count.Globally()
 
 
-def _assign(source: Source, total: int, config: PrepareConfig) -> tuple[tuple[str, int, int], Source]:
+def _assign(
+    source: Source, total: int, representatives: Mapping[str, str], config: PrepareConfig
+) -> tuple[tuple[str, int, int], Source]:
     shares = splits.parse(config.split)
     counts = splits.count_shards(shares, config.num_shards, total)
-    shard = splits.assign(source.key, shares, counts, config.seed)
+    shard = splits.assign(source.key, shares, counts, config.seed, representatives.get(source.key, ""))
     return (shard.split, shard.number, shard.num_shards), source
 
 

@@ -93,6 +93,12 @@ def _report(config: PrepareConfig) -> None:
         )
     splits = ", ".join(f"{name} {split['examples']}" for name, split in info["splits"].items())
     print(f"{config.output}: {info['examples']} records ({splits}) of {info['inputs']} inputs, {refused} refused")
+    found = info["near_duplicates"]
+    if found:
+        print(
+            f"  near-duplicates: {found['inputs']} inputs in {found['groups']} groups, each group in one split; "
+            f"{found['across_splits']} pairs would have lain on different sides, {found['overlap']} do"
+        )
     for reason, count in info["refused"].items():
         print(f"  refused {count:>8}  {reason}")
     if not info["splits"].get("train", {}).get("examples"):

@@ -11,7 +11,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import apache_beam as beam
@@ -33,9 +33,15 @@ def plan(sources: Iterable[Source]) -> list[Source]:
     return sorted(unique.values(), key=lambda source: (keys.digest(source.key), source.key))
 
 
-def plan_digest(sources: Iterable[Source], config: PrepareConfig) -> str:
-    """Returns the digest of all that decides a shard's bytes, as far as a listing can know it."""
-    listed = [(source.key, source.size, source.version) for source in sources]
+def plan_digest(sources: Iterable[Source], representatives: Mapping[str, str], config: PrepareConfig) -> str:
+    """Returns the digest of all that decides a shard's bytes, as far as a listing can know it.
+
+    Args:
+        sources: of the shard, in their order.
+        representatives: key -> the least key of its group, of inputs that have near-duplicates.
+        config: the job's settings.
+    """
+    listed = [(source.key, source.size, source.version, representatives.get(source.key, "")) for source in sources]
     return settings.digest([config.record_settings(), listed])
 
 
@@ -55,7 +61,7 @@ def file_name(shard: Shard, config: PrepareConfig) -> str:
 
 
 class WriteShard(beam.DoFn):
-    """(Shard, sources) -> the shard's summary, its files written."""
+    """(Shard, sources), with a side input of groups of near-duplicates -> the shard's summary, its files written."""
 
     def __init__(self, config: PrepareConfig, progress_folder: str):
         self._config = config
@@ -64,20 +70,24 @@ class WriteShard(beam.DoFn):
     def setup(self) -> None:
         self._reader = archives.Reader(files.open_read)
 
-    def process(self, element: tuple[tuple[str, int, int], Iterable[Source]]) -> Iterator[dict[str, Any]]:
+    def process(
+        self, element: tuple[tuple[str, int, int], Iterable[Source]], representatives: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
         shard, sources = Shard(*element[0]), plan(element[1])
-        digest = plan_digest(sources, self._config)
+        digest = plan_digest(sources, representatives, self._config)
         paths = _Paths(self._config, shard)
         summary = _kept(paths, digest)
         if summary is None:
-            summary = self._write(shard, sources, digest, paths)
+            summary = self._write(shard, sources, representatives, digest, paths)
             beam.metrics.Metrics.counter(type(self), "shards-written").inc()
         else:
             progress.Tally.add(self._progress_folder, "done", len(sources))
             beam.metrics.Metrics.counter(type(self), "shards-kept").inc()
         yield summary
 
-    def _write(self, shard: Shard, sources: list[Source], digest: str, paths: _Paths) -> dict[str, Any]:
+    def _write(
+        self, shard: Shard, sources: list[Source], representatives: Mapping[str, str], digest: str, paths: _Paths
+    ) -> dict[str, Any]:
         items: list[dict[str, Any]] = []
         failures: list[errors.Failure] = []
         with _opened(paths.records, self._config.compression) as (stream, hasher):
@@ -88,7 +98,8 @@ class WriteShard(beam.DoFn):
                     failures.append(errors.Failure.of(source.key, error))
                 else:
                     write_tfrecord(stream, record.to_example())
-                    items.append({**item, "split": shard.split, "shard": shard.name, "position": len(items)})
+                    place = {"split": shard.split, "shard": shard.name, "position": len(items)}
+                    items.append({**item, **place, "near_duplicate_of": _original(source.key, representatives)})
                 progress.Tally.add(self._progress_folder, "done")
         files.write_bytes(paths.items, beam_io.to_json_lines(items))
         _write_failures(paths.failures, failures)
@@ -99,6 +110,7 @@ class WriteShard(beam.DoFn):
             "examples": len(items),
             "inputs": len(sources),
             "refused": dict(sorted(collections.Counter(f"{f.stage}:{f.reason}" for f in failures).items())),
+            "near_duplicates": [[s.key, representatives[s.key]] for s in sources if s.key in representatives],
             "sha256": hasher.hexdigest(),
             "plan_digest": digest,
         }
@@ -115,6 +127,12 @@ class WriteShard(beam.DoFn):
         beam.metrics.Metrics.counter(type(self), "records-written").inc(summary["examples"])
         for reason, count in summary["refused"].items():
             beam.metrics.Metrics.counter(type(self), f"refused-{reason.replace(':', '-')}").inc(count)
+
+
+def _original(key: str, representatives: Mapping[str, str]) -> str:
+    """Returns the least key of the group of near-duplicates of which `key` is another one, or ""."""
+    representative = representatives.get(key, key)
+    return "" if representative == key else representative
 
 
 def _kept(paths: _Paths, digest: str) -> dict[str, Any] | None:

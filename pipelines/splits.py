@@ -57,9 +57,23 @@ def count_shards(shares: dict[str, float], num_shards: int, inputs: int) -> dict
     return {name: max(1, round(num_shards * share / largest)) for name, share in shares.items()}
 
 
-def assign(key: str, shares: dict[str, float], counts: dict[str, int], seed: int) -> Shard:
-    """Returns the shard that a key falls into: the same for the same key, whatever else there is."""
+def side(key: str, shares: dict[str, float], seed: int) -> str:
+    """Returns the split that a key falls into: the same for the same key, whatever else there is."""
     position = keys.fraction(key, seed)
     edges = itertools.accumulate(shares.values())
-    name = next((name for name, edge in zip(shares, edges, strict=True) if position < edge), next(reversed(shares)))
+    return next((name for name, edge in zip(shares, edges, strict=True) if position < edge), next(reversed(shares)))
+
+
+def assign(key: str, shares: dict[str, float], counts: dict[str, int], seed: int, representative: str = "") -> Shard:
+    """Returns the shard that a key falls into.
+
+    Args:
+        key: the input's.
+        shares: split -> share.
+        counts: split -> number of shards.
+        seed: of the digests.
+        representative: the key from which the split follows, for near-duplicates the same; "" for the key itself.
+            The shard within the split follows from the key.
+    """
+    name = side(representative or key, shares, seed)
     return Shard(name, keys.digest(key, seed) % counts[name], counts[name])

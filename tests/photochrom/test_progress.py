@@ -8,14 +8,14 @@ from photochrom import progress
 
 def test_counts_of_all_workers_are_added_up(tmp_path):
     for worker, (listed, done) in enumerate([(5, 2), (7, 3)]):
-        (tmp_path / f"{worker}.json").write_text(json.dumps({"listed": listed, "done": done}))
-    assert progress.read(str(tmp_path)) == (12, 5)
+        (tmp_path / f"{worker}.json").write_text(json.dumps({"listed": listed, "compared": 2, "done": done}))
+    assert progress.read(str(tmp_path)) == {"listed": 12, "compared": 4, "done": 5}
 
 
 def test_a_file_under_way_is_no_error(tmp_path):
     (tmp_path / "x.json").write_text('{"listed":')
-    assert progress.read(str(tmp_path)) == (0, 0)
-    assert progress.read(str(tmp_path / "none")) == (0, 0)
+    assert not any(progress.read(str(tmp_path)).values())
+    assert not any(progress.read(str(tmp_path / "none")).values())
 
 
 def test_threads_lose_no_count(tmp_path):
@@ -29,7 +29,7 @@ def test_threads_lose_no_count(tmp_path):
         thread.join()
     time.sleep(1.1)
     progress.Tally.add(folder, "listed")
-    assert progress.read(folder) == (1, 8000)
+    assert progress.read(folder) == {"listed": 1, "compared": 0, "done": 8000}
 
 
 def test_a_log_has_plain_lines_with_rate_and_time_left(tmp_path, caplog, monkeypatch):
@@ -42,3 +42,15 @@ def test_a_log_has_plain_lines_with_rate_and_time_left(tmp_path, caplog, monkeyp
             time.sleep(1.0)
     assert any("of 100" in line and "/s" in line and "s left" in line for line in caplog.messages)
     assert not folder.exists()
+
+
+def test_looking_for_copies_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(progress, "_LOG_SECONDS", 0.5)
+    folder = tmp_path / "progress"
+    folder.mkdir()
+    with caplog.at_level(logging.INFO, "photochrom"), progress.shown(str(folder), "prepare"):
+        for counts in ({"compared": 40, "done": 0}, {"compared": 100, "done": 7}):
+            (folder / "w.json").write_text(json.dumps({"listed": 100, **counts}))
+            time.sleep(1.5)
+    assert any(line.startswith("prepare, looking for copies: 40 of 100") for line in caplog.messages)
+    assert any(line.startswith("prepare: 7 of 100") for line in caplog.messages)

@@ -1,0 +1,85 @@
+"""The signatures of all pictures, a few thousand a file, so that a run that goes on need not decode them again.
+
+OUT/signatures/00003-of-00010.jsonl begins with the digest of what went in; then comes a row for each picture that could
+be decoded. Like a shard it is written whole by one worker, and kept as it is when its plan digest is there already.
+"""
+
+import base64
+import contextlib
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from photochrom import archives, beam_io, errors, files, images, keys, perceptual_hash, progress, settings
+from photochrom.archives import Source
+from pipelines import shards
+from pipelines.config import PrepareConfig
+
+FOLDER = "signatures"
+_INPUTS_PER_FILE = 500
+# px. The signature needs 16: a large JPEG is decoded at an eighth of its size.
+_DRAFT_SIZE = 64
+
+
+def file_of(source: Source, total: int) -> str:
+    """Returns the name of the file into which a source's signature goes; `total` is how many sources there are."""
+    count = math.ceil(total / _INPUTS_PER_FILE)
+    return f"{keys.digest(source.key) % count:05d}-of-{count:05d}.jsonl"
+
+
+def read(path: str) -> Iterator[tuple[str, bytes]]:
+    """Yields key and signature of each picture in a file of signatures."""
+    rows = beam_io.read_json_lines(path)
+    next(rows)
+    for row in rows:
+        yield row["key"], base64.b64decode(row["signature"])
+
+
+class WriteSignatures(beam.DoFn):
+    """(name, sources) -> the path of their signatures, written."""
+
+    def __init__(self, config: PrepareConfig, progress_folder: str):
+        self._config = config
+        self._progress_folder = progress_folder
+
+    def setup(self) -> None:
+        self._reader = archives.Reader(files.open_read)
+
+    def process(self, element: tuple[str, Iterable[Source]]) -> Iterator[str]:
+        name, sources = element[0], shards.plan(element[1])
+        path = files.join(self._config.output, FOLDER, name)
+        digest = self._plan_digest(sources)
+        if _is_kept(path, digest):
+            progress.Tally.add(self._progress_folder, "compared", len(sources))
+            beam.metrics.Metrics.counter(type(self), "signatures-kept").inc(len(sources))
+        else:
+            rows = [{"plan_digest": digest}, *self._rows(sources)]
+            files.write_bytes(path, beam_io.to_json_lines(rows))
+            beam.metrics.Metrics.counter(type(self), "signatures-written").inc(len(rows) - 1)
+        yield path
+
+    def _plan_digest(self, sources: list[Source]) -> str:
+        listed = [(source.key, source.size, source.version) for source in sources]
+        return settings.digest([perceptual_hash.VERSION, self._config.max_pixels, listed])
+
+    def _rows(self, sources: list[Source]) -> Iterator[dict[str, Any]]:
+        for source in sources:
+            with contextlib.suppress(errors.DataError):  # whoever writes its shard meets it again and says why
+                yield {"key": source.key, "signature": base64.b64encode(self._signature(source)).decode()}
+            progress.Tally.add(self._progress_folder, "compared")
+
+    def _signature(self, source: Source) -> bytes:
+        if source.failure:
+            raise source.failure.to_error()
+        data = self._reader.read(source)
+        picture = images.decode(data, max_pixels=self._config.max_pixels, draft_size=_DRAFT_SIZE)
+        return perceptual_hash.signature(picture.opaque_rgb())
+
+
+def _is_kept(path: str, digest: str) -> bool:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), files.open_read(path) as file:
+        return bool(json.loads(file.readline())["plan_digest"] == digest)
+    return False

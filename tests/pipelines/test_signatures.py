@@ -1,0 +1,74 @@
+"""Files of signatures: what is in them, and when they are kept."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from photochrom import images, keys, perceptual_hash
+from photochrom.archives import Source
+from photochrom.errors import ReadError
+from pipelines import signatures
+from pipelines.config import PrepareConfig
+
+NAME = "00000-of-00001.jsonl"
+
+
+@pytest.fixture
+def sources(photo_folder) -> list[Source]:
+    return [Source(path.name, str(path), version="1") for path in sorted((photo_folder / "coffee").iterdir())]
+
+
+def write(output: pathlib.Path, sources: list[Source], **settings) -> pathlib.Path:
+    writer = signatures.WriteSignatures(PrepareConfig(("x",), str(output), **settings), str(output / "progress"))
+    writer.setup()
+    (path,) = writer.process((NAME, sources))
+    return pathlib.Path(path)
+
+
+def test_holds_the_signature_of_each_picture_once_whatever_the_order(sources, tmp_path):
+    path = write(tmp_path, [*sources, sources[2]])
+    found = dict(signatures.read(str(path)))
+    assert len(list(signatures.read(str(path)))) == len(found) == 6
+    for source in sources:
+        picture = images.decode(pathlib.Path(source.path).read_bytes(), max_pixels=10**6, draft_size=64)
+        assert found[source.key] == perceptual_hash.signature(picture.opaque_rgb())
+    content = path.read_bytes()
+    assert write(tmp_path / "again", sources[::-1]).read_bytes() == content
+
+
+def test_what_cannot_be_read_or_decoded_has_none(sources, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(pathlib.Path(sources[0].path).read_bytes()[:500])
+    bad = [
+        Source("broken", str(broken)),
+        Source("missing", str(tmp_path / "no.jpg")),
+        Source.failed("unsafe", "box.zip", ReadError("broken archive", "broken_archive")),
+    ]
+    found = dict(signatures.read(str(write(tmp_path, [*bad, *sources[:2]]))))
+    assert sorted(found) == ["0.jpg", "1.jpg"]
+    assert dict(signatures.read(str(write(tmp_path / "large", sources, max_pixels=100)))) == {}
+
+
+def test_a_file_is_kept_until_an_input_or_a_setting_changes(sources, tmp_path):
+    path = write(tmp_path, sources)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])  # only a file that is kept stays like this
+    assert not list(signatures.read(str(write(tmp_path, sources))))
+    assert len(list(signatures.read(str(write(tmp_path, [dataclasses.replace(s, version="2") for s in sources]))))) == 6
+    assert len(list(signatures.read(str(write(tmp_path, sources[:5]))))) == 5
+    assert not list(signatures.read(str(write(tmp_path, sources[:5], max_pixels=100))))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]\n", b"\xff\xfe\n", b'{"key": "a"}\n'])
+def test_a_damaged_file_is_written_anew(sources, tmp_path, content):
+    path = write(tmp_path, sources)
+    whole = path.read_bytes()
+    path.write_bytes(content)
+    assert write(tmp_path, sources).read_bytes() == whole
+
+
+def test_files_hold_some_hundred_inputs_each():
+    names = [signatures.file_of(Source(f"photos/{i}.jpg", "x"), 2000) for i in range(2000)]
+    assert sorted(set(names)) == [f"{i:05d}-of-00004.jsonl" for i in range(4)]
+    assert max(names.count(name) for name in set(names)) < 600
+    assert names[0] == f"{keys.digest('photos/0.jpg') % 4:05d}-of-00004.jsonl"
