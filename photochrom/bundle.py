@@ -17,6 +17,9 @@ from typing import Any
 from photochrom import errors
 
 FORMAT_VERSION = 1
+# What to open instead of a folder: the bundle that comes with the project.
+DEFAULT = "default"
+_DEFAULT_FOLDER = pathlib.Path(__file__).parent / "default_model"
 _INFO = "model.json"
 _SAVED_MODEL = "saved_model"
 
@@ -67,12 +70,12 @@ def seal(folder: pathlib.Path, info: dict[str, Any]) -> Bundle:
 
 
 def open_bundle(path: str) -> Bundle:
-    """Opens a bundle and checks that it is whole.
+    """Opens a bundle, `default` or a folder, and checks that it is whole.
 
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
     """
-    folder = pathlib.Path(path)
+    folder = _DEFAULT_FOLDER if path == DEFAULT else pathlib.Path(path)
     try:
         info = json.loads((folder / _INFO).read_text())
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from serving.config import ColorizeConfig
 
 _EPILOG = """\
 examples:
-  photochrom colorize --input scans/ --input box7.zip --model model/bundle --output coloured
+  photochrom colorize --input scans/ --input box7.zip --output coloured
   photochrom colorize --input list.csv --model bundle --output coloured --max_failures=1%
 
 Every input ends as one row of DIR/manifest/items-*.jsonl: done, skipped or failed, with a reason. The same command

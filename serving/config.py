@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from photochrom import __version__
+from photochrom import __version__, bundle
 from photochrom.settings import digest, setting
 
 _FAILURES = re.compile(r"^(\d+)(%?)$")
@@ -24,7 +24,11 @@ class ColorizeConfig:
         metavar="DIR",
     )
     model: str = setting(
-        "model bundle, as `photochrom train` writes it (MODEL_DIR/bundle)", group="input and output", metavar="BUNDLE"
+        "model bundle, as `photochrom train` writes it (MODEL_DIR/bundle), or `default`: the one that comes with "
+        "Photochrom",
+        bundle.DEFAULT,
+        group="input and output",
+        metavar="BUNDLE",
     )
     color_inputs: str = setting(
         "what to do with a picture that has colours already; toned ones (sepia) count as black and white",

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 Tensors = dict[str, tf.Tensor]
 
-# A crop of S px shows a region of 0.75 S to 1.33 S px.
-_LEAST_REGION, _MOST_REGION = 0.75, 4 / 3
+# A crop of S px shows a region of 0.8 S to 1.6 S px.
+_LEAST_REGION, _MOST_REGION = 0.8, 1.6
 
 
 def mirror(tensors: Tensors, seed: tf.Tensor) -> Tensors:

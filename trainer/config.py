@@ -18,6 +18,14 @@ class TrainConfig:
     )
     name: str = setting("name of the model, as the bundle states it", "photochrom", group="input and output")
 
+    promote_if_better: str = setting(
+        "folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split is "
+        "lower by more than a 95% bootstrap interval, else the old one stays",
+        "",
+        group="input and output",
+        metavar="BUNDLE",
+    )
+
     backbone: str = setting(
         "pretrained network whose features join at every scale: EfficientNetLite0, a class of keras.applications but "
         "NASNet, or none",
@@ -31,6 +39,12 @@ class TrainConfig:
         group="model",
     )
     backbone_weights_sha256: str = setting("what the weights file's SHA-256 must be, hex", "", group="model")
+    init: str = setting(
+        "bundle to start from, with the shape and the weights that it has, instead of the settings of this group; "
+        "`default` is the one that comes with Photochrom",
+        "",
+        group="model",
+    )
     width: int = setting("channels of the encoder at half size; each deeper level has twice as many", 16, group="model")
     decoder_width: int = setting(
         "channels of the decoder at half size; each deeper level has twice as many", 32, group="model"
@@ -41,7 +55,7 @@ class TrainConfig:
         group="model",
         choices=("classification", "regression"),
     )
-    dropout: float = setting("share of the bottleneck's channels that a training step leaves out", 0.1, group="model")
+    dropout: float = setting("share of the bottleneck's channels that a training step leaves out", 0.0, group="model")
     image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model")
 
     batch_size: int = setting("photographs in a step, over all devices", 16, group="training")
@@ -60,7 +74,7 @@ class TrainConfig:
     )
     weight_decay: float = setting("decay of the weights, per step and unit of the rate (AdamW)", 0.0, group="training")
     crop: int = setting(
-        "side of the random crops that are trained on, px, at 0.75 to 1.33 of their size; 0 trains on whole pictures",
+        "side of the random crops that are trained on, px; they show 0.8 to 1.6 times as much. 0: whole pictures",
         0,
         group="training",
     )

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import photochrom
 from photochrom import bundle, errors
-from trainer import backbones, lite_weights, loop, model, reporting, stopping
+from trainer import backbones, initial, lite_weights, loop, model, promotion, reporting, stopping
 from trainer.checkpoints import Checkpoints, claim
 from trainer.config import TrainConfig
 from trainer.data import Dataset, TrainStream, validation_batches
@@ -19,7 +19,7 @@ from trainer.weights import Weights, fetch, load_backbone
 
 _log = logging.getLogger("photochrom")
 # Where things lie and how they are called changes nothing; how colours are read off changes nothing in the training.
-_PLACES = ("data", "model_dir", "name", "backbone_weights", "backbone_weights_sha256")
+_PLACES = ("data", "model_dir", "promote_if_better", "name", "init", "backbone_weights", "backbone_weights_sha256")
 _READING = ("temperature", "chroma_ratio")
 
 
@@ -30,18 +30,27 @@ def train(config: TrainConfig) -> bundle.Bundle:
         UsageError: something does not fit; no step was made.
         PhotochromError: training stopped early; the checkpoints remain.
     """
+    made = _train(config)
+    if config.promote_if_better:
+        folder = pathlib.Path(config.model_dir)
+        promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), config.data, folder)
+    return made
+
+
+def _train(config: TrainConfig) -> bundle.Bundle:
     backbones.check_name(config.backbone)
+    if config.promote_if_better:
+        promotion.check_current(config.promote_if_better)
     dataset = Dataset(config.data, config.image_size)
+    start = bundle.open_bundle(config.init) if config.init else None
+    if start:
+        config = initial.adopt(config, start, dataset)
     stream = TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film)
     validation = validation_batches(dataset, config.batch_size, config.eval_examples)
     strategy = choose_strategy(config.batch_size)
-    weights = (
-        Weights("none")
-        if config.backbone == "none"
-        else fetch(config.backbone_weights, config.backbone, config.backbone_weights_sha256)
-    )
+    weights = _find_weights(config, start)
     folder = pathlib.Path(config.model_dir)
-    claim(folder, _identity(config, dataset, weights))
+    claim(folder, _identity(config, dataset, weights, start))
     if (folder / "bundle").exists():
         _log.info("%s is finished", folder / "bundle")
         return bundle.open_bundle(str(folder / "bundle"))
@@ -55,6 +64,9 @@ def train(config: TrainConfig) -> bundle.Bundle:
         checkpoints = Checkpoints(folder / "checkpoints", colorizer, [phase.optimizer for phase in phases])
     if checkpoints.restore():
         _log.info("continuing after step %d from %s", checkpoints.step.numpy(), checkpoints.latest)
+    elif start:
+        initial.restore(colorizer, start)
+        _log.info("starting from %s, %s", start.path, start.digest)
     steps = config.steps + config.fine_tune_steps
     with (
         reporting.Report(folder / "logs", steps, int(checkpoints.step.numpy())) as report,
@@ -74,8 +86,15 @@ def train(config: TrainConfig) -> bundle.Bundle:
         trainer.run()
         trainer.calibrate()
         metrics = trainer.evaluate()
-    info = _describe(config, dataset, weights, int(checkpoints.step.numpy()), metrics)
+    info = _describe(config, dataset, weights, start, int(checkpoints.step.numpy()), metrics)
     return export_bundle(colorizer, folder / "bundle", info)
+
+
+def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
+    """Returns what a backbone starts from; a bundle brings its own."""
+    if start or config.backbone == "none":
+        return Weights("none")
+    return fetch(config.backbone_weights, config.backbone, config.backbone_weights_sha256)
 
 
 def choose_strategy(batch_size: int) -> tf.distribute.Strategy:
@@ -106,36 +125,42 @@ def _computing(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
 
 
-def _identity(config: TrainConfig, dataset: Dataset, weights: Weights) -> dict[str, Any]:
+def _identity(config: TrainConfig, dataset: Dataset, weights: Weights, start: bundle.Bundle | None) -> dict[str, Any]:
     """Returns all that decides what the run computes."""
     file = f"sha256:{weights.sha256}" if weights.path else weights.source
     return {
         **{name: value for name, value in _computing(config).items() if name not in _READING},
         "image_size": dataset.image_size,
         "backbone_weights": file,
+        "init": start.digest if start else "",
         "data_digest": dataset.digest,
     }
 
 
 def _describe(
-    config: TrainConfig, dataset: Dataset, weights: Weights, steps: int, metrics: dict[str, float]
+    config: TrainConfig,
+    dataset: Dataset,
+    weights: Weights,
+    start: bundle.Bundle | None,
+    steps: int,
+    metrics: dict[str, float],
 ) -> dict[str, Any]:
     """Returns what model.json says about the run."""
+    backbone_weights = {"source": weights.title, "sha256": weights.sha256}
+    licences = {"code": "Apache-2.0", "backbone_weights": _weights_licence(weights)}
     return {
         "name": config.name,
         "version": photochrom.__version__,
         "image_size": dataset.image_size,
         "ab_stride": dataset.ab_stride,
         "backbone": config.backbone,
-        "backbone_weights": {"source": weights.title, "sha256": weights.sha256},
+        "backbone_weights": start.info["backbone_weights"] if start else backbone_weights,
+        "init": start.digest if start else "",
         "data_digest": dataset.digest,
         "settings": _computing(config),
         "steps": steps,
         "metrics": metrics,
-        "licences": {
-            "code": "Apache-2.0",
-            "backbone_weights": _weights_licence(weights),
-        },
+        "licences": start.info["licences"] if start else licences,
     }
 
 

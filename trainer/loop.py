@@ -149,10 +149,11 @@ class Trainer:
 
     def calibrate(self) -> None:
         """Fits, on the validation split, how strong colours are and what doubt says of their errors."""
+        saturation = self.model.get_layer(heads.SATURATION).factor
+        saturation.assign(1.0)
         measures = self.evaluate()
         if self.config.chroma_ratio and measures["chroma"]:
-            factor = self.config.chroma_ratio * measures["true_chroma"] / measures["chroma"]
-            self.model.get_layer(heads.SATURATION).factor.assign(factor)
+            saturation.assign(self.config.chroma_ratio * measures["true_chroma"] / measures["chroma"])
         if self.config.head == heads.CLASSIFICATION:
             pairs = [self._doubt_and_error(batch) for batch in self.validation]
             self.model.get_layer(heads.ERROR_SCALE).fit(*np.concatenate(pairs, axis=1))

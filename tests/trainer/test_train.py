@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,7 +117,9 @@ def test_nan_loss_stops_and_keeps_the_last_good_checkpoint(dataset, tmp_path, mo
 
 
 def test_lost_patience_ends_a_phase(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop.Trainer, "evaluate", lambda self: {"loss": 1.0, "chroma": 1.0, "true_chroma": 1.0})
+    monkeypatch.setattr(
+        loop.Trainer, "evaluate", lambda self: {"loss": 1.0, "chroma": 1.0, "true_chroma": 1.0, "gain": 0.0}
+    )
     monkeypatch.setattr(job, "export_bundle", lambda model, folder, info: info)
     info = train.run(_argv(dataset, tmp_path, steps=50, fine_tune_steps=0, eval_every=2, patience=2))
     assert info["steps"] == 6  # best at 2, no better at 4 and 6
@@ -157,3 +160,39 @@ def test_nothing_is_left_behind_when_flags_do_not_fit(dataset, tmp_path):
     with pytest.raises(errors.UsageError, match="--image_size is 32"):
         train.run(_argv(dataset, tmp_path / "run", image_size=32))
     assert not (tmp_path / "run").exists()
+
+
+def test_run_starts_from_a_bundle(finished, dataset, tmp_path):
+    started = tmp_path / "own"
+    # The shape is the bundle's, whatever the flags say.
+    made = train.run(
+        _argv(dataset, started, init=finished[0] / "bundle", width=32, head="regression", steps=1, learning_rate=1e-6)
+    )
+    assert made.info["init"] == finished[1].digest
+    assert (made.info["settings"]["width"], made.info["settings"]["head"]) == (8, "classification")
+    before, after = _variables(finished[1]), _variables(made)
+    kernels = [name for name in before if "kernel" in name]
+    assert max(np.abs(after[name] - before[name]).max() for name in kernels) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"image_size": 96}, "was trained at image_size 96, the dataset .* has 64; prepare it with --image_size=96"),
+        ({"ab_stride": 4}, "was trained at ab_stride 4, the dataset .* has 2; prepare it with --ab_stride=4"),
+        ({"settings": {}}, "does not say its backbone, width, decoder_width, head; expected a bundle"),
+        ({"settings": {**FLAGS, "decoder_width": 8, "head": "regression"}}, "does not fit the network"),
+    ],
+)
+def test_bundle_that_does_not_fit_is_refused(finished, dataset, tmp_path, changed, message):
+    other = shutil.copytree(finished[0] / "bundle", tmp_path / "bundle")
+    info = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps({**info, **changed}))
+    with pytest.raises(errors.UsageError, match=message):
+        train.run(_argv(dataset, tmp_path / "run", init=other))
+
+
+def test_colours_are_as_strong_as_asked(dataset, tmp_path):
+    flags = {"steps": 20, "fine_tune_steps": 0, "learning_rate": 0.01, "chroma_ratio": 0.6}
+    metrics = train.run(_argv(dataset, tmp_path, **flags)).info["metrics"]
+    assert metrics["chroma"] == pytest.approx(0.6 * metrics["true_chroma"], rel=1e-3)
