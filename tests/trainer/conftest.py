@@ -7,7 +7,6 @@ tensorflow-transform; the tests of whole jobs use the real prepare.
 import json
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -104,20 +103,6 @@ def lpips_weights():
         for i, (*_, after) in enumerate(_ALEXNET)
     }
     return {"AlexNet_0": convolutions, **heads}
-
-
-@pytest.fixture(scope="session")
-def make_lite0():
-    """Saves a tiny network with the shapes of EfficientNet-Lite0 without its top."""
-
-    def make(path: pathlib.Path, size: tuple = (None, None), channels: int = 1280) -> str:
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input((*size, 3))
-        hidden = keras.layers.Conv2D(4, 3, 8, activation="relu")(inputs)
-        keras.Model(inputs, keras.layers.Conv2D(channels, 1)(hidden)).save(path)
-        return str(path)
-
-    return make
 
 
 # The colours of the pictures in the dataset: light sky, dark grass.

