@@ -8,6 +8,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from photochrom import errors, files, inputs, progress
 from photochrom.archives import Source
@@ -89,6 +90,7 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
     Raises:
         PhotochromError: the pipeline did not end as done.
     """
+    _keep_elements_whole()
     pipeline = beam.Pipeline(options=options)
     build(pipeline)
     result = pipeline.run()
@@ -98,3 +100,13 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
             f"the pipeline ended as {state}, expected {beam.runners.runner.PipelineState.DONE}"
         )
     return result
+
+
+def _keep_elements_whole() -> None:
+    """Keeps the local runner from sending what its threads have written by the clock, and half an element with it.
+
+    Once a second Beam 2.77 empties the output buffer of a step from another thread, without a lock: between the parts
+    of an element, or between reading the buffer and clearing it. A step that writes for longer loses elements, reads
+    garbage ("Unknown type tag") or hangs. At 0 the buffer is sent when it is full and at the end, by whoever writes.
+    """
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
