@@ -96,8 +96,8 @@ def _report(config: PrepareConfig) -> None:
     found = info["near_duplicates"]
     if found:
         print(
-            f"  near-duplicates: {found['inputs']} inputs in {found['groups']} groups, each group in one split; "
-            f"{found['across_splits']} pairs would have lain on different sides, {found['overlap']} do"
+            f"  near-duplicates: {found['inputs']} inputs in {found['groups']} groups; "
+            f"{found['across_splits']} pairs would lie on different sides by their keys alone, {found['overlap']} do"
         )
     for reason, count in info["refused"].items():
         print(f"  refused {count:>8}  {reason}")

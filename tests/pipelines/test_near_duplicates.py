@@ -66,7 +66,7 @@ def contents(output):
 @pytest.fixture(scope="module")
 def prepared(copies, tmp_path_factory) -> pathlib.Path:
     output = tmp_path_factory.mktemp("prepared") / "dataset"
-    run(copies, output, "--direct_num_workers=2", "--direct_running_mode=multi_processing")
+    run(copies, output, "--direct_num_workers=2")
     return output
 
 
