@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?= photochrom/samples/colour
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench model lock clean
 
 demo: $(VENV)/installed  ## the whole workflow on the sample photographs
 	$(BIN)/photochrom demo --output demo-out
@@ -21,6 +21,14 @@ lint: $(VENV)/installed  ## ruff and mypy
 bench: $(VENV)/installed  ## the tables of benchmarks/; PHOTOS=folder of photographs
 	$(BIN)/python -m benchmarks --photographs $(PHOTOS)
 
+model: $(VENV)/installed  ## the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
+	$(BIN)/photochrom prepare $(addprefix --input ,$(PHOTOS)) --output model-out/dataset --ab_stride 4 \
+		--split train=0.9,validation=0.1 --num_shards 16
+	$(BIN)/photochrom train --data model-out/dataset --model_dir model-out/run --name photochrom-lite0 \
+		--backbone EfficientNetLite0 --crop 160 --steps 1200 --fine_tune_steps 3600 --fine_tune_share 1 \
+		--fine_tune_learning_rate 2e-4 --eval_every 600 --eval_examples 0
+	$(BIN)/photochrom evaluate --model model-out/run/bundle --data model-out/dataset --output model-out/evaluation
+
 $(VENV)/installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; install one, or make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -32,4 +40,4 @@ lock:  ## newest versions that fit together, for every supported Python
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --extra dev setup.py --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) demo-out build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo-out model-out build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -36,6 +36,11 @@ class ColorizeConfig:
         group="pictures",
         choices=("skip", "colorize", "copy"),
     )
+    ensemble: bool = setting(
+        "average the model's answers over mirrored and larger views of each picture; takes about 5 times its time",
+        False,
+        group="pictures",
+    )
     retry: str = setting(
         "what an earlier run of the same output left, to do again",
         "failed",
@@ -65,4 +70,5 @@ class ColorizeConfig:
 
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the pixels of an output depend."""
-        return digest({"color_inputs": self.color_inputs, "max_pixels": self.max_pixels, "version": __version__})
+        names = ("color_inputs", "ensemble", "max_pixels")
+        return digest({**{name: getattr(self, name) for name in names}, "version": __version__})

@@ -10,7 +10,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import errors, signature
+from photochrom import ensemble, errors, signature
 from serving.scans import Scan
 
 
@@ -61,9 +61,11 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Any]):
     A batch that fails is halved until the scan that breaks it stands alone; the others get their colours.
     """
 
-    def __init__(self, saved_model: str):
+    def __init__(self, saved_model: str, ensemble: bool = False):
+        """Args: saved_model: its folder. ensemble: whether to average over photochrom.ensemble's views."""
         super().__init__()
         self._saved_model = saved_model
+        self._ensemble = ensemble
 
     def load_model(self) -> Any:
         import tensorflow as tf  # here, so that only workers that do inference wait for it
@@ -91,9 +93,12 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Any]):
     def _predict(self, scans: list[Scan], predict: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         import tensorflow as tf
 
+        def call(lightness: np.ndarray) -> ensemble.Answers:
+            outputs = predict(**{signature.LIGHTNESS: tf.constant(lightness)})
+            return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
+
         lightness = np.stack([scan.lightness for scan in scans])[..., None]  # [B, h, w, 1]
-        outputs = predict(**{signature.LIGHTNESS: tf.constant(lightness)})
-        return zip(outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy(), strict=True)
+        return zip(*(ensemble.average(call, lightness) if self._ensemble else call(lightness)), strict=True)
 
 
 def _cut(scan: Scan, ab: np.ndarray, confidence: np.ndarray) -> Colors | errors.ModelError:

@@ -46,13 +46,16 @@ class ColorizeArchive(beam.PTransform):
         written = (
             scanned.scans
             | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
-            | "Infer" >> RunInference(inference.BundleHandler(self.bundle.saved_model).with_no_batching())
+            | "Infer" >> RunInference(self._handler().with_no_batching())
             | "Write" >> beam.MapTuple(self._write)
         )
         rows = (
             (scanned[_ROWS], written) | "AllRows" >> beam.Flatten() | "Count" >> beam.ParDo(CountRow(progress_folder))
         )
         return self._write_manifest(sources, rows)
+
+    def _handler(self) -> inference.BundleHandler:
+        return inference.BundleHandler(self.bundle.saved_model, self.config.ensemble)
 
     def _earlier_rows(self, pipeline: beam.Pipeline) -> beam.PCollection:
         return (

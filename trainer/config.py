@@ -45,15 +45,15 @@ class TrainConfig:
         "",
         group="model",
     )
-    width: int = setting("channels of the encoder at half size; each deeper level has twice as many", 16, group="model")
+    width: int = setting("channels of the encoder at half size; each deeper level has twice as many", 8, group="model")
     decoder_width: int = setting(
         "channels of the decoder at half size; each deeper level has twice as many", 32, group="model"
     )
     head: str = setting(
-        "what the model predicts: a distribution over colours, or one colour",
-        "classification",
+        "what the model predicts: one colour, or a distribution over the colours that sRGB has",
+        "regression",
         group="model",
-        choices=("classification", "regression"),
+        choices=("regression", "classification"),
     )
     dropout: float = setting("share of the bottleneck's channels that a training step leaves out", 0.0, group="model")
     image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model")
@@ -67,12 +67,14 @@ class TrainConfig:
     learning_rate: float = setting("peak rate of Adam while the backbone is frozen", 1e-3, group="training")
     fine_tune_learning_rate: float = setting("peak rate of Adam while fine-tuning", 1e-4, group="training")
     rebalance: float = setting(
-        "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset", 0.5, group="training"
+        "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset", 0.0, group="training"
     )
     picture_weight: float = setting(
-        "weight of the logarithm of each picture's error, beside the errors of its pixels", 0.0, group="training"
+        "weight of the logarithm of each picture's error beside the errors of its pixels; for classification about 1",
+        10.0,
+        group="training",
     )
-    weight_decay: float = setting("decay of the weights, per step and unit of the rate (AdamW)", 0.0, group="training")
+    weight_decay: float = setting("decay of the weights, per step and unit of the rate (AdamW)", 0.05, group="training")
     crop: int = setting(
         "side of the random crops that are trained on, px; they show 0.8 to 1.6 times as much. 0: whole pictures",
         0,

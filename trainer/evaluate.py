@@ -62,6 +62,9 @@ hundredth. `confidence`: photographs sorted by the model's mean confidence, and 
 are sorted and cut anew, `best` what sorting by the error itself would give. `calibration` has the mean CIEDE2000 of
 the pixels (every second of every second row) in each tenth of confidence.
 
+Ensemble. With `--ensemble` the model's answer is the mean over the views of photochrom.ensemble, and the summary says
+by how much that changes PSNR and CIEDE2000 (on every second pixel of every second row), and the model's time.
+
 The report, report.html, shows gray, model and truth: the photographs of the least CIEDE2000, of the largest, and
 those whose keys have the lowest digests (nobody picks them, and another model shows the same ones). best.png,
 worst.png and sheet.png have the same pictures.
@@ -132,6 +135,9 @@ class EvaluateConfig:
         group="networks",
         metavar="FILE",
     )
+    ensemble: bool = setting(
+        "judge the average over mirrored and larger views, and say what it gains over one view", False, group="run"
+    )
     batch_size: int = setting("photographs that the model gets at once", 16, group="run")
     sheet_rows: int = setting("photographs on each sheet of pictures", 24, group="run")
 
@@ -193,7 +199,7 @@ def _evaluate(config: EvaluateConfig, opened: bundle.Bundle, found: inputs.Input
     networks = _load_networks(config)
     with tempfile.TemporaryDirectory() as scratch:
         data = examples.open_examples(found, config.split, image_size, config.limit, scratch)
-        judge = protocol.Judge(opened, data, networks)
+        judge = protocol.Judge(opened, data, networks, config.ensemble)
         collected = results.Results(config.sheet_rows, config.subsets)
         with _progress(files.join(scratch, "progress"), len(data)) as advance:
             for judged in judge.judge_all(data, config.batch_size):
@@ -215,12 +221,18 @@ def _evaluate(config: EvaluateConfig, opened: bundle.Bundle, found: inputs.Input
         "networks": networks.digests,
         "left_out": _left_out(networks),
         **collected.summarize(),
+        "ensemble": _describe_ensemble(collected.ensemble_gain(), judge.seconds),
         "settings": dataclasses.asdict(config),
     }
     collected.write(config.output, data.failures)
     files.write_bytes(files.join(config.output, "report.html"), html_report.render(summary, collected))
     _print(config, summary)
     return summary
+
+
+def _describe_ensemble(gain: dict[str, dict[str, float]], seconds: list[float]) -> dict[str, Any]:
+    """Returns what the ensemble gains, and how many times the model's time it takes; nothing without one."""
+    return {**gain, "cost": seconds[1] / max(seconds[0], 1e-9)} if gain else {}
 
 
 def _load_networks(config: EvaluateConfig) -> "protocol.Networks":
@@ -252,6 +264,11 @@ def _print(config: EvaluateConfig, summary: dict[str, Any]) -> None:
     print(results.format_distributions(summary["distributions"]))
     duplicates = summary["data"]["near_duplicates"]
     print(f"near-duplicates on different sides of the split: {duplicates['overlap'] if duplicates else 'not checked'}")
+    if averaged := summary["ensemble"]:
+        print(
+            f"ensemble: PSNR {averaged['psnr']['mean']:+.3f} dB, CIEDE2000 {averaged['ciede2000']['mean']:+.3f}, "
+            f"for {averaged['cost']:.1f} times the model's time"
+        )
     for line in summary["left_out"]:
         print(line)
 

@@ -5,12 +5,13 @@ import dataclasses
 import functools
 import itertools
 import os
+import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from photochrom import ab_bins, bundle, color, compose, errors, signature
+from photochrom import ab_bins, bundle, color, compose, ensemble, errors, signature
 from trainer import ab_distribution, confidence, frechet, lpips, metrics, saturation
 from trainer.examples import Example, Examples
 from trainer.frechet import FeatureNetwork
@@ -46,6 +47,7 @@ class Judged:
         sweep: what trainer.saturation says of it.
         tally: what trainer.confidence says of it.
         features: [D] of each method and of TRUTH; empty without a network.
+        single: what trainer.saturation.measure says of the model without an ensemble, [4]; None where there is none.
     """
 
     key: str
@@ -57,6 +59,7 @@ class Judged:
     sweep: np.ndarray
     tally: np.ndarray
     features: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    single: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +98,13 @@ class Judge:
     Attributes:
         mean_ab: a* and b* of the method mean_colour.
         mean_of: which photographs' mean it is.
+        seconds: that the model took, without an ensemble and with it.
     """
 
-    def __init__(self, opened: bundle.Bundle, examples: Examples, networks: Networks):
+    def __init__(self, opened: bundle.Bundle, examples: Examples, networks: Networks, ensemble: bool = False):
         """Loads the model; takes the mean colour from the data's train split, or else from a pass over `examples`.
+
+        With `ensemble` the model answers as the average over photochrom.ensemble's views, and is judged without, too.
 
         Raises:
             UsageError: the SavedModel has no signature of the name that photochrom.signature states.
@@ -107,6 +113,8 @@ class Judge:
         if signature.NAME not in self._loaded.signatures:
             raise errors.UsageError(f"{opened.path} has no signature {signature.NAME!r}; export the model again")
         self._networks = networks
+        self._ensemble = ensemble
+        self.seconds = [0.0, 0.0]
         self._ab_weights = examples.ab_weights
         self.mean_of = "train split" if examples.train_mean else "evaluated photographs"
         self.mean_ab = examples.train_mean or mean_ab(examples)
@@ -118,19 +126,33 @@ class Judge:
         # NumPy, OpenCV and SciPy leave the interpreter's lock while they compute.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             while batch := list(itertools.islice(left, batch_size)):
-                predicted = self.predict(np.stack([example.lab[..., 0] for example in batch]))
+                predicted = self._answer(np.stack([example.lab[..., 0] for example in batch])[..., None])
                 yield from self._networks.measure(list(pool.map(judge_one, batch, *predicted)))
 
-    def predict(self, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the model's [B, h, w, 2] float32 ab and [B, h, w] float32 confidence for [B, H, W] float32 L*.
+    def _answer(self, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray, Iterable[np.ndarray | None]]:
+        """Returns ab and confidence for [B, H, W, 1] L*, and what ab would be without an ensemble, if there is one."""
+        if not self._ensemble:
+            return *self.predict(lightness), itertools.repeat(None)
+        if not self.seconds[0]:
+            self.predict(lightness[:1])  # the first call takes longer
+        started = time.monotonic()
+        ab, _ = self.predict(lightness)
+        between = time.monotonic()
+        averaged = ensemble.average(self.predict, lightness)
+        self.seconds[0] += between - started
+        self.seconds[1] += time.monotonic() - between
+        return *averaged, ab
+
+    def predict(self, lightness: np.ndarray) -> ensemble.Answers:
+        """Returns the model's [B, h, w, 2] float32 ab and [B, h, w, 1] confidence for [B, H, W, 1] float32 L*.
 
         Raises:
             PhotochromError: the model fails, or says what is no number, or a confidence outside 0..1.
         """
         model = self._loaded.signatures[signature.NAME]
         try:
-            outputs = model(**{signature.LIGHTNESS: tf.constant(lightness[..., None])})
-            ab, sure = outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()[..., 0]
+            outputs = model(**{signature.LIGHTNESS: tf.constant(lightness)})
+            ab, sure = outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
         except (tf.errors.OpError, TypeError, KeyError) as error:
             raise errors.PhotochromError(f"the model failed: {type(error).__name__}: {str(error)[:500]}") from error
         if not np.isfinite(ab).all():
@@ -153,6 +175,7 @@ def judge(
     example: Example,
     predicted: np.ndarray,
     sure: np.ndarray,
+    single: np.ndarray | None,
     constant: tuple[float, float],
     ab_weights: np.ndarray | None,
 ) -> Judged:
@@ -161,7 +184,8 @@ def judge(
     Args:
         example: the photograph.
         predicted: [h, w, 2] float32 ab of the model.
-        sure: [h, w] float32 confidence of the model.
+        sure: [h, w, 1] float32 confidence of the model.
+        single: [h, w, 2] ab of the model without its ensemble, if there is one.
         constant: a* and b* of the mean colour.
         ab_weights: [Q] class-rebalancing weight of each ab bin, where the data has them.
     """
@@ -184,7 +208,10 @@ def judge(
         },
         {name: ab_distribution.histogram(picture.ab) for name, picture in {**pictures, TRUTH: truth}.items()},
         saturation.sweep(lightness, predicted, truth),
-        confidence.tally(sure, error),
+        confidence.tally(sure[..., 0], error),
+        single=None
+        if single is None
+        else saturation.measure(lightness, compose.upsample_ab(single, *lightness.shape), truth)[0],
     )
 
 

@@ -101,6 +101,17 @@ class Results:
             "subsets": self._summarize_subsets(),
         }
 
+    def ensemble_gain(self) -> dict[str, dict[str, float]]:
+        """Returns by how much the ensemble changes PSNR (dB) and CIEDE2000, with intervals; nothing without one."""
+        pairs = [(one.sweep[saturation.AS_IT_IS], one.single) for one in self.photographs if one.single is not None]
+        if not pairs:
+            return {}
+        differences = np.array([averaged - single for averaged, single in pairs])
+        return {
+            name: metrics.mean_with_interval(list(differences[:, column]))
+            for column, name in enumerate(("psnr", "ciede2000"))
+        }
+
     def _distributions(self) -> dict[str, dict[str, float | None]]:
         """Returns the distances of the set of results from the set of truths, by name and method."""
         truth = self.histograms[TRUTH]

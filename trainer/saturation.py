@@ -13,6 +13,7 @@ from trainer.metrics import Picture
 
 # The model's ab times these. 0 is gray, 1 is what the model says.
 FACTORS = tuple(step / 4 for step in range(11))
+AS_IT_IS = FACTORS.index(1)
 # Every second pixel of every second row is enough for means over photographs, and takes a third of the time.
 STRIDE = 2
 
@@ -28,14 +29,18 @@ def sweep(lightness: np.ndarray, ab: np.ndarray, truth: Picture) -> np.ndarray:
     Returns:
         [len(FACTORS), 4]: PSNR above gray's (dB), mean CIEDE2000, mean chroma C*ab, and the truth's mean C*ab.
     """
+    return measure(lightness, ab, truth, FACTORS)
+
+
+def measure(lightness: np.ndarray, ab: np.ndarray, truth: Picture, factors: Sequence[float] = (1.0,)) -> np.ndarray:
+    """Measures a photograph as `sweep` does, at other factors: [len(factors), 4]."""
     lightness, ab, truth = sparse(lightness), sparse(ab), Picture(sparse(truth.rgb), sparse(truth.lab))
-    pictures = [Picture.of(compose.compose(lightness, ab * np.float32(factor))) for factor in FACTORS]
-    gray = metrics.psnr(pictures[0].rgb, truth.rgb)
+    gray, *pictures = (Picture.of(compose.compose(lightness, ab * np.float32(factor))) for factor in (0, *factors))
     true_chroma = metrics.mean_chroma(truth.lab)
     return np.array(
         [
             (
-                metrics.psnr(picture.rgb, truth.rgb) - gray,
+                metrics.psnr(picture.rgb, truth.rgb) - metrics.psnr(gray.rgb, truth.rgb),
                 metrics.ciede2000(picture.lab, truth.lab).mean(),
                 metrics.mean_chroma(picture.lab),
                 true_chroma,

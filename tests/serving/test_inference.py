@@ -69,3 +69,11 @@ def test_batches_are_full_and_of_one_shape():
     assert all(len(batch) == 4 for batch in batches)
     assert all(len({s.lightness.shape for s in batch}) == 1 for batch in batches + rest)
     assert sorted(int(s.source.key) for batch in batches + rest for s in batch) == list(range(20))
+
+
+def test_an_ensemble_averages_and_still_sets_a_bad_scan_apart(tint):
+    found = inference.BundleHandler(f"{tint}/saved_model", ensemble=True)
+    batch = [scan(str(i), 99.9 if i == 2 else 10.0 + i) for i in range(4)]
+    results = colors((found, found.load_model()), batch)
+    assert isinstance(results["2"], errors.ModelError)
+    np.testing.assert_allclose(results["3"].ab[0, 0], [5, (50 - 13) * 0.4], rtol=1e-4)

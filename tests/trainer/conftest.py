@@ -141,6 +141,17 @@ def timid(make_bundle):
 
 
 @pytest.fixture(scope="session")
+def off_at_the_left(make_bundle):
+    """The bundle of a model that knows them, but not in the left half."""
+
+    def ab_of(light):
+        left = tf.range(tf.shape(light)[2]) < tf.shape(light)[2] // 2
+        return tf.where(light > 52, SKY, GRASS) + tf.where(left[:, None], 12.0, 0.0)
+
+    return make_bundle(ab_of)
+
+
+@pytest.fixture(scope="session")
 def half_right(make_bundle):
     """The bundle of a model that is right about the sky and sure of it, wrong about the grass and unsure."""
     return make_bundle(

@@ -192,3 +192,16 @@ def test_frechet_distance_is_measured_with_its_weights(learned, dataset, tmp_pat
     assert distances["model"] < distances["gray"]
     assert len(found.summary["networks"]["frechet_efficientnet_lite0"]["sha256"]) == 64
     assert "Fréchet distance, EfficientNet-Lite0" in found.page
+
+
+def test_an_ensemble_says_what_it_gains_and_costs(off_at_the_left, dataset, tmp_path):
+    found = run(off_at_the_left, dataset, tmp_path / "out", "--ensemble")
+    averaged = found.summary["ensemble"]
+    assert averaged["cost"] > 1.5
+    assert averaged["psnr"]["mean"] > averaged["psnr"]["low"] > 0.5
+    assert re.search(r"^ensemble: PSNR [+-][\d.]+ dB, CIEDE2000 [+-][\d.]+, for [\d.]+ times", found.printed, re.M)
+
+
+def test_without_an_ensemble_there_is_nothing_to_say_of_it(evaluated):
+    assert evaluated.summary["ensemble"] == {}
+    assert "ensemble" not in evaluated.printed

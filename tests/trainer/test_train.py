@@ -125,11 +125,12 @@ def test_lost_patience_ends_a_phase(dataset, tmp_path, monkeypatch):
     assert info["steps"] == 6  # best at 2, no better at 4 and 6
 
 
-def test_training_learns_the_colours(dataset, tmp_path):
-    made = train.run(_argv(dataset, tmp_path, steps=60, fine_tune_steps=0, eval_every=60, learning_rate=0.01))
-    metrics = made.info["metrics"]
-    assert metrics["loss"] < 10  # gray has 33
-    assert metrics["chroma"] > 0.6 * metrics["true_chroma"]
+@pytest.mark.parametrize(("head", "picture_weight"), [("regression", 10.0), ("classification", 1.0)])
+def test_training_learns_the_colours(dataset, tmp_path, head, picture_weight):
+    flags = {"steps": 60, "fine_tune_steps": 0, "eval_every": 60, "learning_rate": 0.01}
+    made = train.run(_argv(dataset, tmp_path, **flags, head=head, picture_weight=picture_weight))
+    assert made.info["metrics"]["gain"] > 6
+    assert made.info["metrics"]["confidence_loss"] < 10
 
 
 def test_two_devices_train_in_step(dataset, tmp_path):
@@ -166,10 +167,12 @@ def test_run_starts_from_a_bundle(finished, dataset, tmp_path):
     started = tmp_path / "own"
     # The shape is the bundle's, whatever the flags say.
     made = train.run(
-        _argv(dataset, started, init=finished[0] / "bundle", width=32, head="regression", steps=1, learning_rate=1e-6)
+        _argv(
+            dataset, started, init=finished[0] / "bundle", width=32, head="classification", steps=1, learning_rate=1e-6
+        )
     )
     assert made.info["init"] == finished[1].digest
-    assert (made.info["settings"]["width"], made.info["settings"]["head"]) == (8, "classification")
+    assert (made.info["settings"]["width"], made.info["settings"]["head"]) == (8, "regression")
     before, after = _variables(finished[1]), _variables(made)
     kernels = [name for name in before if "kernel" in name]
     assert max(np.abs(after[name] - before[name]).max() for name in kernels) < 1e-2
@@ -181,7 +184,7 @@ def test_run_starts_from_a_bundle(finished, dataset, tmp_path):
         ({"image_size": 96}, "was trained at image_size 96, the dataset .* has 64; prepare it with --image_size=96"),
         ({"ab_stride": 4}, "was trained at ab_stride 4, the dataset .* has 2; prepare it with --ab_stride=4"),
         ({"settings": {}}, "does not say its backbone, width, decoder_width, head; expected a bundle"),
-        ({"settings": {**FLAGS, "decoder_width": 8, "head": "regression"}}, "does not fit the network"),
+        ({"settings": {**FLAGS, "decoder_width": 8, "head": "classification"}}, "does not fit the network"),
     ],
 )
 def test_bundle_that_does_not_fit_is_refused(finished, dataset, tmp_path, changed, message):
