@@ -10,6 +10,7 @@ import tensorflow as tf
 from photochrom import errors
 
 _RUN = "run.json"
+_LATEST, _BEST = "latest", "best"
 
 
 def claim(model_dir: pathlib.Path, identity: dict[str, Any]) -> None:
@@ -44,7 +45,14 @@ class Checkpoints:
         stale: evaluations in this phase since `best_loss` improved.
     """
 
-    def __init__(self, folder: pathlib.Path, model: keras.Model, optimizers: list[keras.optimizers.Optimizer]):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        model: keras.Model,
+        optimizers: list[keras.optimizers.Optimizer],
+        own_folder: pathlib.Path | None = None,
+    ):
+        """Args: folder: where checkpoints are read from. own_folder: where they are written, if it is another."""
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.phase = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_loss = tf.Variable(float("inf"), trainable=False)
@@ -58,12 +66,16 @@ class Checkpoints:
             stale=self.stale,
         )
         # The manager renames its index last: a kill while writing leaves the checkpoint before.
-        self._latest = tf.train.CheckpointManager(state, str(folder / "latest"), max_to_keep=2)
-        self._best = tf.train.CheckpointManager(tf.train.Checkpoint(model=model), str(folder / "best"), max_to_keep=1)
+        own_folder = own_folder or folder
+        self._folder = folder
+        self._latest = tf.train.CheckpointManager(state, str(own_folder / _LATEST), max_to_keep=2)
+        self._best = tf.train.CheckpointManager(
+            tf.train.Checkpoint(model=model), str(own_folder / _BEST), max_to_keep=1
+        )
 
     def restore(self) -> bool:
         """Continues from the latest checkpoint; returns whether there was one."""
-        return _restore(self._latest)
+        return _restore(self._latest.checkpoint, self._folder / _LATEST)
 
     def save(self) -> None:
         """Writes the state as it is now."""
@@ -72,7 +84,7 @@ class Checkpoints:
     @property
     def latest(self) -> str:
         """Path of the latest checkpoint, for messages."""
-        return self._latest.latest_checkpoint or "none"
+        return tf.train.latest_checkpoint(self._folder / _LATEST) or "none"
 
     def judge(self, loss: float) -> bool:
         """Keeps the weights if their validation loss is the best so far; returns whether it is."""
@@ -86,18 +98,18 @@ class Checkpoints:
 
     def finish_phase(self) -> None:
         """Goes back to the best weights and on to the next phase."""
-        _restore(self._best)
+        _restore(self._best.checkpoint, self._folder / _BEST)
         self.phase.assign_add(1)
         self.stale.assign(0)
         self.save()
 
 
-def _restore(manager: tf.train.CheckpointManager) -> bool:
-    path = manager.latest_checkpoint
+def _restore(checkpoint: tf.train.Checkpoint, folder: pathlib.Path) -> bool:
+    path = tf.train.latest_checkpoint(folder)
     if path is None:
         return False
     try:
-        manager.checkpoint.restore(path).assert_existing_objects_matched()
+        checkpoint.restore(path).assert_existing_objects_matched()
     except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
         raise errors.UsageError(
             f"checkpoint {path} does not fit this model or is damaged: {str(error).strip().splitlines()[0]}"

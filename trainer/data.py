@@ -154,11 +154,16 @@ class TrainStream:
         """Whole batches in the train split."""
         return self.dataset.examples("train") // self.batch_size
 
-    def batches(self, step: int) -> tf.data.Dataset:
-        """Returns the batches from `step` (0 is the first) on, as `Dataset.transform` gives them."""
+    def batches(self, step: int, host: int = 0, hosts: int = 1) -> tf.data.Dataset:
+        """Returns the batches from `step` (0 is the first) on, as `Dataset.transform` gives them.
+
+        Of several hosts each gets its own rows of every batch, `batch_size` / `hosts` of them.
+        """
         epoch, done = divmod(step, self.steps_per_epoch)
         epochs = tf.data.Dataset.range(epoch, tf.int64.max)
+        rows = self.batch_size // hosts
         batches = epochs.flat_map(self._epoch).skip(done)
+        batches = batches.map(lambda batch, seed: (batch[host * rows : (host + 1) * rows], seed * hosts + [0, host]))
         return batches.map(self._augment, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
     def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:

@@ -5,6 +5,7 @@ blue and green alone (orthochromatic), later film saw red as well but not as the
 to low contrast; lenses and grain blur and roughen.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from photochrom import color, signature
@@ -19,7 +20,7 @@ _BLACK, _WHITE = (0.0, 20.0), (75.0, 100.0)  # L* of a faded picture's ends
 _GRAIN = (0.0, 4.0)  # standard deviation, L*
 _BLUR = (0.0, 1.0)  # share of the blurred picture
 # A 3x3 binomial filter.
-_KERNEL = tf.constant([[1, 2, 1], [2, 4, 2], [1, 2, 1]], tf.float32)[:, :, None, None] / 16
+_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)[:, :, None, None] / 16
 
 
 def simulate(tensors: Tensors, share: float, seed: tf.Tensor) -> Tensors:

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import pathlib
+import shutil
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 import photochrom
 from photochrom import bundle, errors
-from trainer import backbones, initial, lite_weights, loop, model, promotion, reporting, stopping
+from trainer import backbones, hosts, initial, lite_weights, loop, model, promotion, reporting, stopping
 from trainer.checkpoints import Checkpoints, claim
 from trainer.config import TrainConfig
 from trainer.data import Dataset, TrainStream, validation_batches
@@ -31,7 +32,7 @@ def train(config: TrainConfig) -> bundle.Bundle:
         PhotochromError: training stopped early; the checkpoints remain.
     """
     made = _train(config)
-    if config.promote_if_better:
+    if config.promote_if_better and hosts.index() == 0:
         folder = pathlib.Path(config.model_dir)
         promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), config.data, folder)
     return made
@@ -41,16 +42,17 @@ def _train(config: TrainConfig) -> bundle.Bundle:
     backbones.check_name(config.backbone)
     if config.promote_if_better:
         promotion.check_current(config.promote_if_better)
+    strategy = choose_strategy(config.batch_size)
     dataset = Dataset(config.data, config.image_size)
     start = bundle.open_bundle(config.init) if config.init else None
     if start:
         config = initial.adopt(config, start, dataset)
     stream = TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film)
     validation = validation_batches(dataset, config.batch_size, config.eval_examples)
-    strategy = choose_strategy(config.batch_size)
     weights = _find_weights(config, start)
     folder = pathlib.Path(config.model_dir)
-    claim(folder, _identity(config, dataset, weights, start))
+    own_folder = hosts.own_folder(folder)
+    claim(own_folder, _identity(config, dataset, weights, start))
     if (folder / "bundle").exists():
         _log.info("%s is finished", folder / "bundle")
         return bundle.open_bundle(str(folder / "bundle"))
@@ -61,7 +63,8 @@ def _train(config: TrainConfig) -> bundle.Bundle:
     with strategy.scope():
         colorizer = _build(config, dataset, weights)
         phases = loop.make_phases(config, colorizer)
-        checkpoints = Checkpoints(folder / "checkpoints", colorizer, [phase.optimizer for phase in phases])
+        optimizers = [phase.optimizer for phase in phases]
+        checkpoints = Checkpoints(folder / "checkpoints", colorizer, optimizers, own_folder / "checkpoints")
     if checkpoints.restore():
         _log.info("continuing after step %d from %s", checkpoints.step.numpy(), checkpoints.latest)
     elif start:
@@ -69,7 +72,7 @@ def _train(config: TrainConfig) -> bundle.Bundle:
         _log.info("starting from %s, %s", start.path, start.digest)
     steps = config.steps + config.fine_tune_steps
     with (
-        reporting.Report(folder / "logs", steps, int(checkpoints.step.numpy())) as report,
+        reporting.Report(own_folder / "logs", steps, int(checkpoints.step.numpy())) as report,
         stopping.StopRequest() as stop,
     ):
         trainer = loop.Trainer(
@@ -86,8 +89,14 @@ def _train(config: TrainConfig) -> bundle.Bundle:
         trainer.run()
         trainer.calibrate()
         metrics = trainer.evaluate()
-    info = _describe(config, dataset, weights, start, int(checkpoints.step.numpy()), metrics)
-    return export_bundle(colorizer, folder / "bundle", info)
+    _log.info("weights have SHA-256 %s", hosts.digest_weights(colorizer))
+    if hosts.index() == 0:
+        info = _describe(config, dataset, weights, start, int(checkpoints.step.numpy()), metrics)
+        export_bundle(colorizer, folder / "bundle", info)
+    else:
+        shutil.rmtree(own_folder)
+    hosts.mean(strategy, 0.0)  # all wait for the bundle
+    return bundle.open_bundle(str(folder / "bundle"))
 
 
 def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
@@ -98,18 +107,28 @@ def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
 
 
 def choose_strategy(batch_size: int) -> tf.distribute.Strategy:
-    """Returns MirroredStrategy where there are several GPUs (or logical devices), else the default one.
+    """Returns what spreads a batch over the devices of one host or of several; to be called before all else.
 
     Raises:
         UsageError: the batch does not divide among the devices.
     """
+    if hosts.is_several():
+        hosts.index()  # names what is wrong with TF_CONFIG, where TensorFlow would fail or wait
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        _check_divides(batch_size, strategy.num_replicas_in_sync)
+        _log.info("training on %d devices, of all hosts", strategy.num_replicas_in_sync)
+        return strategy
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if batch_size % len(devices):
-        raise errors.UsageError(f"--batch_size is {batch_size}, it does not divide among {len(devices)} devices")
+    _check_divides(batch_size, len(devices))
     _log.info("training on %s", ", ".join(device.name for device in devices))
     if len(devices) == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _check_divides(batch_size: int, devices: int) -> None:
+    if batch_size % devices:
+        raise errors.UsageError(f"--batch_size is {batch_size}, it does not divide among {devices} devices")
 
 
 def _build(config: TrainConfig, dataset: Dataset, weights: Weights) -> keras.Model:

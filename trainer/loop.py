@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from photochrom import errors, signature
-from trainer import heads, losses, reporting, stopping
+from trainer import heads, hosts, losses, reporting, stopping
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
 from trainer.data import TrainStream
@@ -118,8 +118,7 @@ class Trainer:
 
     def _run_phase(self, phase: Phase) -> None:
         train_step = make_train_step(self.strategy, self.model, phase, self.config)
-        stream = self.stream.batches(int(self.checkpoints.step.numpy()))
-        batches = iter(self.strategy.experimental_distribute_dataset(stream))
+        batches = iter(hosts.distribute(self.strategy, self.stream, int(self.checkpoints.step.numpy())))
         while phase.steps_done < phase.steps and not self._lost_patience():
             measures = {name: float(value) for name, value in train_step(next(batches)).items()}
             step = int(self.checkpoints.step.assign_add(1).numpy())
@@ -127,12 +126,15 @@ class Trainer:
             self.report.train(step, {**measures, "learning_rate": float(phase.optimizer.learning_rate)})
             if step % self.config.eval_every == 0 or phase.steps_done == phase.steps:
                 measures = self.evaluate()
-                self.report.validation(step, measures, best=self.checkpoints.judge(measures["loss"]))
-            if step % self.config.checkpoint_every == 0 or self.stop.signal:
+                best = self.checkpoints.judge(hosts.mean(self.strategy, measures["loss"]))
+                self.report.validation(step, measures, best)
+            stops = hosts.mean(self.strategy, bool(self.stop.signal)) > 0
+            if step % self.config.checkpoint_every == 0 or stops:
                 self.checkpoints.save()
-            if self.stop.signal:
+            if stops:
                 raise errors.PhotochromError(
-                    f"stopped by {self.stop.signal} after step {step}; the same command continues from there"
+                    f"stopped by {self.stop.signal or 'another host'} after step {step}; "
+                    "the same command continues from there"
                 )
 
     def _lost_patience(self) -> bool:

@@ -1,0 +1,68 @@
+"""Training on two hosts: two processes that meet over loopback."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from photochrom import bundle, errors
+from trainer import train
+
+FLAGS = ["--backbone=none", "--width=4", "--decoder_width=8", "--batch_size=4", "--steps=4", "--fine_tune_steps=2",
+         "--eval_every=2", "--checkpoint_every=2"]  # fmt: skip
+
+
+def _free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _start(argv):
+    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "trainer.train", *argv],
+            env={**environment, "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for task in ({"type": "worker", "index": index} for index in range(2))
+    ]
+
+
+def _finish(processes):
+    """Returns what each said, once all have ended well."""
+    said = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    return said
+
+
+def _digest(text):
+    return re.search(r"weights have SHA-256 (\w{64})", text).group(1)
+
+
+def test_two_hosts_end_with_the_same_weights_and_one_bundle(dataset, tmp_path):
+    said = _finish(_start([f"--data={dataset}", f"--model_dir={tmp_path}", *FLAGS]))
+    assert all("training on 2 devices, of all hosts" in text for text in said)
+    assert _digest(said[0]) == _digest(said[1])
+    opened = bundle.open_bundle(str(tmp_path / "bundle"))
+    assert opened.info["steps"] == 6
+    assert not list((tmp_path / ".workers").iterdir())
+
+
+@pytest.mark.parametrize(
+    "config", ["", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}']
+)
+def test_what_is_wrong_with_the_cluster_is_said_at_once(config, dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(errors.UsageError, match=r"TF_CONFIG is .*expected \{\"cluster\": \{\"worker\""):
+        train.run([f"--data={dataset}", f"--model_dir={tmp_path / 'run'}", *FLAGS])
+    assert not (tmp_path / "run").exists()
