@@ -39,8 +39,8 @@ On {examples} photographs of the validation split; `photochrom evaluate` measure
 |---|---|---|---|
 | {gain:.2f} | {chroma:.2f} | {true_chroma:.2f} | {loss:.2f} |
 
-`confidence` is exp(-expected ab error / 20), fitted on these photographs: low means a guess among many. The error
-that it expects of a pixel is off by {confidence_loss:.1f} ab units on average.
+`confidence` is exp(-expected ab error / 20): low means a guess among many. The error that the model expects of a
+pixel is off by {confidence_loss:.1f} ab units on average.
 
 ## Licences
 

@@ -24,6 +24,32 @@ _PLACES = ("data", "model_dir", "promote_if_better", "name", "init", "backbone_w
 _READING = ("temperature", "chroma_ratio")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What a run works with, all of it checked."""
+
+    config: TrainConfig
+    strategy: tf.distribute.Strategy
+    dataset: Dataset
+    start: bundle.Bundle | None
+    weights: Weights
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """MODEL_DIR, which the chief alone writes to."""
+        return pathlib.Path(self.config.model_dir)
+
+    @property
+    def own_folder(self) -> pathlib.Path:
+        """Where this host writes."""
+        return hosts.own_folder(self.folder)
+
+    @property
+    def bundle(self) -> pathlib.Path:
+        """Where the bundle will be."""
+        return self.folder / "bundle"
+
+
 def train(config: TrainConfig) -> bundle.Bundle:
     """Trains, or continues to, the bundle MODEL_DIR/bundle.
 
@@ -31,14 +57,20 @@ def train(config: TrainConfig) -> bundle.Bundle:
         UsageError: something does not fit; no step was made.
         PhotochromError: training stopped early; the checkpoints remain.
     """
-    made = _train(config)
+    run = _check(config)
+    claim(run.own_folder, _identity(run))
+    if run.bundle.exists():
+        _log.info("%s is finished", run.bundle)
+    else:
+        _train(run)
+    made = bundle.open_bundle(str(run.bundle))
     if config.promote_if_better and hosts.index() == 0:
-        folder = pathlib.Path(config.model_dir)
-        promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), config.data, folder)
+        promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), config.data, run.folder)
     return made
 
 
-def _train(config: TrainConfig) -> bundle.Bundle:
+def _check(config: TrainConfig) -> _Run:
+    """Opens all that the run needs; raises UsageError if something does not fit."""
     backbones.check_name(config.backbone)
     if config.promote_if_better:
         promotion.check_current(config.promote_if_better)
@@ -47,56 +79,13 @@ def _train(config: TrainConfig) -> bundle.Bundle:
     start = bundle.open_bundle(config.init) if config.init else None
     if start:
         config = initial.adopt(config, start, dataset)
-    stream = TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film)
-    validation = validation_batches(dataset, config.batch_size, config.eval_examples)
-    weights = _find_weights(config, start)
-    folder = pathlib.Path(config.model_dir)
-    own_folder = hosts.own_folder(folder)
-    claim(own_folder, _identity(config, dataset, weights, start))
-    if (folder / "bundle").exists():
-        _log.info("%s is finished", folder / "bundle")
-        return bundle.open_bundle(str(folder / "bundle"))
+    dataset.files("validation")
+    _open_stream(config, dataset)
+    return _Run(config, strategy, dataset, start, _find_weights(config, start))
 
-    # bfloat16 has float32's range: no loss scaling.
-    keras.config.set_dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32")
-    keras.utils.set_random_seed(1 + config.seed)  # at a global seed of 0 tf.data cannot take a tensor as seed
-    with strategy.scope():
-        colorizer = _build(config, dataset, weights)
-        phases = loop.make_phases(config, colorizer)
-        optimizers = [phase.optimizer for phase in phases]
-        checkpoints = Checkpoints(folder / "checkpoints", colorizer, optimizers, own_folder / "checkpoints")
-    if checkpoints.restore():
-        _log.info("continuing after step %d from %s", checkpoints.step.numpy(), checkpoints.latest)
-    elif start:
-        initial.restore(colorizer, start)
-        _log.info("starting from %s, %s", start.path, start.digest)
-    steps = config.steps + config.fine_tune_steps
-    with (
-        reporting.Report(own_folder / "logs", steps, int(checkpoints.step.numpy())) as report,
-        stopping.StopRequest() as stop,
-    ):
-        trainer = loop.Trainer(
-            config=config,
-            strategy=strategy,
-            model=colorizer,
-            phases=phases,
-            checkpoints=checkpoints,
-            stream=stream,
-            validation=validation,
-            report=report,
-            stop=stop,
-        )
-        trainer.run()
-        trainer.calibrate()
-        metrics = trainer.evaluate()
-    _log.info("weights have SHA-256 %s", hosts.digest_weights(colorizer))
-    if hosts.index() == 0:
-        info = _describe(config, dataset, weights, start, int(checkpoints.step.numpy()), metrics)
-        export_bundle(colorizer, folder / "bundle", info)
-    else:
-        shutil.rmtree(own_folder)
-    hosts.mean(strategy, 0.0)  # all wait for the bundle
-    return bundle.open_bundle(str(folder / "bundle"))
+
+def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:
+    return TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film)
 
 
 def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
@@ -104,6 +93,56 @@ def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
     if start or config.backbone == "none":
         return Weights("none")
     return fetch(config.backbone_weights, config.backbone, config.backbone_weights_sha256)
+
+
+def _train(run: _Run) -> None:
+    """Builds the network, trains it from where its checkpoints stand, and writes the bundle."""
+    config = run.config
+    # bfloat16 has float32's range: no loss scaling.
+    keras.config.set_dtype_policy("mixed_bfloat16" if config.mixed_precision else "float32")
+    keras.utils.set_random_seed(1 + config.seed)  # at a global seed of 0 tf.data cannot take a tensor as seed
+    with run.strategy.scope():
+        colorizer = _build(run)
+        phases = loop.make_phases(config, colorizer)
+        optimizers = [phase.optimizer for phase in phases]
+        checkpoints = Checkpoints(run.folder / "checkpoints", colorizer, optimizers, run.own_folder / "checkpoints")
+    _begin(run, colorizer, checkpoints)
+    step, steps = int(checkpoints.step.numpy()), config.steps + config.fine_tune_steps
+    with reporting.Report(run.own_folder / "logs", steps, step) as report, stopping.StopRequest() as stop:
+        trainer = loop.Trainer(
+            config=config,
+            strategy=run.strategy,
+            model=colorizer,
+            phases=phases,
+            checkpoints=checkpoints,
+            stream=_open_stream(config, run.dataset),
+            validation=validation_batches(run.dataset, config.batch_size, config.eval_examples),
+            report=report,
+            stop=stop,
+        )
+        trainer.run()
+        trainer.calibrate()
+        metrics = trainer.evaluate()
+    _finish(run, colorizer, {"steps": int(checkpoints.step.numpy()), "metrics": metrics})
+
+
+def _begin(run: _Run, colorizer: keras.Model, checkpoints: Checkpoints) -> None:
+    """Brings a new network to where an earlier run, or the bundle to start from, left it."""
+    if checkpoints.restore():
+        _log.info("continuing after step %d from %s", checkpoints.step.numpy(), checkpoints.latest)
+    elif run.start:
+        initial.restore(colorizer, run.start)
+        _log.info("starting from %s, %s", run.start.path, run.start.digest)
+
+
+def _finish(run: _Run, colorizer: keras.Model, outcome: dict[str, Any]) -> None:
+    """Writes the bundle if this is the chief, and waits for it if not."""
+    _log.info("weights have SHA-256 %s", hosts.digest_weights(colorizer))
+    if hosts.index() == 0:
+        export_bundle(colorizer, run.bundle, {**_describe(run), **outcome})
+    else:
+        shutil.rmtree(run.own_folder)
+    hosts.mean(run.strategy, 0.0)
 
 
 def choose_strategy(batch_size: int) -> tf.distribute.Strategy:
@@ -131,10 +170,11 @@ def _check_divides(batch_size: int, devices: int) -> None:
         raise errors.UsageError(f"--batch_size is {batch_size}, it does not divide among {devices} devices")
 
 
-def _build(config: TrainConfig, dataset: Dataset, weights: Weights) -> keras.Model:
-    backbone = None if config.backbone == "none" else load_backbone(config.backbone, weights)
+def _build(run: _Run) -> keras.Model:
+    config = run.config
+    backbone = None if config.backbone == "none" else load_backbone(config.backbone, run.weights)
     shape = model.Shape(
-        config.width, config.decoder_width, dataset.ab_stride, config.head, config.temperature, config.dropout
+        config.width, config.decoder_width, run.dataset.ab_stride, config.head, config.temperature, config.dropout
     )
     return model.build_model(shape, backbone)
 
@@ -144,42 +184,34 @@ def _computing(config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in _PLACES}
 
 
-def _identity(config: TrainConfig, dataset: Dataset, weights: Weights, start: bundle.Bundle | None) -> dict[str, Any]:
+def _identity(run: _Run) -> dict[str, Any]:
     """Returns all that decides what the run computes."""
-    file = f"sha256:{weights.sha256}" if weights.path else weights.source
+    weights = run.weights
     return {
-        **{name: value for name, value in _computing(config).items() if name not in _READING},
-        "image_size": dataset.image_size,
-        "backbone_weights": file,
-        "init": start.digest if start else "",
-        "data_digest": dataset.digest,
+        **{name: value for name, value in _computing(run.config).items() if name not in _READING},
+        "image_size": run.dataset.image_size,
+        "backbone_weights": f"sha256:{weights.sha256}" if weights.path else weights.source,
+        "init": run.start.digest if run.start else "",
+        "data_digest": run.dataset.digest,
     }
 
 
-def _describe(
-    config: TrainConfig,
-    dataset: Dataset,
-    weights: Weights,
-    start: bundle.Bundle | None,
-    steps: int,
-    metrics: dict[str, float],
-) -> dict[str, Any]:
-    """Returns what model.json says about the run."""
-    backbone_weights = {"source": weights.title, "sha256": weights.sha256}
-    licences = {"code": "Apache-2.0", "backbone_weights": _weights_licence(weights)}
+def _describe(run: _Run) -> dict[str, Any]:
+    """Returns what model.json says about the run, but for its outcome."""
+    origin = {
+        "backbone_weights": {"source": run.weights.title, "sha256": run.weights.sha256},
+        "licences": {"code": "Apache-2.0", "backbone_weights": _weights_licence(run.weights)},
+    }
     return {
-        "name": config.name,
+        "name": run.config.name,
         "version": photochrom.__version__,
-        "image_size": dataset.image_size,
-        "ab_stride": dataset.ab_stride,
-        "backbone": config.backbone,
-        "backbone_weights": start.info["backbone_weights"] if start else backbone_weights,
-        "init": start.digest if start else "",
-        "data_digest": dataset.digest,
-        "settings": _computing(config),
-        "steps": steps,
-        "metrics": metrics,
-        "licences": start.info["licences"] if start else licences,
+        "image_size": run.dataset.image_size,
+        "ab_stride": run.dataset.ab_stride,
+        "backbone": run.config.backbone,
+        "init": run.start.digest if run.start else "",
+        "data_digest": run.dataset.digest,
+        "settings": _computing(run.config),
+        **({name: run.start.info[name] for name in origin} if run.start else origin),
     }
 
 
