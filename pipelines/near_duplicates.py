@@ -1,32 +1,36 @@
 """Finds the inputs that are copies of one another, so that a split can keep them together.
 
-    signatures -> buckets by uncertain hash -> pairs with close hashes -> pairs of the same picture -> groups
+    signatures -> buckets of hashes -> pairs with close hashes -> pairs of the same picture -> groups
 
-What crosses a shuffle is 16 bytes for each of a picture's 16 buckets, and its signature, 384 bytes, once. The pairs
-that are left come together in one place.
+What crosses a shuffle is 20 bytes for each of a picture's 16 buckets and 16 for each pair with close hashes, packed
+into one element for each file and lot of buckets. The pairs of the same picture come together in one place.
 """
 
+import collections
 import dataclasses
-import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 
-from photochrom import keys, perceptual_hash, same_picture
+from photochrom import files, keys, perceptual_hash, same_picture
 from photochrom.archives import Source
 from pipelines import signatures
 from pipelines.config import PrepareConfig
 
+# A picture in a bucket; its id is the digest of its key.
+_ROW = np.dtype([("bucket", "<u4"), ("hash", "<u8"), ("id", "<u8")])
+_PAIR = np.dtype([("least", "<u8"), ("most", "<u8")])
+# The buckets are shuffled in 256 lots: by the upper 8 bits of their 20.
+_LOT_SHIFT = 12
 # In a bucket a picture is compared with this many that follow it in the order of hashes, and paired with the closest
 # few: what a bucket costs grows with its size, not with the square of it, also if all pictures of an archive are alike.
 _COMPARED = 1024
 _PAIRED = 8
-
-# A picture in a shuffle: the digest of its key, 8 bytes.
-Id = bytes
-Signed = tuple[str, bytes]
+# Rows under way at once, times _COMPARED at most.
+_BLOCK = 2048
 
 
 @dataclasses.dataclass
@@ -50,85 +54,96 @@ class FindNearDuplicates(beam.PTransform):
             | "GroupByFile" >> beam.GroupByKey()
             | "WriteSignatures" >> beam.ParDo(signatures.WriteSignatures(self.config, self.progress_folder))
         )
-        signed = paths | "ReadSignatures" >> beam.FlatMap(_read)
-        pairs = (
-            signed
-            | "LayInBuckets" >> beam.FlatMap(_to_buckets)
-            | "GroupByBucket" >> beam.GroupByKey()
-            | "CompareHashes" >> beam.FlatMapTuple(close_pairs)
-            | "OncePerPair" >> beam.Distinct()
-        )
         edges = (
-            {"signed": signed, "pairs": pairs | "BothEnds" >> beam.FlatMap(_by_end)}
-            | "Join" >> beam.CoGroupByKey()
-            | "SignPairs" >> beam.FlatMapTuple(_signed_pairs)
-            | "GroupByPair" >> beam.GroupByKey()
-            | "ComparePictures" >> beam.FlatMapTuple(_edges)
+            paths
+            | "LayInBuckets" >> beam.FlatMap(lay_in_buckets)
+            | "GroupByLot" >> beam.GroupByKey()
+            | "CompareHashes" >> beam.FlatMap(_pairs_by_file, self.total)
+            | "GroupByFirst" >> beam.GroupByKey()
+            | "ComparePictures" >> beam.ParDo(ComparePictures(self.config), self.total)
         )
         groups = edges | "ToOnePlace" >> beam.combiners.ToList() | "Connect" >> beam.FlatMap(connect)
         return {"groups": groups, "files": paths}
 
 
 def _to_file(source: Source, total: int) -> tuple[str, Source]:
-    return signatures.file_of(source, total), source
+    return signatures.file_of(keys.digest(source.key), total), source
 
 
-def _read(path: str) -> Iterator[tuple[Id, Signed]]:
+def lay_in_buckets(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yields (lot, rows of the pictures in its buckets) for the pictures of a file of signatures."""
+    lots: dict[int, list[tuple[int, int, int]]] = collections.defaultdict(list)
     for key, signature in signatures.read(path):
-        yield keys.digest(key).to_bytes(8, "big"), (key, signature)
+        for probe in perceptual_hash.probes(signature):
+            lots[probe.bucket >> _LOT_SHIFT].append((*probe, keys.digest(key)))
+    yield from ((lot, np.array(rows, _ROW).tobytes()) for lot, rows in lots.items())
 
 
-def _to_buckets(element: tuple[Id, Signed]) -> Iterator[tuple[int, bytes]]:
-    """Yields (bucket, 8 bytes of hash and 8 of id)."""
-    name, (_, signature) = element
-    for probe in perceptual_hash.probes(signature):
-        yield probe.bucket, probe.hash.to_bytes(8, "big") + name
+def _pairs_by_file(lot: tuple[int, Iterable[bytes]], total: int) -> Iterator[tuple[str, bytes]]:
+    """Yields (file of the first, pairs with close hashes)."""
+    pairs = close_pairs(np.frombuffer(b"".join(lot[1]), _ROW))
+    names = np.array([signatures.file_of(int(least), total) for least in pairs["least"]])
+    yield from ((str(name), pairs[names == name].tobytes()) for name in np.unique(names))
 
 
-def close_pairs(_: int, members: Iterable[bytes]) -> Iterator[tuple[Id, Id]]:
-    """Yields the pairs of ids in a bucket whose hashes are close, the lesser id first.
+def close_pairs(rows: np.ndarray) -> np.ndarray:
+    """Returns the pairs of ids whose hashes are close, of those in a bucket together; sorted, each once.
 
     A picture may lie in a bucket both ways round.
     """
-    rows = np.frombuffer(b"".join(sorted(set(members))), ">u8").reshape(-1, 2).astype(np.uint64)
-    if len(rows) < 2:
-        return
-    for first in range(0, len(rows), _COMPARED):
-        yield from _pairs_of_block(rows, first)
+    rows = np.unique(rows)  # sorted by bucket, hash and id
+    pairs = [_close_in_block(rows[i : i + _BLOCK + _COMPARED]) for i in range(0, len(rows), _BLOCK)]
+    return np.unique(np.concatenate(pairs)).astype(_PAIR) if pairs else np.zeros(0, _PAIR)  # or of the machine's order
 
 
-def _pairs_of_block(rows: np.ndarray, first: int) -> Iterator[tuple[Id, Id]]:
-    """Pairs rows[first : first + _COMPARED] with the closest that follow each, within _COMPARED."""
-    hashes, names = rows[first : first + 2 * _COMPARED].T
-    count = min(_COMPARED, len(hashes))
-    distances = np.bitwise_count(hashes[:count, None] ^ hashes[None]).astype(np.int32)  # [count, count or more]
-    ahead = np.arange(len(hashes))[None] - np.arange(count)[:, None]
-    distances[(ahead <= 0) | (ahead > _COMPARED) | (names[:count, None] == names[None])] = perceptual_hash.HASH_BITS
-    # Of equally close ones the next: no two are alike, so that it is the same ones every time.
-    order = distances * (4 * _COMPARED) + ahead
-    closest_few = np.argpartition(order, min(_PAIRED, len(hashes)) - 1, axis=1)[:, :_PAIRED]
-    for row, closest in enumerate(closest_few):
-        for other in closest[distances[row, closest] <= perceptual_hash.MAX_DISTANCE]:
-            least, most = sorted((int(names[row]), int(names[other])))
-            yield least.to_bytes(8, "big"), most.to_bytes(8, "big")
+def _close_in_block(rows: np.ndarray) -> np.ndarray:
+    """Pairs each of the first _BLOCK rows with the closest that follow it."""
+    found = []
+    for ahead in range(1, min(_COMPARED, len(rows) - 1) + 1):
+        count = min(_BLOCK, len(rows) - ahead)
+        one, other = rows[:count], rows[ahead : ahead + count]
+        together = one["bucket"] == other["bucket"]
+        if not together.any():  # nor any further ahead: they are sorted
+            break
+        distance = np.bitwise_count(one["hash"] ^ other["hash"])
+        close = np.flatnonzero(together & (distance <= perceptual_hash.MAX_DISTANCE) & (one["id"] != other["id"]))
+        found.append(np.stack([close, distance[close], np.full(len(close), ahead)]))
+    row, distance, ahead = np.concatenate(found, axis=1) if found else np.zeros([3, 0], np.intp)
+    order = np.lexsort([ahead, distance, row])
+    row, ahead = row[order], ahead[order]
+    closest = np.arange(len(row)) - np.searchsorted(row, row) < _PAIRED
+    row, ahead = row[closest], ahead[closest]
+    ids = np.sort(np.stack([rows["id"][row], rows["id"][row + ahead]], axis=1).astype(np.uint64), axis=1)
+    pairs = np.zeros(len(ids), _PAIR)
+    pairs["least"], pairs["most"] = ids.T
+    return pairs
 
 
-def _by_end(pair: tuple[Id, Id]) -> Iterator[tuple[Id, bytes]]:
-    for end in pair:
-        yield end, b"".join(pair)
+class ComparePictures(beam.DoFn):
+    """(File of the first, pairs of ids) -> the pairs of keys that are of the same picture, by their signatures."""
+
+    def __init__(self, config: PrepareConfig):
+        self._config = config
+
+    def setup(self) -> None:
+        self._open = functools.lru_cache(maxsize=2)(_by_id)
+
+    def process(self, element: tuple[str, Iterable[bytes]], total: int) -> Iterator[tuple[str, str]]:
+        folder, (name, parts) = files.join(self._config.output, signatures.FOLDER), element
+        pairs = np.unique(np.frombuffer(b"".join(parts), _PAIR)).tolist()
+        by_second = collections.defaultdict(list)
+        for least, most in pairs:
+            by_second[signatures.file_of(most, total)].append((least, most))
+        for second, some in sorted(by_second.items()):
+            firsts, seconds = self._open(files.join(folder, name)), self._open(files.join(folder, second))
+            for least, most in some:
+                (key, signature), (other_key, other) = firsts[least], seconds[most]
+                if same_picture.are_same(signature, other):
+                    yield key, other_key
 
 
-def _signed_pairs(_: Id, joined: Mapping[str, Iterable]) -> Iterator[tuple[bytes, Signed]]:
-    """Yields each pair that a picture is in, with the picture's key and signature."""
-    signed = list(joined["signed"])
-    for pair in joined["pairs"]:
-        yield from ((pair, one) for one in signed)
-
-
-def _edges(_: bytes, signed: Iterable[Signed]) -> Iterator[tuple[str, str]]:
-    for (key, signature), (other_key, other) in itertools.combinations(sorted(signed), 2):
-        if same_picture.are_same(signature, other):
-            yield key, other_key
+def _by_id(path: str) -> dict[int, tuple[str, bytes]]:
+    return {keys.digest(key): (key, signature) for key, signature in signatures.read(path)}
 
 
 def connect(edges: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

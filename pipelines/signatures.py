@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, beam_io, errors, files, images, keys, perceptual_hash, progress, settings
+from photochrom import archives, beam_io, errors, files, images, perceptual_hash, progress, settings
 from photochrom.archives import Source
 from pipelines import shards
 from pipelines.config import PrepareConfig
@@ -24,10 +24,10 @@ _INPUTS_PER_FILE = 500
 _DRAFT_SIZE = 64
 
 
-def file_of(source: Source, total: int) -> str:
-    """Returns the name of the file into which a source's signature goes; `total` is how many sources there are."""
+def file_of(digest: int, total: int) -> str:
+    """Returns the file for the signature of the key of this digest; `total` is how many sources there are."""
     count = math.ceil(total / _INPUTS_PER_FILE)
-    return f"{keys.digest(source.key) % count:05d}-of-{count:05d}.jsonl"
+    return f"{digest % count:05d}-of-{count:05d}.jsonl"
 
 
 def read(path: str) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from photochrom import keys
 from pipelines import near_duplicates, prepare, splits
 
 SAMPLES = pathlib.Path(near_duplicates.__file__).parents[1] / "photochrom" / "samples" / "colour"
@@ -145,29 +144,42 @@ def test_second_run_keeps_signatures_and_shards(prepared, copies):
     assert contents(prepared) == before
 
 
+def in_bucket(hashes, bucket=5) -> np.ndarray:
+    """Rows of pictures with the ids 0, 1, 2 ... in one bucket."""
+    return np.array([(bucket, value, i) for i, value in enumerate(hashes)], near_duplicates._ROW)
+
+
 def test_a_bucket_of_nothing_but_copies_takes_bounded_time_and_stays_connected():
-    count = 30_000
-    ids = [keys.digest(str(i)).to_bytes(8, "big") for i in range(count)]
+    count = 12_000
     started = time.monotonic()
-    pairs = list(near_duplicates.close_pairs(0, [bytes(8) + one for one in ids]))
-    assert time.monotonic() - started < 20  # all pairs would be 450 million
+    pairs = near_duplicates.close_pairs(in_bucket([0] * count)).tolist()
+    assert time.monotonic() - started < 20  # all pairs would be 72 million
     assert len(pairs) <= 8 * count
-    assert len(set(dict(near_duplicates.connect((a.hex(), b.hex()) for a, b in pairs)).values())) == 1
+    assert len(set(dict(near_duplicates.connect((f"{a}", f"{b}") for a, b in pairs)).values())) == 1
 
 
-def test_hashes_are_paired_when_they_are_close():
+def test_hashes_are_paired_when_they_are_close_and_in_one_bucket():
     hashes = [0, 0b111, (1 << 60) - 1, (1 << 64) - 1]
-    rows = [value.to_bytes(8, "big") + bytes([7, *bytes(6), i]) for i, value in enumerate(hashes)]
-    random.Random(0).shuffle(rows)
-    found = {(one[-1], other[-1]) for one, other in near_duplicates.close_pairs(0, rows)}
-    assert found == {(0, 1), (2, 3)}
+    assert near_duplicates.close_pairs(in_bucket(hashes)).tolist() == [(0, 1), (2, 3)]
+    apart = np.concatenate([in_bucket(hashes)[:1], in_bucket(hashes, bucket=6)[1:]])
+    assert near_duplicates.close_pairs(apart).tolist() == [(2, 3)]
+    both_ways_round = np.concatenate([in_bucket([0]), in_bucket([1])])
+    assert near_duplicates.close_pairs(both_ways_round).tolist() == []
+    assert near_duplicates.close_pairs(in_bucket([])).tolist() == []
+
+
+def test_of_many_close_hashes_the_closest_are_paired():
+    far, near = [1 << i | 1 << i + 1 for i in range(40, 60)], [1, 2]
+    pairs = near_duplicates.close_pairs(in_bucket([0, *far, *near]))
+    with_first = {most for least, most in pairs.tolist() if least == 0}
+    assert len(with_first) == 8 and {21, 22} <= with_first
 
 
 def test_pairs_of_a_large_bucket_do_not_depend_on_the_order():
     rng = np.random.default_rng(0)
-    rows = [bytes(6) + rng.bytes(2) + rng.bytes(8) for _ in range(3000)]
-    pairs = set(near_duplicates.close_pairs(0, rows))
-    assert pairs == set(near_duplicates.close_pairs(0, reversed(rows))) and len(pairs) > 3000
+    rows = in_bucket(rng.integers(0, 1 << 20, 3000).tolist())
+    pairs = near_duplicates.close_pairs(rows).tolist()
+    assert pairs == near_duplicates.close_pairs(rng.permutation(rows)).tolist() and len(pairs) > 3000
 
 
 def test_connect_joins_chains_under_the_least_key():
