@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, beam_io, errors, files, images, perceptual_hash, progress, settings
+from photochrom import archives, beam_io, errors, files, geometry, images, perceptual_hash, progress, settings
 from photochrom.archives import Source
 from pipelines import shards
 from pipelines.config import PrepareConfig
@@ -76,7 +76,8 @@ class WriteSignatures(beam.DoFn):
             raise source.failure.to_error()
         data = self._reader.read(source)
         picture = images.decode(data, max_pixels=self._config.max_pixels, draft_size=_DRAFT_SIZE)
-        return perceptual_hash.signature(picture.opaque_rgb())
+        # What a record shows: a picture and its middle square are two photographs, but one record.
+        return perceptual_hash.signature(geometry.center_square(picture.opaque_rgb(), _DRAFT_SIZE))
 
 
 def _is_kept(path: str, digest: str) -> bool:
