@@ -20,8 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="photochrom demo",
         description="Runs the whole workflow on 41 photographs that come with the project: prepares 32 colour ones, "
-        "trains a small network from scratch, evaluates it, colorizes 9 gray ones. It shows the workflow, not the "
-        "quality: a model worth using has seen thousands of photographs.",
+        "trains a small network from scratch, evaluates it, and colorizes 9 gray ones with the model that comes with "
+        "the project. The training shows the workflow, not the quality: that model has seen thousands of photographs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
@@ -49,14 +49,15 @@ def run(argv: Sequence[str] | None = None) -> str:
         *(f"--steps={flags.steps}", "--fine_tune_steps=0", f"--eval_every={max(1, flags.steps // 3)}"),
     )
     _step("evaluate", f"--model={model}/bundle", f"--data={dataset}", f"--output={evaluation}")
-    _step("colorize", *_inputs(_GRAYSCALE), f"--model={model}/bundle", f"--output={coloured}")
+    _step("colorize", *_inputs(_GRAYSCALE), f"--output={coloured}")
     sheet = _write_sheet(output, coloured)
     print(f"\nThe whole workflow took {time.monotonic() - started:.0f} s. Look at:")
     print(
         f"  {sheet}  before and after\n  {evaluation}/report.html  metrics, plots, pictures\n"
         f"  {coloured}/images  the coloured copies"
     )
-    print("This model has seen 29 photographs for half a minute: the pictures show the workflow, not what it can do.")
+    print("The evaluated model has seen 29 photographs for half a minute: it shows the workflow, not what it can do.")
+    print("before-after.png and the pictures are by the model that comes with the project.")
     return str(sheet)
 
 

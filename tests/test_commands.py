@@ -5,9 +5,11 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from photochrom import demo
+from photochrom import color, demo, tone
 
 SCRIPT = pathlib.Path(sys.executable).with_name("photochrom")
 
@@ -40,6 +42,14 @@ def test_the_four_commands_one_after_the_other(tmp_path):
     said = succeeds("colorize", *gray, f"--model={model}/bundle", f"--output={coloured}")
     assert "9 inputs: 9 done, 0 skipped, 0 failed" in said
     assert len([path for path in (coloured / "images").rglob("*") if path.is_file()]) == 9
+
+
+def test_colorize_needs_no_model_of_the_users(tmp_path):
+    said = succeeds("colorize", f"--input={demo.SAMPLES / 'grayscale'}", f"--output={tmp_path}")
+    assert "6 inputs: 6 done, 0 skipped, 0 failed" in said
+    for path in (path for path in (tmp_path / "images").rglob("*") if path.is_file()):
+        with Image.open(path) as image:
+            assert tone.measure(color.rgb_to_lab(np.asarray(image.convert("RGB")))).chroma > 3, path
 
 
 def test_demo_runs_the_whole_workflow(tmp_path):
