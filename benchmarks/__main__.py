@@ -7,13 +7,14 @@ import platform
 import tempfile
 
 from benchmarks import colorize, prepare
+from photochrom import bundle
 
 
 def main() -> None:
     """Runs all benchmarks and prints a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photographs", required=True, type=pathlib.Path, help="folder of colour photographs, JPEG")
-    parser.add_argument("--model", help="bundle for colorize; without one an untrained network of the default width")
+    parser.add_argument("--model", default=bundle.DEFAULT, help="bundle for colorize")
     parser.add_argument("--few", type=int, default=2000, help="photographs of the smaller memory run")
     flags = parser.parse_args()
     rows = []
@@ -24,8 +25,7 @@ def main() -> None:
             rows.append(
                 (f"prepare, {size[0]}x{size[1]}: speed over the notebook's loop, a core", found, f">= {wanted}")
             )
-        model = flags.model or colorize.untrained(flags.photographs, scratch)
-        found = colorize.throughput(flags.photographs, scratch, model, (800, 600), 400)
+        found = colorize.throughput(flags.photographs, scratch, flags.model, (800, 600), 400)
         rows.append(("colorize, 800x600: throughput over a bare loop", found, ">= 0.7"))
         found = prepare.memory(flags.photographs, scratch, flags.few, 10 * flags.few)
         rows.append((f"prepare, {10 * flags.few} photographs: peak memory over {flags.few}", found, "<= 1.2"))

@@ -34,17 +34,6 @@ def throughput(folder: pathlib.Path, scratch: pathlib.Path, model: str, size: tu
     return theirs / ours
 
 
-def untrained(folder: pathlib.Path, scratch: pathlib.Path) -> str:
-    """Returns a bundle of the default width without a backbone, one step old: as costly as a trained one."""
-    dataset, model = scratch / "dataset", scratch / "model"
-    prepare = ["pipelines.prepare", f"--input={folder}", f"--output={dataset}", "--split=train=0.5,validation=0.5"]
-    train = ["trainer.train", f"--data={dataset}", f"--model_dir={model}", "--backbone=none", "--batch_size=1"]
-    train += ["--steps=1", "--fine_tune_steps=0", "--eval_examples=1"]
-    for command in (prepare, train):
-        subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
-    return str(model / "bundle")
-
-
 def _job(scans: pathlib.Path, output: pathlib.Path, model: str) -> float:
     started = time.monotonic()
     command = [sys.executable, "-m", "serving.colorize", f"--input={scans}", f"--output={output}", f"--model={model}"]

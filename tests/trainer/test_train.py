@@ -117,12 +117,10 @@ def test_nan_loss_stops_and_keeps_the_last_good_checkpoint(dataset, tmp_path, mo
 
 
 def test_lost_patience_ends_a_phase(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        loop.Trainer, "evaluate", lambda self: {"loss": 1.0, "chroma": 1.0, "true_chroma": 1.0, "gain": 0.0}
-    )
-    monkeypatch.setattr(job, "export_bundle", lambda model, folder, info: info)
-    info = train.run(_argv(dataset, tmp_path, steps=50, fine_tune_steps=0, eval_every=2, patience=2))
-    assert info["steps"] == 6  # best at 2, no better at 4 and 6
+    names = ("loss", "confidence_loss", "chroma", "true_chroma", "gain", "examples")
+    monkeypatch.setattr(loop.Trainer, "evaluate", lambda self: dict.fromkeys(names, 1.0))
+    made = train.run(_argv(dataset, tmp_path, steps=50, fine_tune_steps=0, eval_every=2, patience=2))
+    assert made.info["steps"] == 6  # best at 2, no better at 4 and 6
 
 
 @pytest.mark.parametrize(("head", "picture_weight"), [("regression", 10.0), ("classification", 1.0)])
@@ -141,7 +139,7 @@ def test_two_devices_train_in_step(dataset, tmp_path):
     done = _run_in_process(devices, _argv(dataset, tmp_path, steps=2, fine_tune_steps=0))
     assert done.returncode == 0, done.stderr
     assert "training on /device:CPU:0, /device:CPU:1" in done.stderr
-    assert bundle.open_bundle(str(tmp_path / "bundle")).info["metrics"]["loss"] < 34
+    assert bundle.open_bundle(str(tmp_path / "bundle")).info["metrics"]["gain"] > -1
 
 
 def test_batch_must_divide_among_devices(monkeypatch):
