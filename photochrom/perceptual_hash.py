@@ -21,7 +21,7 @@ import numpy as np
 from photochrom import color, geometry
 
 # Changes when the same picture gets another signature.
-VERSION = 2
+VERSION = 1
 # Side of the signature's lightness and ab, px.
 LIGHTNESS_SIZE, AB_SIZE = 16, 8
 SIGNATURE_BYTES = LIGHTNESS_SIZE**2 + 2 * AB_SIZE**2
