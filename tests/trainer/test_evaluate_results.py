@@ -197,7 +197,7 @@ def test_frechet_distance_is_measured_with_its_weights(learned, dataset, tmp_pat
 def test_an_ensemble_says_what_it_gains_and_costs(off_at_the_left, dataset, tmp_path):
     found = run(off_at_the_left, dataset, tmp_path / "out", "--ensemble")
     averaged = found.summary["ensemble"]
-    assert averaged["cost"] > 1.5
+    assert averaged["cost"] > 0
     assert averaged["psnr"]["mean"] > averaged["psnr"]["low"] > 0.5
     assert re.search(r"^ensemble: PSNR [+-][\d.]+ dB, CIEDE2000 [+-][\d.]+, for [\d.]+ times", found.printed, re.M)
 
