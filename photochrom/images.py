@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from photochrom import errors
+from photochrom.metadata import Metadata
 
 # Judged by content. Whatever else Pillow could open (EPS runs Ghostscript, for one) is no image here.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
@@ -35,6 +36,7 @@ _BROKEN = (
 _ORIENTATION_TAG = 274
 _PHOTOMETRIC_TAG, _MIN_IS_WHITE = 262, 0
 _BITS_TAG = 258
+_NO_METADATA = Metadata()
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -43,12 +45,11 @@ class Picture:
     """A decoded image, upright, in sRGB.
 
     Attributes:
-        pixels: [H, W] uint8 or uint16 gray, or [H, W, 3] uint8 sRGB.
-        alpha: [H, W] uint8 opacity, or None.
+        pixels: [H, W] gray or [H, W, 3] sRGB, uint8 or uint16.
+        alpha: [H, W] opacity, of the dtype of `pixels`, or None.
         format: the file's format by content, one of FORMATS.
         source_height, source_width: size of the upright original, px; more than H, W after scaled decoding.
-        exif: raw EXIF block, b"" if none.
-        dpi: horizontal and vertical resolution, or None.
+        metadata: what the file says beside its pixels.
         notes: what a careful reader should know, in words.
     """
 
@@ -57,8 +58,7 @@ class Picture:
     format: str
     source_height: int
     source_width: int
-    exif: bytes = b""
-    dpi: tuple[float, float] | None = None
+    metadata: Metadata = _NO_METADATA
     notes: tuple[str, ...] = ()
 
     def opaque_rgb(self) -> np.ndarray:
@@ -68,7 +68,7 @@ class Picture:
             rgb = np.repeat(rgb[:, :, None], 3, axis=2)
         if self.alpha is None:
             return rgb
-        opacity = self.alpha[:, :, None].astype(np.uint16)
+        opacity = to_uint8(self.alpha)[:, :, None].astype(np.uint16)
         return ((rgb * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 
 
@@ -126,8 +126,7 @@ def _decode_opened(image: Image.Image, max_pixels: int, draft_size: int) -> Pict
         format=format,
         source_height=height,
         source_width=width,
-        exif=exif,
-        dpi=_dpi(image),
+        metadata=Metadata(exif=exif, dpi=_dpi(image)),
         notes=_page_note(image) + notes,
     )
 

@@ -83,13 +83,13 @@ def encode(rgb: np.ndarray, original: images.Picture, provenance: Provenance) ->
         pixels = np.dstack([rgb, original.alpha])
     if original.pixels.dtype != np.uint8:
         notes += ("written with 8 bit a channel",)
-    exif = _upright_exif(original.exif)
-    if original.exif and not exif:
+    exif = _upright_exif(original.metadata.exif)
+    if original.metadata.exif and not exif:
         notes += ("broken EXIF not carried over",)
     buffer = io.BytesIO()
     options = _OPTIONS[format](provenance.to_xmp(), exif)
-    if original.dpi:
-        options["dpi"] = original.dpi
+    if original.metadata.dpi:
+        options["dpi"] = original.metadata.dpi
     Image.fromarray(pixels).save(buffer, format, **options)
     return buffer.getvalue(), notes
 

@@ -206,12 +206,12 @@ def test_dpi_and_exif_are_handed_on(rgb):
     exif = Image.Exif()
     exif[0x010E] = "Harbour, 1903"
     picture = decode(rgb, "JPEG", dpi=(600, 600), exif=exif)
-    assert picture.dpi == (600, 600) and b"Harbour, 1903" in picture.exif
+    assert picture.metadata.dpi == (600, 600) and b"Harbour, 1903" in picture.metadata.exif
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF", "PNG"])
 def test_a_resolution_that_is_not_stated_is_none(rgb, format):
-    assert decode(rgb, format).dpi is None
+    assert decode(rgb, format).metadata.dpi is None
 
 
 def test_of_several_pages_the_first_is_taken_and_said(rgb, gray):

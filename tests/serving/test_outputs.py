@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from photochrom import images
+from photochrom.metadata import Metadata
 from serving import outputs
 
 PROVENANCE = outputs.Provenance("a <b> & c", "sha256:12", "34" * 32)
@@ -60,19 +61,19 @@ def test_every_output_says_what_it_is(format):
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
 def test_resolution_is_kept(format):
-    _, image, _ = encode(picture(format, dpi=(300.0, 300.0)))
+    _, image, _ = encode(picture(format, metadata=Metadata(dpi=(300.0, 300.0))))
     assert tuple(round(float(v)) for v in image.info["dpi"]) == (300, 300)
 
 
 def test_exif_is_kept_and_its_orientation_reset():
     exif = Image.Exif()
     exif[274], exif[315] = 6, "A. Photographer"
-    _, image, notes = encode(picture("JPEG", exif=exif.tobytes()))
+    _, image, notes = encode(picture("JPEG", metadata=Metadata(exif=exif.tobytes())))
     assert (image.getexif()[274], image.getexif()[315], notes) == (1, "A. Photographer", ())
 
 
 def test_broken_exif_is_left_behind_and_said():
-    _, image, notes = encode(picture("JPEG", exif=b"Exif\0\0garbage"))
+    _, image, notes = encode(picture("JPEG", metadata=Metadata(exif=b"Exif\0\0garbage")))
     assert notes == ("broken EXIF not carried over",)
     assert image.size == (30, 20)
 
