@@ -16,6 +16,7 @@ from photochrom import __version__, errors
 
 # command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
 COMMANDS = {
+    "features": ("trainer.features", "pretrained network -> features bundle, for prepare --embed"),
     "prepare": ("pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card"),
     "train": ("trainer.train", "Lab TFRecords -> model bundle, resumable"),
     "evaluate": ("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
