@@ -41,13 +41,14 @@ def write(folder: str, found: Payload, bag: str, info: Mapping[str, list[str]], 
         with tempfile.TemporaryDirectory(prefix=files.TEMPORARY_MARK, dir=target.parent) as scratch:
             staged = pathlib.Path(scratch, "bag")
             _place(folder, found.names, staged, link)
-            _write(staged, found, info)
+            made = _write(staged, found, info)
             os.rename(staged, target)
     except OSError as error:
         raise errors.PhotochromError(f"{bag} could not be written: {error}") from error
     except bagit.BagError as error:
         raise errors.PhotochromError(f"{bag}: bagit-python refuses what was written: {error}") from error
-    return bagit.Bag(str(target))
+    made.path = os.path.abspath(target)  # opening it again would read its manifests once more
+    return made
 
 
 def _place(folder: str, names: list[str], staged: pathlib.Path, link: bool) -> None:
@@ -69,7 +70,7 @@ def _place(folder: str, names: list[str], staged: pathlib.Path, link: bool) -> N
             raise
 
 
-def _write(staged: pathlib.Path, found: Payload, info: Mapping[str, list[str]]) -> None:
+def _write(staged: pathlib.Path, found: Payload, info: Mapping[str, list[str]]) -> bagit.Bag:
     """Makes a bag of the files that were placed: digests of what lies there, then what is said about it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # bagit-python opens files by codecs.open
@@ -81,7 +82,9 @@ def _write(staged: pathlib.Path, found: Payload, info: Mapping[str, list[str]]) 
         (staged / "bagit.txt").write_text(f"BagIt-Version: {_version(found)}\nTag-File-Character-Encoding: UTF-8\n")
         bag.save()
         _sort_tag_manifests(staged)
-        bagit.Bag(str(staged)).validate(completeness_only=True)
+        made = bagit.Bag(str(staged))
+        made.validate(completeness_only=True)
+        return made
 
 
 def _version(found: Payload) -> str:

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -273,6 +274,18 @@ def test_links_to_another_file_system_are_refused(output):
     with pytest.raises(errors.UsageError, match="put the bag on the same file system, or leave --link out"):
         bag.run([str(output), f"--output={target}", "--link"])
     assert not target.exists() and not list(memory.glob(".photochrom-tmp-*"))
+
+
+def test_a_disk_that_takes_no_more_leaves_no_half_of_a_bag(output, capsys):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        status = cli.main(["bag", str(output)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert status == 1 and "coloured-bag could not be written: [Errno 27]" in line
+    assert [path.name for path in output.parent.iterdir()] == ["coloured"]
 
 
 def test_help_waits_for_no_heavy_library():
