@@ -21,6 +21,7 @@ COMMANDS = {
     "train": ("trainer.train", "Lab TFRecords -> model bundle, resumable"),
     "evaluate": ("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
     "colorize": ("serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest"),
+    "bag": ("serving.bag", "a finished colorize -> BagIt bag with checksums and PREMIS events, for the repository"),
     "demo": ("photochrom.demo", "all of the above on photographs that come with the project"),
 }
 
