@@ -22,8 +22,9 @@ from photochrom import geometry
 # Levels of L*, from 0 to 100, of the grid.
 _LEVELS = 9
 # What a px of the grid takes from its neighbours: Gaussian, px of ab; and what a level takes from the next ones.
-_SIGMA = 0.7
+_SIGMA = 1.0
 _NEXT_LEVEL = 0.3
+# Rounds of back-projection.
 _FIT_STEPS = 3
 # A level believes in a colour of its own in the measure in which more pixels of the scan than this speak for it ...
 _EVIDENCE_PIXELS = 6.4
@@ -110,7 +111,7 @@ def _gather(grid: np.ndarray) -> np.ndarray:
     total[:, :, 1:] += np.float32(_NEXT_LEVEL) * grid[:, :, :-1]
     total[:, :, :-1] += np.float32(_NEXT_LEVEL) * grid[:, :, 1:]
     flat = total.reshape(*grid.shape[:2], -1)
-    return cv2.GaussianBlur(flat, (5, 5), _SIGMA, borderType=cv2.BORDER_REPLICATE).reshape(grid.shape)
+    return cv2.GaussianBlur(flat, (7, 7), _SIGMA, borderType=cv2.BORDER_REPLICATE).reshape(grid.shape)
 
 
 def _table(grid: np.ndarray, scale: int) -> np.ndarray:
