@@ -9,7 +9,7 @@ import skimage.color
 import tensorflow as tf
 
 import photochrom
-from photochrom import bundle, compose, geometry, images, signature
+from photochrom import bundle, geometry, images, signature
 from photochrom.archives import Source
 from serving import scans
 
@@ -64,4 +64,4 @@ def _colorized(predict, data, height, width):
     (ab,), _ = predict(scan.lightness[None, ..., None])
     ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
     gray = geometry.resize(scan.picture.pixels, height, width)
-    return np.dstack([scans.to_lightness(gray), compose.upsample_ab(ab, height, width)])
+    return np.dstack([scans.to_lightness(gray), geometry.resize(ab, height, width)])
