@@ -1,6 +1,7 @@
 """Packs the tags of a TIFF page that are EXIF into an EXIF block of their own, value by value as they are."""
 
 import struct
+from collections.abc import Collection
 from typing import NamedTuple
 
 from photochrom import errors, ifd
@@ -17,7 +18,7 @@ _LONG = 4
 class _Entry(NamedTuple):
     number: int
     type: int
-    count: int
+    items: int
     value: bytes
 
 
@@ -52,7 +53,7 @@ def _entries_under(reader: ifd.Reader, offset: int) -> list[_Entry]:
     return _entries(reader, directory, directory.tags.keys() - {_INTEROPERABILITY})
 
 
-def _entries(reader: ifd.Reader, directory: ifd.Directory, numbers) -> list[_Entry]:
+def _entries(reader: ifd.Reader, directory: ifd.Directory, numbers: Collection[int]) -> list[_Entry]:
     entries = []
     for number in sorted(set(numbers) & directory.tags.keys()):
         tag = directory.tags[number]
@@ -73,5 +74,5 @@ def _pack(order: str, entries: list[_Entry], offset: int) -> bytes:
         if len(entry.value) > 4:
             field = struct.pack(order + "I", place + len(values))
             values += entry.value + bytes(len(entry.value) % 2)
-        table += struct.pack(order + "HHI", entry.number, entry.type, entry.count) + field
+        table += struct.pack(order + "HHI", entry.number, entry.type, entry.items) + field
     return table + bytes(4) + values

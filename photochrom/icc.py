@@ -14,6 +14,8 @@ _SPACES = {"gray": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK"}
 _PERCEPTUAL = 0
 # A larger one is no profile: those of presses with many tables have 2 to 4 MB.
 MAX_PROFILE_BYTES = 16_000_000
+# Pixels that are floats at a time.
+_BAND_PIXELS = 2_000_000
 # gAMA that is as good as sRGB's own curve, by share.
 _GAMMA_TOLERANCE = 0.05
 _SRGB_GAMMA = 1 / 2.2
@@ -71,17 +73,30 @@ def _transform(values: np.ndarray, profile: bytes, space: str, dtype: np.dtype) 
         mode = {"gray": "L"}.get(space, space)
         image = Image.frombuffer(mode, values.shape[1::-1], np.ascontiguousarray(values), "raw", mode, 0, 1)
         return np.asarray(cast(Image.Image, ImageCms.applyTransform(image, _eight_bit(profile, mode))))
-    return np.asarray(
-        imagecodecs.cms_transform(
-            np.ascontiguousarray(values),
-            profile,
-            _srgb(),
-            colorspace={"gray": "gray"}.get(space, space.lower()),
-            outcolorspace="rgb",
-            outdtype=dtype,
-            intent=_PERCEPTUAL,
-        )
+    out = np.empty((*values.shape[:2], 3), dtype)
+    rows = max(1, _BAND_PIXELS // values.shape[1])
+    for top in range(0, len(values), rows):
+        out[top : top + rows] = _deep_band(values[top : top + rows], profile, space, dtype)
+    return out
+
+
+def _deep_band(values: np.ndarray, profile: bytes, space: str, dtype: np.dtype) -> np.ndarray:
+    """Converts by floats: LittleCMS's integers are off by up to 600 of 65535 in the shadows of 16-bit RGB."""
+    full = np.iinfo(dtype).max
+    if space in ("gray", "RGB"):
+        values = values / np.float32(full)
+    if space == "CMYK":
+        values = values * np.float32(100 / full)  # LittleCMS counts ink in percent
+    rgb = imagecodecs.cms_transform(
+        np.ascontiguousarray(values),
+        profile,
+        _srgb(),
+        colorspace=space.lower(),
+        outcolorspace="rgb",
+        outdtype=np.float32,
+        intent=_PERCEPTUAL,
     )
+    return np.rint(np.clip(rgb, 0, 1) * full).astype(dtype)
 
 
 @functools.lru_cache(maxsize=32)

@@ -198,7 +198,7 @@ def _deep(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) ->
             _check_size(header.width, header.height, max_pixels)
             return deep.read_jpeg2000(data, header, boxes.colour)
     if image.format == "PPM" and image.mode == "RGB":
-        codec, _, offset, arguments = image.tile[0]
+        codec, _, offset, arguments = _tile(image)
         if codec == "ppm" and isinstance(arguments, tuple) and int(arguments[1]) > 255:
             return deep.read_ppm(data, offset, *image.size, int(arguments[1]))
     return None
@@ -230,9 +230,15 @@ def _eight_bit(image: Image.Image, draft_size: int) -> Samples:
 
 
 def _depth_notes(image: Image.Image) -> tuple[str, ...]:
-    arguments: Any = image.tile[0][3] if image.format == "PPM" and image.tile else ()
-    is_cut = image.mode == "RGB" and isinstance(arguments, tuple) and arguments[1:] and int(arguments[1]) > 255
+    is_ppm = image.format == "PPM" and image.mode == "RGB"
+    arguments = _tile(image)[3] if is_ppm else ()
+    is_cut = isinstance(arguments, tuple) and len(arguments) > 1 and int(arguments[1]) > 255
     return ("16 bit reduced to 8",) if is_cut else ()
+
+
+def _tile(image: Any) -> Any:
+    """Returns codec, box, offset of the pixels in the file, and the codec's arguments."""
+    return image.tile[0]
 
 
 def _without_gamma(samples: Samples, image: Image.Image, about: embedded.Embedded) -> Samples:

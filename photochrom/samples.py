@@ -50,7 +50,7 @@ def scale_bits(values: np.ndarray, bits: int) -> np.ndarray:
     if not 1 <= bits <= 16:
         raise errors.DecodeError(f"{bits} bit samples are not supported, expected 1 to 16", "unsupported_depth")
     dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
-    full = np.iinfo(dtype).max
+    full = 255 if bits <= 8 else 65535
     if bits in (8, 16):
         return values.astype(dtype, copy=False)
     # By table: no copy of the pixels in a wider type.

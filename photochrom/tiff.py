@@ -166,7 +166,8 @@ def _samples(
 ) -> Samples:
     """Tells colour from opacity in [H, W, C] values, and scales both."""
     colours = _COLOURS[photometric]
-    colour, notes = values[:, :, :colours], ()
+    colour = values[:, :, :colours]
+    notes: tuple[str, ...] = ()
     alpha_at, associated, ignored = _alpha(reader, page, values.shape[2] - colours, photometric)
     if ignored:
         notes = (f"{ignored} extra channel{'s' * (ignored > 1)} ignored",)
@@ -218,15 +219,15 @@ def _lab(values: np.ndarray, photometric: int, bits: int) -> tuple[np.ndarray, n
     """Returns [H, W, 3] float32 L*a*b*. Source: TIFF 6.0, section 23; Adobe's technical note of 2002 for ICCLAB."""
     if bits not in (8, 16):
         raise errors.DecodeError(f"CIELAB of {bits} bit is not supported, expected 8 or 16", "unsupported_depth")
-    unsigned, signed = (np.uint8, np.int8) if bits == 8 else (np.uint16, np.int16)
+    dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    white = 65280 if photometric == _ICCLAB and bits == 16 else 2**bits - 1
     lab = np.empty(values.shape, np.float32)
-    white = 65280 if photometric == _ICCLAB and bits == 16 else np.iinfo(unsigned).max
-    lab[:, :, 0] = np.minimum(values[:, :, 0].astype(unsigned) * np.float32(100 / white), 100)
-    chroma = values[:, :, 1:].astype(unsigned)
+    lab[:, :, 0] = np.minimum(values[:, :, 0].astype(dtype) * (100 / white), 100)
+    chroma = values[:, :, 1:].astype(dtype)
     if photometric == _ICCLAB:
-        chroma = chroma ^ np.array(1 << (bits - 1), unsigned)  # offset to two's complement
-    lab[:, :, 1:] = chroma.view(signed) / np.float32(1 if bits == 8 else 256)
-    return lab, np.dtype(unsigned)
+        chroma ^= dtype.type(1 << (bits - 1))  # from offset to two's complement
+    lab[:, :, 1:] = chroma.view(np.int8) if bits == 8 else chroma.view(np.int16) / np.float32(256)
+    return lab, dtype
 
 
 def _expand(reader: ifd.Reader, page: ifd.Directory, indices: np.ndarray, stored: tifffile.TiffPage) -> np.ndarray:
