@@ -19,7 +19,7 @@ _MAGIC = {
 }  # fmt: skip
 MAX_TAGS = 4096
 # Tags in all directories of a file: a chain of long overlapping directories would take hours to walk.
-_MAX_TAGS_IN_CHAIN = 2_000_000
+_MAX_TAGS_IN_CHAIN = 500_000
 _SUBFILE_TYPE, _SUB_DIRECTORIES = 254, 330
 _REDUCED, _MASK = 1, 4
 
@@ -47,12 +47,14 @@ class Directory:
         offset: where it begins in the file, bytes.
         chain_index: its position in the file's chain of directories; -1 for one that hangs under another.
         tags: number -> Tag; the first of several with the same number.
+        entries: how many tags it has, with those left out.
         next_offset: where the next one of the chain begins, 0 for none.
     """
 
     offset: int
     chain_index: int
     tags: dict[int, Tag]
+    entries: int
     next_offset: int
 
     @property
@@ -119,7 +121,7 @@ class Reader:
             following = self._unpack(self._offset, end)
         except errors.DecodeError:
             following = 0
-        return Directory(offset, chain_index, tags, following)
+        return Directory(offset, chain_index, tags, count, following)
 
     def chain(self) -> list[Directory]:
         """Returns the directories of the file's chain, up to the first that is broken or comes round again.
@@ -135,7 +137,7 @@ class Reader:
             except errors.DecodeError:
                 break
             seen.add(offset)
-            tags += len(chain[-1].tags)
+            tags += chain[-1].entries
             if tags > _MAX_TAGS_IN_CHAIN:
                 raise errors.DecodeError(f"more than {_MAX_TAGS_IN_CHAIN} tags in the TIFF's directories")
         return chain

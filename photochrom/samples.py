@@ -82,7 +82,7 @@ def scale_integers(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def scale_floats(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Scales floats to uint16. Their range is not stated anywhere, so it is the least that holds them:
+    """Scales floats to uint16. Their range is not stated anywhere, so it is the least that reaches as high:
     0..1, 0..255 or 0..65535, with a tenth of that as overshoot, which is clipped.
 
     Raises:
@@ -91,12 +91,12 @@ def scale_floats(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     least, most = float(values.min()), float(values.max())
     if not np.isfinite([least, most]).all():
         raise errors.DecodeError("floating point samples that are not finite", "unsupported_range")
-    for full in (1, 255, 65535):
-        if -_OVERSHOOT * full <= least and most <= (1 + _OVERSHOOT) * full:
-            scaled = np.empty(values.shape, np.uint16)
-            for row, out in zip(values, scaled, strict=True):
-                out[...] = np.clip(np.rint(row.astype(np.float64) * (65535 / full)), 0, 65535)
-            return scaled, (f"floating point samples taken as 0..{full}",)
+    full = next((full for full in (1, 255, 65535) if most <= (1 + _OVERSHOOT) * full), 0)
+    if full and least >= -_OVERSHOOT * full:
+        scaled = np.empty(values.shape, np.uint16)
+        for row, out in zip(values, scaled, strict=True):
+            out[...] = np.clip(np.rint(row.astype(np.float64) * (65535 / full)), 0, 65535)
+        return scaled, (f"floating point samples taken as 0..{full}",)
     raise errors.DecodeError(
         f"floating point samples from {least:g} to {most:g}, expected 0..1, 0..255 or 0..65535", "unsupported_range"
     )

@@ -140,7 +140,7 @@ def test_16_bit_gray_keeps_its_depth():
     assert images.to_uint8(values)[255, 255] == 255 and images.to_uint8(values)[0, 0] == 0
 
 
-def tiff(order: str, photometric: int, bits: int, data: bytes, sample_format: int = 1) -> bytes:
+def tiff(order: str, photometric: int, bits: int, data: bytes) -> bytes:
     """A TIFF 6.0 file of 2x2 px by hand, in one strip."""
     tags = {
         256: 2,
@@ -152,7 +152,7 @@ def tiff(order: str, photometric: int, bits: int, data: bytes, sample_format: in
         277: 1,
         278: 2,
         279: len(data),
-        339: sample_format,
+        339: 1,
     }
     tags[273] = 8 + 2 + 12 * len(tags) + 4
     entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -170,13 +170,6 @@ def test_16_bit_min_is_white_is_inverted(order, photometric, values):
 def test_8_bit_min_is_white_is_inverted():
     data = tiff("<", 0, 8, bytes([255, 200, 55, 0]))
     assert images.decode(data, max_pixels=LIMIT).pixels.ravel().tolist() == [0, 55, 200, 255]
-
-
-def test_floating_point_is_refused_with_its_reason():
-    data = tiff("<", 1, 32, struct.pack("<4f", 0, 0.5, 1, 1), sample_format=3)
-    with pytest.raises(errors.DecodeError, match="floating point pixels are not supported") as caught:
-        images.decode(data, max_pixels=LIMIT)
-    assert caught.value.reason == "unsupported_depth"
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF", "PNG"])
@@ -200,24 +193,6 @@ def test_draft_decodes_smaller_and_knows_the_original_size(photographs):
     assert small.pixels.shape == (128, 128, 3) and (small.source_height, small.source_width) == (512, 512)
     by_area = np.asarray(Image.fromarray(whole.pixels).resize((128, 128), Image.Resampling.BOX))
     assert np.abs(small.pixels.astype(int) - by_area).mean() < 2
-
-
-def test_dpi_and_exif_are_handed_on(rgb):
-    exif = Image.Exif()
-    exif[0x010E] = "Harbour, 1903"
-    picture = decode(rgb, "JPEG", dpi=(600, 600), exif=exif)
-    assert picture.metadata.dpi == (600, 600) and b"Harbour, 1903" in picture.metadata.exif
-
-
-@pytest.mark.parametrize("format", ["JPEG", "TIFF", "PNG"])
-def test_a_resolution_that_is_not_stated_is_none(rgb, format):
-    assert decode(rgb, format).metadata.dpi is None
-
-
-def test_of_several_pages_the_first_is_taken_and_said(rgb, gray):
-    picture = decode(gray, "TIFF", save_all=True, append_images=[gray, gray])
-    np.testing.assert_array_equal(picture.pixels, np.asarray(gray))
-    assert picture.notes == ("first of 3 pages",)
 
 
 def test_the_header_is_judged_before_pixels_are_allocated():

@@ -311,4 +311,4 @@ def test_a_transparent_colour_of_16_bit_is_transparent():
     data += chunk(b"tRNS", RGB16[5, 7].astype(">u2").tobytes()) + chunk(b"IDAT", zlib.compress(rows))
     picture = images.decode(data + chunk(b"IEND", b""), max_pixels=10**6)
     np.testing.assert_array_equal(picture.pixels, RGB16)
-    np.testing.assert_array_equal(picture.alpha == 0, (RGB16 == RGB16[5, 7]).all(axis=2))
+    np.testing.assert_array_equal(picture.alpha == 0, (RGB16[5, 7] == RGB16).all(axis=2))
