@@ -1,4 +1,4 @@
-"""Reads what Pillow would cut to 8 bit or refuse: 16-bit PNG, JPEG 2000 and PPM, 12-bit and lossless JPEG."""
+"""Reads what Pillow would cut to 8 bit, refuse or get wrong: 16-bit PNG, PPM, AVIF, JPEG and JPEG 2000."""
 
 import struct
 from typing import NamedTuple
@@ -117,6 +117,33 @@ def read_jpeg2000(data: bytes, header: Codestream, colour: int) -> Samples:
     if channels == 4 and colour == _ENUMERATED_CMYK:
         return Samples(values, "CMYK", values.dtype, None, notes)
     return of_channels(values, has_alpha=channels in (2, 4), notes=notes)
+
+
+def read_palette_jpeg2000(data: bytes) -> Samples:
+    """Reads JPEG 2000 with a palette, whose size the caller has checked: Pillow drops colours that come twice in it,
+    so that all after them are others.
+    """
+    values = imagecodecs.jpeg2k_decode(data, numthreads=1)
+    if values.dtype != np.uint8:
+        raise errors.DecodeError(f"JPEG 2000 with a palette of {values.dtype}", "unsupported_depth")
+    return of_channels(values, has_alpha=values.ndim == 3 and values.shape[2] in (2, 4))
+
+
+def avif_bits(data: bytes) -> int:
+    """Returns the bits a channel of an AVIF: 8, 10 or 12. Source: AV1-ISOBMFF 1.2, 2.3.3, the box av1C."""
+    box = data.find(b"av1C")
+    flags = data[box + 6] if 0 <= box < len(data) - 6 else 0
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def read_avif(data: bytes) -> Samples:
+    """Reads the first frame of an AVIF of 10 or 12 bit, whose size the caller has checked."""
+    bits = avif_bits(data)
+    values = imagecodecs.avif_decode(data, 0, numthreads=1)
+    if values.dtype != np.uint16 or int(values.max()) >= 2**bits:
+        raise errors.DecodeError(f"AVIF of {bits} bit that comes out as {values.dtype}", "unsupported_depth")
+    has_alpha = values.ndim == 3 and values.shape[2] in (2, 4)
+    return of_channels(scale_bits(values, bits), has_alpha, (f"{bits} bit scaled to 16",))
 
 
 def read_ppm(data: bytes, offset: int, width: int, height: int, full: int) -> Samples:

@@ -188,7 +188,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _deep(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) -> Samples | None:
-    """Reads what has more than 8 bit a channel; None for what has not."""
+    """Reads what has more than 8 bit a channel, or a palette that Pillow gets wrong; None for all else."""
     if image.format == "PNG" and deep.is_deep_png(data):
         image.load()  # for the chunks after the pixels
         return deep.read_png(data)
@@ -197,6 +197,11 @@ def _deep(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) ->
         if header is not None and deep.is_deep(header):
             _check_size(header.width, header.height, max_pixels)
             return deep.read_jpeg2000(data, header, boxes.colour)
+        if header is not None and image.mode in ("P", "PA"):
+            _check_size(header.width, header.height, max_pixels)
+            return deep.read_palette_jpeg2000(data)
+    if image.format == "AVIF" and deep.avif_bits(data) > 8:
+        return deep.read_avif(data)
     if image.format == "PPM" and image.mode == "RGB":
         codec, _, offset, arguments = _tile(image)
         if codec == "ppm" and isinstance(arguments, tuple) and int(arguments[1]) > 255:

@@ -98,6 +98,23 @@ def gamma_22(values: np.ndarray) -> np.ndarray:
     return encode((values / full) ** 2.2, full)
 
 
+def palette_jpeg2000() -> bytes:
+    """Gray indices into a palette in which colours come twice; boxes by hand (ISO 15444-1, I.5.3.4 and I.5.3.5)."""
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(body)) + kind + body
+
+    indices = imagecodecs.jpeg2k_encode(GRAY // 2, level=0, reversible=True, codecformat="j2k")
+    header = box(b"ihdr", struct.pack(">IIHBBBB", 48, 64, 1, 7, 7, 0, 0)) + box(
+        b"colr", b"\1\0\0" + struct.pack(">I", 16)
+    )
+    colours = bytes(channel for i in range(128) for channel in (i // 4 * 8, 248 - i // 4 * 8, 0))
+    header += box(b"pclr", struct.pack(">HB3B", 128, 3, 7, 7, 7) + colours)
+    header += box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, i) for i in range(3)))
+    start = box(b"jP  ", b"\r\n\x87\n") + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+    return start + box(b"jp2h", header) + box(b"jp2c", indices)
+
+
 def profile(kind: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
     """An ICC profile by hand (ICC.1:2001, 6): header, table of tags, tags."""
     d50 = struct.pack(">3i", 63190, 65536, 54061)
@@ -249,6 +266,8 @@ CASES = [
          "JPEG2000"),
     Case("WebP", lambda: saved(RGB, "WEBP", lossless=True), RGB, "WEBP"),
     Case("AVIF", lambda: saved(RGB, "AVIF", quality=95), RGB, "AVIF", 5),
+    deep("AVIF 10 bit", lambda: imagecodecs.avif_encode(RGB16 >> 6, bitspersample=10, level=98), RGB16, "AVIF", 5),
+    Case("JPEG 2000 palette", palette_jpeg2000, plus(GRAY // 8 * 8, 248 - GRAY // 8 * 8, GRAY * 0), "JPEG2000"),
     Case("JPEG", lambda: saved(RGB, "JPEG", quality=95, subsampling=0), RGB, "JPEG", 3),
     Case("JPEG CMYK of Adobe, inverted", lambda: saved(RGB, "JPEG", "CMYK", quality=95), RGB, "JPEG", 4),
     deep("JPEG 12 bit", lambda: imagecodecs.jpeg8_encode(GRAY16 >> 4, level=98, bitspersample=12),
