@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
 from photochrom import errors, images
 
@@ -94,6 +94,36 @@ def test_transparent_palette_color_is_transparent():
 def test_cmyk_jpeg_without_profile_looks_the_same(rgb):
     picture = decode(rgb.convert("CMYK"), "JPEG", quality=95)
     assert np.abs(picture.pixels.astype(int) - np.asarray(rgb)).mean() < 6
+
+
+def test_cmyk_jpeg_without_adobes_mark_is_not_inverted(rgb):
+    data = encode(rgb.convert("CMYK"), "JPEG", quality=95)
+    mark = data.index(b"\xff\xee")
+    length = int.from_bytes(data[mark + 2 : mark + 4], "big")
+    picture = images.decode(data[:mark] + data[mark + 2 + length :], max_pixels=LIMIT)
+    inverted = Image.fromarray(255 - np.asarray(rgb.convert("CMYK")), "CMYK").convert("RGB")
+    assert np.abs(picture.pixels.astype(int) - np.asarray(inverted)).mean() < 6
+    assert "CMYK JPEG without Adobe's mark, taken as not inverted" in picture.notes
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_of_an_animation_the_first_frame_is_taken(gray, format):
+    options = {"lossless": True} if format == "WEBP" else {"quality": 95} if format == "AVIF" else {}
+    second = gray.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture = decode(gray, format, save_all=True, append_images=[second], **options)
+    first = picture.opaque_rgb()[:, :, 1].astype(int)
+    assert np.abs(first - np.asarray(gray)).mean() < 4
+    assert images.count_pages(encode(gray, format, save_all=True, append_images=[second])) == 1
+
+
+@pytest.mark.parametrize(("gamma", "values"), [(1.0, [0, 64, 188, 255]), (0.45455, [0, 13, 128, 255])])
+def test_a_pngs_gamma_is_applied_unless_it_is_srgbs(gamma, values):
+    """Linear light on sRGB's curve; 1/2.2 is as good as sRGB's own."""
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+    picture = decode(Image.fromarray(np.array([[0, 13, 128, 255]], np.uint8)), pnginfo=chunks)
+    np.testing.assert_allclose(picture.pixels[0], values, atol=1)
+    assert picture.notes == (("PNG gamma 1 converted",) if gamma == 1 else ())
 
 
 def test_lab_tiff_is_converted(rgb):
