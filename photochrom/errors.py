@@ -8,6 +8,9 @@ PhotochromError            exit status 1: ours or the engine's
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
     ├── DecodeError        undecodable: an image, but broken
+    │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
+    │                      but its samples, their range, its colour space or its compression are not read
+    │                      no_such_page: fewer pages than that
     ├── TooLarge           too_large: more pixels or bytes than the limit
     ├── TooSmall           too_small: fewer pixels than the job can use
     ├── Colourless         grayscale, toned: no colour to learn from
@@ -72,7 +75,7 @@ class NotAnImage(DataError):
 
 
 class DecodeError(DataError):
-    """An image, but broken."""
+    """An image, but broken, without the page asked for, or of a kind that is not read."""
 
     reason = "undecodable"
 

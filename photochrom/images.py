@@ -1,43 +1,32 @@
 """Decodes an image file: bytes in, upright 8- or 16-bit pixels in sRGB out, or a DataError that says why not.
 
-Both Beam jobs read every file through `decode`, so that training and serving see the same pixels.
+Both Beam jobs read every file through `decode`, so that training and serving see the same pixels. A TIFF is read by
+`tiff`, what has more than 8 bit in another format by `deep`, all else by Pillow; `icc` brings the colours to sRGB and
+`embedded` collects the metadata.
 """
 
 import dataclasses
-import functools
 import io
-import struct
-import zlib
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from photochrom import errors
+from photochrom import deep, embedded, errors, icc, ifd, jp2, jpeg, tiff
 from photochrom.metadata import Metadata
+from photochrom.samples import Samples, of_channels, scale_floats
 
 # Judged by content. Whatever else Pillow could open (EPS runs Ghostscript, for one) is no image here.
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".dib",
-     ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jpx")
+     ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpx", ".avif")
 )  # fmt: skip
+_BY_PILLOW = tuple(format for format in FORMATS if format != "TIFF")
 
 # `decode` checks the header's size against its own limit before any pixel is allocated.
 Image.MAX_IMAGE_PIXELS = None
-# 16-bit MinIsWhite: Pillow knows the little-endian form alone. `_sixteen_bit` inverts both.
-TiffImagePlugin.OPEN_INFO.setdefault((b"MM", 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
-
-# What Pillow raised on 3,182 broken files; all of it is bad data.
-_BROKEN = (
-    OSError, ValueError, SyntaxError, NotImplementedError, EOFError, TypeError, KeyError, IndexError, AttributeError,
-    OverflowError, ZeroDivisionError, MemoryError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-_ORIENTATION_TAG = 274
-_PHOTOMETRIC_TAG, _MIN_IS_WHITE = 262, 0
-_BITS_TAG = 258
 _NO_METADATA = Metadata()
-_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,87 +66,114 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def decode(data: bytes, *, max_pixels: int, draft_size: int = 0) -> Picture:
+def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) -> Picture:
     """Decodes an image file.
 
-    EXIF orientation is applied, an embedded ICC profile is converted to sRGB, palettes, CMYK, L*a*b* and
-    1-bit images are expanded, 16-bit gray keeps its depth. Of several frames or pages the first is taken.
+    The orientation is applied; an embedded ICC profile is converted to sRGB, gray stays gray; palettes, CMYK, L*a*b*
+    and 1-bit images are expanded; more than 8 bit become 16. Of an animation the first frame is taken.
 
     Args:
         data: the file's content.
         max_pixels: the most pixels, checked in the header before any are allocated.
         draft_size: if not 0, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as both sides
             stay at least this long, px: libjpeg's scaled inverse DCT, several times faster.
+        page: which page of a TIFF, from 0, less than `count_pages(data)`.
 
     Raises:
         NotAnImage: the content is of no format in FORMATS.
         TooLarge: more than max_pixels.
-        DecodeError: broken, or of a depth that is not supported.
+        DecodeError: broken, without that page, or of a depth, colour space, range or compression that is not read.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _decode_opened(image, max_pixels, draft_size)
+        if ifd.is_tiff(data):
+            return _decode_tiff(data, max_pixels, page)
+        if page:
+            raise _no_such_page(page, 1)
+        return _decode_other(data, max_pixels, draft_size)
+    except errors.DataError:
+        raise
     except UnidentifiedImageError as error:
         raise errors.NotAnImage(
             f"no image of a known format: {len(data)} bytes that begin with {data[:8]!r}, "
             f"expected one of {', '.join(FORMATS)}"
         ) from error
-    except _BROKEN as error:
+    except Exception as error:  # three libraries and a dozen codecs raise whatever they meet in broken bytes
         raise errors.DecodeError(f"broken image: {type(error).__name__}: {error}") from error
 
 
-def _decode_opened(image: Image.Image, max_pixels: int, draft_size: int) -> Picture:
-    width, height = image.size
+def count_pages(data: bytes) -> int:
+    """Returns how many pages `decode` can be asked for: those of a TIFF, from its directories alone; else 1.
+
+    Thumbnails, lower levels of a pyramid and masks are no pages. A chain that is broken or comes round again ends
+    there; broken content has one page, which `decode` then refuses.
+    """
+    try:
+        return len(ifd.Reader(data).pages) if ifd.is_tiff(data) else 1
+    except errors.DecodeError:
+        return 1
+
+
+def _no_such_page(page: int, pages: int) -> errors.DecodeError:
+    return errors.DecodeError(f"no page {page}, the file has {pages}: 0 to {pages - 1}", "no_such_page")
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise errors.TooLarge(f"image is too large: {width}x{height} px, at most {max_pixels} px")
-    format = "JPEG" if image.format == "MPO" else str(image.format)
-    exif, orientation = _exif(image)
-    if draft_size and format == "JPEG":
-        image.draft(None, (draft_size, draft_size))
-    image.load()
-    pixels, alpha, notes = _pixels(image)
-    if format == "TIFF":
-        orientation = 1  # Pillow has turned a TIFF upright itself, and swapped its size
-    if orientation >= 5:
-        width, height = height, width
+    if width < 1 or height < 1:
+        raise errors.DecodeError(f"image of {width}x{height} px")
+
+
+def _decode_tiff(data: bytes, max_pixels: int, page: int) -> Picture:
+    reader = ifd.Reader(data)
+    pages = len(reader.pages)
+    if not 0 <= page < pages:
+        raise _no_such_page(page, pages)
+    directory = reader.pages[page]
+    width, height = tiff.size(reader, directory)
+    _check_size(width, height, max_pixels)
+    samples, is_upright = tiff.read(reader, directory)
+    about = embedded.of_tiff(reader, directory)
+    notes = () if pages == 1 else (f"first of {pages} pages" if page == 0 else f"page {page + 1} of {pages}",)
+    picture = _picture(samples, about, "TIFF", (width, height), 1 if is_upright else about.orientation)
+    return dataclasses.replace(picture, notes=notes + picture.notes)
+
+
+def _decode_other(data: bytes, max_pixels: int, draft_size: int) -> Picture:
+    is_deep_jpeg = deep.is_deep_jpeg(data)
+    with Image.open(io.BytesIO(jpeg.as_8_bit(data) if is_deep_jpeg else data), formats=_BY_PILLOW) as image:
+        size = image.size
+        _check_size(*size, max_pixels)
+        boxes = jp2.read(data) if image.format == "JPEG2000" else jp2.Boxes()
+        if is_deep_jpeg:
+            samples = deep.read_jpeg(data)
+        else:
+            samples = _deep(image, data, boxes, max_pixels) or _eight_bit(image, draft_size)
+        about = embedded.of_image(image, boxes)
+        samples = _without_gamma(samples, image, about)
+        format = "JPEG" if image.format == "MPO" else str(image.format)
+        return _picture(samples, about, format, size, about.orientation)
+
+
+def _picture(
+    samples: Samples, about: embedded.Embedded, format: str, size: tuple[int, int], orientation: int
+) -> Picture:
+    """Turns samples into a picture; `size` is width and height as stored, `orientation` what is left to apply."""
+    pixels, notes = icc.to_srgb(samples, about.metadata.icc)
+    alpha = samples.alpha
+    if alpha is not None and alpha.min() == np.iinfo(alpha.dtype).max:
+        alpha = None
+    depth = () if pixels.dtype == np.uint8 else (f"16 bit {'gray' if pixels.ndim == 2 else 'colour'}",)
+    width, height = size if about.orientation < 5 else size[::-1]
     return Picture(
         pixels=_upright(pixels, orientation),
         alpha=None if alpha is None else _upright(alpha, orientation),
         format=format,
         source_height=height,
         source_width=width,
-        metadata=Metadata(exif=exif, dpi=_dpi(image)),
-        notes=_page_note(image) + notes,
+        metadata=about.metadata,
+        notes=depth + samples.notes + notes + about.notes,
     )
-
-
-def _page_note(image: Image.Image) -> tuple[str, ...]:
-    """Counts pages; to be called last, as a broken later page leaves `image` in disorder."""
-    try:
-        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-    except _BROKEN:
-        return ("first of several pages, a later one is broken",)
-    return (f"first of {pages} pages",) if pages > 1 else ()
-
-
-def _exif(image: Image.Image) -> tuple[bytes, int]:
-    """Returns the raw EXIF block and the orientation, 1..8; a broken block is no reason to lose the pixels."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-    except _BROKEN:
-        orientation = 1
-    exif = image.info.get("exif", b"")
-    valid = isinstance(orientation, int) and 1 <= orientation <= 8
-    return exif if isinstance(exif, bytes) else b"", orientation if valid else 1
-
-
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    try:
-        horizontal, vertical = (float(v) for v in image.info["dpi"])
-    except (KeyError, *_BROKEN):
-        return None
-    # Pillow says 1 where a TIFF or a JFIF header states none.
-    return (horizontal, vertical) if 1 < horizontal < 1e5 and 1 < vertical < 1e5 else None
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -171,65 +187,71 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def _pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Returns pixels in sRGB, opacity and notes, in the stored orientation."""
-    if image.mode in _SIXTEEN_BIT_MODES:
-        return _sixteen_bit(image), None, ("16 bit gray",)
-    if image.mode == "F":
-        raise errors.DecodeError(
-            "floating point pixels are not supported, expected 1, 8 or 16 bit", "unsupported_depth"
-        )
-    alpha = None
+def _deep(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) -> Samples | None:
+    """Reads what has more than 8 bit a channel, or a palette that Pillow gets wrong; None for all else."""
+    if image.format == "PNG" and deep.is_deep_png(data):
+        image.load()  # for the chunks after the pixels
+        return deep.read_png(data)
+    if image.format == "JPEG2000":
+        header = deep.codestream(data)
+        if header is not None and deep.is_deep(header):
+            _check_size(header.width, header.height, max_pixels)
+            return deep.read_jpeg2000(data, header, boxes.colour)
+        if header is not None and image.mode in ("P", "PA"):
+            _check_size(header.width, header.height, max_pixels)
+            return deep.read_palette_jpeg2000(data)
+    if image.format == "AVIF" and deep.avif_bits(data) > 8:
+        return deep.read_avif(data)
+    if image.format == "PPM" and image.mode == "RGB":
+        codec, _, offset, arguments = _tile(image)
+        if codec == "ppm" and isinstance(arguments, tuple) and int(arguments[1]) > 255:
+            return deep.read_ppm(data, offset, *image.size, int(arguments[1]))
+    return None
+
+
+def _eight_bit(image: Image.Image, draft_size: int) -> Samples:
+    """Reads what Pillow reads well: up to 8 bit a channel, and 16-bit and floating point PNM."""
+    if draft_size and image.format in ("JPEG", "MPO"):
+        image.draft(None, (draft_size, draft_size))
+    notes = _depth_notes(image)
+    image.load()
+    if image.mode in ("I", "F"):
+        values = np.asarray(image)
+        if image.mode == "F":
+            values, notes = scale_floats(values)
+        return of_channels(np.clip(values, 0, 65535).astype(np.uint16), has_alpha=False, notes=notes)
+    if image.mode == "CMYK":
+        values = np.asarray(image)
+        if image.format == "JPEG" and "adobe" not in image.info:  # Pillow inverts as Adobe does, marked or not
+            values, notes = 255 - values, ("CMYK JPEG without Adobe's mark, taken as not inverted",)
+        return Samples(values, "CMYK", values.dtype, None, notes)
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.has_transparency_data:
-        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-        image = image.convert(image.mode[:-1])
-    image, notes = _to_srgb(image)
-    pixels = np.asarray(image)
-    return pixels, None if alpha is None or alpha.min() == 255 else alpha, notes
+        values = np.asarray(image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA"))
+        return of_channels(values, has_alpha=True, notes=notes)
+    values = np.asarray(image.convert("L") if image.mode == "1" else image)
+    return of_channels(values if image.mode in ("1", "L", "RGB") else np.asarray(image.convert("RGB")), False, notes)
 
 
-def _sixteen_bit(image: Image.Image) -> np.ndarray:
-    values = np.asarray(image)
-    if values.dtype != np.uint16 and (values.min() < 0 or values.max() > 65535):
-        raise errors.DecodeError("32 bit pixels are not supported, expected 1, 8 or 16 bit", "unsupported_depth")
-    values = values.astype(np.uint16)
-    tags: Any = getattr(image, "tag_v2", {})
-    if tags.get(_BITS_TAG) == (12,):  # Pillow leaves 12 bits as 0..4095
-        values = ((values.astype(np.uint32) * 65535 + 2047) // 4095).astype(np.uint16)
-    return 65535 - values if tags.get(_PHOTOMETRIC_TAG) == _MIN_IS_WHITE else values
+def _depth_notes(image: Image.Image) -> tuple[str, ...]:
+    is_ppm = image.format == "PPM" and image.mode == "RGB"
+    arguments = _tile(image)[3] if is_ppm else ()
+    is_cut = isinstance(arguments, tuple) and len(arguments) > 1 and int(arguments[1]) > 255
+    return ("16 bit reduced to 8",) if is_cut else ()
 
 
-def _to_srgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Converts to 8-bit L or RGB in sRGB, by the embedded profile where there is one that works."""
-    if image.mode == "1":
-        return image.convert("L"), ()
-    profile = image.info.get("icc_profile")
-    notes: tuple[str, ...] = ()
-    if image.mode == "LAB":
-        return _apply(image, _transform(None, "LAB")), notes
-    if profile and image.mode in ("L", "RGB", "CMYK"):
-        try:
-            converter = _transform(profile, image.mode)
-            converted = _apply(image, converter) if converter else image
-            return (converted.getchannel(0) if image.mode == "L" else converted), notes
-        except (ImageCms.PyCMSError, *_BROKEN) as error:
-            notes = (f"unusable ICC profile, sRGB assumed: {error}",)
-    return (image if image.mode in ("L", "RGB") else image.convert("RGB")), notes
+def _tile(image: Any) -> Any:
+    """Returns codec, box, offset of the pixels in the file, and the codec's arguments."""
+    return image.tile[0]
 
 
-def _apply(image: Image.Image, converter: Any) -> Image.Image:
-    return cast(Image.Image, ImageCms.applyTransform(image, converter))  # None only if done in place
-
-
-@functools.lru_cache(maxsize=32)
-def _transform(profile: bytes | None, mode: str) -> Any:
-    """Builds the colour transform to sRGB; None where the profile says that it is sRGB already."""
-    source: Any = ImageCms.createProfile("LAB")
-    if profile is not None:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+def _without_gamma(samples: Samples, image: Image.Image, about: embedded.Embedded) -> Samples:
+    """Applies a PNG's gAMA, which a profile or an sRGB chunk overrules."""
+    gamma = image.info.get("gamma") if image.format == "PNG" else None
+    if not isinstance(gamma, float) or about.metadata.icc or "srgb" in image.info:
+        return samples
+    values = icc.undo_gamma(samples.values, gamma)
+    if values is samples.values:
+        return samples
+    return dataclasses.replace(samples, values=values, notes=(*samples.notes, f"PNG gamma {gamma:g} converted"))

@@ -1,0 +1,59 @@
+"""Finds the boxes of a JPEG 2000 file that Pillow passes over: profile, colour space, EXIF and XMP.
+
+Source: ISO 15444-1, annex I; the UUIDs are those of exiftool and of Adobe's XMP specification, part 3.
+"""
+
+import uuid
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_SIGNATURE = b"\0\0\0\x0cjP  "
+_EXIF = uuid.UUID("4a706754-6966-6645-7869-662d3e4a5032").bytes  # "JpgTiffExif->JP2"
+_XMP = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
+_ENUMERATED, _RESTRICTED_PROFILE, _ANY_PROFILE = 1, 2, 3
+_MAX_BOXES = 10_000
+
+
+class Boxes(NamedTuple):
+    """Blocks of a JPEG 2000 file, b"" for none; `colour` is the enumerated colour space, 0 for none."""
+
+    colour: int = 0
+    icc: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
+
+
+def read(data: bytes) -> Boxes:
+    """Returns what the boxes of a JP2 file hold; nothing for a bare codestream or any other content."""
+    if not data.startswith(_SIGNATURE):
+        return Boxes()
+    found: dict[str, bytes] = {}
+    colour = 0
+    for kind, begin, end in _boxes(data, 0, len(data)):
+        if kind == b"jp2h":
+            for inner, first, last in _boxes(data, begin, end):
+                if inner == b"colr" and not colour and "icc" not in found:
+                    method = data[first] if first < last else 0
+                    if method == _ENUMERATED:
+                        colour = int.from_bytes(data[first + 3 : min(first + 7, last)], "big")
+                    elif method in (_RESTRICTED_PROFILE, _ANY_PROFILE):
+                        found["icc"] = data[first + 3 : last]
+        elif kind == b"uuid" and data[begin : begin + 16] in (_EXIF, _XMP):
+            found.setdefault("exif" if data[begin : begin + 16] == _EXIF else "xmp", data[begin + 16 : end])
+    return Boxes(colour, **found)
+
+
+def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yields kind, begin and end of the content of each box from `begin` to `end`."""
+    for _ in range(_MAX_BOXES):
+        if begin + 8 > end:
+            return
+        length, header = int.from_bytes(data[begin : begin + 4], "big"), 8
+        if length == 1:
+            length, header = int.from_bytes(data[begin + 8 : begin + 16], "big"), 16
+        elif length == 0:
+            length = end - begin
+        if length < header:
+            return
+        yield data[begin + 4 : begin + 8], begin + header, min(begin + length, end)
+        begin += length
