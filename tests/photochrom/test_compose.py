@@ -17,12 +17,12 @@ def test_true_ab_gives_the_photograph_back(photographs):
     np.testing.assert_array_equal(compose.compose(np.ascontiguousarray(lab[:, :, 0]), lab[:, :, 1:]), rgb)
 
 
-def test_blocks_of_rows_have_no_seam(monkeypatch):
+def test_bands_of_rows_have_no_seam(monkeypatch):
     random = np.random.default_rng(0)
     lightness = random.uniform(0, 100, (37, 20)).astype(np.float32)
     ab = random.uniform(-50, 50, (5, 4, 2)).astype(np.float32)
     whole = compose.compose(lightness, ab)
-    monkeypatch.setattr(compose, "_BLOCK_PIXELS", 60)
+    monkeypatch.setattr(compose, "_BAND_PIXELS", 60)
     np.testing.assert_array_equal(compose.compose(lightness, ab), whole)
 
 
@@ -38,3 +38,9 @@ def test_upsampled_constant_colour_stays_constant(size):
     upsampled = compose.upsample_ab(ab, *size)
     assert upsampled.shape == (*size, 2)
     np.testing.assert_allclose(upsampled, np.broadcast_to((12.5, -40), (*size, 2)), atol=1e-4)
+
+
+def test_saturation_scales_chroma():
+    lightness, ab = np.full((4, 4), 60, np.float32), np.full((4, 4, 2), (10, 20), np.float32)
+    lab = color.rgb_to_lab(compose.compose(lightness, ab, saturation=0.5, depth=np.uint16) / 65535)
+    np.testing.assert_allclose(lab, np.full((4, 4, 3), (60, 5, 10)), atol=0.01)
