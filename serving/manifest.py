@@ -33,6 +33,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "output_sha256": "",
         "model_digest": "",
         "settings_digest": "",
+        "date": "",
         "height": 0,
         "width": 0,
         "format": "",

@@ -25,6 +25,7 @@ class Scan:
         tone: how much colour it has.
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
+        date: of the copy that an earlier run made of it by the same model and settings; else "".
     """
 
     source: Source
@@ -34,6 +35,7 @@ class Scan:
     tone: tone.Tone
     lightness: np.ndarray
     size: tuple[int, int]
+    date: str = ""
 
     def full_picture(self, max_pixels: int) -> images.Picture:
         """Returns the decoded scan at its full size."""
