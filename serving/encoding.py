@@ -21,7 +21,8 @@ _MAX_JFIF_DENSITY = 65_535
 _METERS_PER_INCH = 0.0254
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER_END = len(_PNG_SIGNATURE) + 8 + 13 + 4
-_PNG_LEVEL = 6
+# On scans level 6 takes three times as long and gains nothing.
+_PNG_LEVEL = 3
 
 
 @dataclasses.dataclass(frozen=True)
