@@ -16,7 +16,7 @@ from serving.blocks import Blocks
 from serving.raster import Raster
 
 _STRIP_BYTES = 1 << 20
-# libdeflate's; a tenth smaller than zlib's level 6, in a third of its time.
+# libdeflate's; on coloured scans 2% to 10% smaller than zlib's level 6, in a third of its time.
 _LEVEL = 6
 # Offsets of a classic TIFF have 32 bits; some room for metadata and for what deflate cannot shrink.
 _MAX_CLASSIC = 2**32 - 2**26
