@@ -73,6 +73,7 @@ def _encode_webp(file: IO[bytes], raster: Raster, blocks: Blocks, options: Optio
         quality=options.quality,
         lossless=options.quality == 100,
         method=4,
+        exact=True,  # also where it is transparent
         exif=exif.to_bytes(blocks.exif),
         xmp=blocks.xmp,
         icc_profile=blocks.icc,

@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 import io
+import struct
 import tempfile
 from typing import IO
 
 import numpy as np
 
-from photochrom import files, images
+from photochrom import errors, files, images
 from serving import blocks, encoding, formats, marks
 from serving.config import ColorizeConfig
 from serving.provenance import Provenance
@@ -53,6 +54,7 @@ def write(
 
     Raises:
         OSError: it cannot be written.
+        DataError: it cannot be encoded.
     """
     raster, format, notes = plan(picture, ab, config)
     height, width, _ = raster.shape
@@ -60,7 +62,7 @@ def write(
     path = formats.file_name(path, format, config.format)
     with _workspace(height * width) as file:
         options = encoding.Options(config.quality, config.subsampling)
-        encoding.encode(file, format, raster, prepared, options)
+        _encode(file, format, raster, prepared, options)
         for end, data in prepared.sidecars.items():
             files.write_bytes(files.join(config.output, path + end), data)
         digest = _copy(file, files.join(config.output, path))
@@ -84,6 +86,16 @@ def plan(
         notes += (f"a border of {added} px with a label was added below the picture",)
     depth = np.uint16 if is_deep and format.has_uint16 else np.uint8
     return Raster(picture, ab, depth, format.has_alpha, config.saturation, mark), format, notes
+
+
+def _encode(
+    file: IO[bytes], format: formats.Format, raster: Raster, prepared: blocks.Blocks, options: encoding.Options
+) -> None:
+    try:
+        encoding.encode(file, format, raster, prepared, options)
+    except (ValueError, TypeError, OverflowError, RuntimeError, struct.error) as error:
+        message = f"cannot be encoded as {format.name}: {type(error).__name__}: {error}"
+        raise errors.DataError(message, "unencodable", "write") from error
 
 
 def _workspace(pixels: int) -> IO[bytes]:

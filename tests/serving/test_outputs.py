@@ -1,16 +1,19 @@
 import io
+import random
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from photochrom import color, compose, images
+from photochrom import color, compose, errors, images
 from photochrom.metadata import Metadata
-from serving import encode_tiff, outputs
+from serving import blocks, encode_tiff, encoding, outputs
 from serving.config import ColorizeConfig
-from tests.serving.conftest import IPTC, exif_block, rich_metadata
+from tests.serving.conftest import IPTC, PROVENANCE, exif_block, rich_metadata
 
 FORMATS = ["JPEG", "PNG", "TIFF", "WEBP"]
 AB = np.full((2, 3, 2), (10, 20), np.float32)
@@ -224,3 +227,23 @@ def test_rows_are_made_as_they_are_asked_for():
     raster, _, _ = outputs.plan(picture, AB, config)
     pieces = [raster.rows(slice(top, min(top + 11, raster.shape[0]))) for top in range(0, raster.shape[0], 11)]
     np.testing.assert_array_equal(np.concatenate(pieces), raster.array())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(FORMATS))
+def test_damaged_exif_never_costs_the_copy(seed, format):
+    source = random.Random(seed)
+    block = bytearray(exif_block(source.choice("<>")))
+    for _ in range(source.randrange(1, 30)):
+        block[source.randrange(14, len(block))] = source.randrange(256)
+    picture = images.Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
+    raster, kept, _ = outputs.plan(picture, AB, ColorizeConfig(input=("in",), output="out"))
+    file = io.BytesIO()
+    prepared = blocks.prepare(picture.metadata, PROVENANCE, kept, 30, 20)
+    encoding.encode(file, kept, raster, prepared, encoding.Options())
+    assert Image.open(file).size == (30, 20)
+
+
+def test_what_cannot_be_encoded_is_bad_data(write):
+    with pytest.raises(errors.DataError, match="cannot be encoded as TIFF: ValueError"):
+        write("TIFF", ab=np.zeros((2, 3, 2), np.float32), metadata=Metadata(dpi=(float("nan"), 1.0)))
