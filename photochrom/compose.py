@@ -38,24 +38,25 @@ def compose(
         [H, W, 3] sRGB; chroma is reduced at constant L* and hue where sRGB has no such colour.
     """
     rgb = np.empty((*lightness.shape, 3), depth)
+    colours = upsampling.Upsampler(ab, lightness)
     for rows in bands(*lightness.shape):
-        rgb[rows] = compose_rows(lightness, ab, rows, saturation=saturation, depth=depth)
+        rgb[rows] = compose_rows(lightness, colours, rows, saturation=saturation, depth=depth)
     return rgb
 
 
 def compose_rows(
     lightness: np.ndarray | Lightness,
-    ab: np.ndarray,
+    colours: upsampling.Upsampler,
     rows: slice,
     *,
     saturation: float = 1.0,
     depth: npt.DTypeLike = np.uint8,
 ) -> np.ndarray:
     """Returns some rows of what `compose` returns: the same pixels, whatever the cut into bands."""
-    colours = upsampling.upsample_ab(ab, lightness, rows)
+    ab = colours.rows(rows.start, rows.stop)
     if saturation != 1:
-        colours = colours * np.float32(saturation)
-    return color.lab_to_rgb(cv2.merge([lightness[rows], colours]), depth)
+        ab = ab * np.float32(saturation)
+    return color.lab_to_rgb(cv2.merge([lightness[rows], ab]), depth)
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

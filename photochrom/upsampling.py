@@ -9,27 +9,25 @@ from photochrom.lightness import Lightness
 _CUBIC = -0.75
 
 
-def upsample_ab(ab: np.ndarray, lightness: np.ndarray | Lightness, rows: slice) -> np.ndarray:
-    """Returns some rows of ab at the size of the picture, by bicubic interpolation.
+class Upsampler:
+    """Full-size ab of one picture, by bands of rows; its memory grows with the band, not with the picture."""
 
-    Args:
-        ab: [h, w, 2] float32 CIE a*, b*.
-        lightness: [H, W] float32 L* of the picture.
-        rows: which rows of the picture.
+    def __init__(self, ab: np.ndarray, lightness: np.ndarray | Lightness):
+        """Args: ab: [h, w, 2] float32 CIE a*, b*. lightness: [H, W] float32 L* of the full picture."""
+        self._ab = ab
+        self._shape: tuple[int, ...] = lightness.shape
 
-    Returns:
-        [rows, W, 2] float32, the same whatever the cut into bands.
-    """
-    height, width = lightness.shape
-    top, bottom, _ = rows.indices(height)
-    if ab.shape[:2] == (height, width):
-        return np.ascontiguousarray(ab[top:bottom])
-    position = (np.arange(top, bottom) + 0.5) * (ab.shape[0] / height) - 0.5
-    first = np.floor(position).astype(int)
-    taps = [ab[np.clip(first + i, 0, ab.shape[0] - 1)] for i in (-1, 0, 1, 2)]
-    weights = cubic_weights(position - first)
-    tall = sum(tap * weight[:, None, None] for tap, weight in zip(taps, weights, strict=True))
-    return cv2.resize(tall, (width, bottom - top), interpolation=cv2.INTER_CUBIC)  # the height is right already
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Returns [stop - start, W, 2] float32 ab of these rows of the picture, the same whatever the bands are."""
+        ab, (height, width) = self._ab, self._shape
+        if ab.shape[:2] == (height, width):
+            return np.ascontiguousarray(ab[start:stop])
+        position = (np.arange(start, stop) + 0.5) * (ab.shape[0] / height) - 0.5
+        first = np.floor(position).astype(int)
+        taps = [ab[np.clip(first + i, 0, ab.shape[0] - 1)] for i in (-1, 0, 1, 2)]
+        weights = cubic_weights(position - first)
+        tall = sum(tap * weight[:, None, None] for tap, weight in zip(taps, weights, strict=True))
+        return cv2.resize(tall, (width, stop - start), interpolation=cv2.INTER_CUBIC)  # the height is right already
 
 
 def cubic_weights(fraction: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -31,6 +31,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "source_bytes": max(source.size, 0),
         "output": "",
         "output_sha256": "",
+        "sidecars": {},
         "model_digest": "",
         "settings_digest": "",
         "date": "",

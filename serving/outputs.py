@@ -29,6 +29,7 @@ class Written:
         sha256: digest of its bytes, hex.
         format: its format.
         height, width: its size, px.
+        sidecars: path below the output folder -> digest, of the files beside it.
         notes: what could not be kept, what was replaced, what lies beside it.
     """
 
@@ -37,6 +38,7 @@ class Written:
     format: str
     height: int
     width: int
+    sidecars: dict[str, str]
     notes: tuple[str, ...]
 
 
@@ -63,10 +65,12 @@ def write(
     with _workspace(height * width) as file:
         options = encoding.Options(config.quality, config.subsampling)
         _encode(file, format, raster, prepared, options)
-        for end, data in prepared.sidecars.items():
-            files.write_bytes(files.join(config.output, path + end), data)
+        sidecars = {path + end: data for end, data in sorted(prepared.sidecars.items())}
+        for name, data in sidecars.items():
+            files.write_bytes(files.join(config.output, name), data)
         digest = _copy(file, files.join(config.output, path))
-    return Written(path, digest, format.name, height, width, (*notes, *prepared.notes))
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sidecars.items()}
+    return Written(path, digest, format.name, height, width, digests, (*notes, *prepared.notes))
 
 
 def plan(

@@ -201,6 +201,7 @@ def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bu
         manifest.DONE,
         output=written.path,
         output_sha256=written.sha256,
+        sidecars=written.sidecars,
         height=written.height,
         width=written.width,
         format=written.format,

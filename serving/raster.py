@@ -1,11 +1,12 @@
 """The pixels of a copy, made for the rows that an encoder asks for: colour composed, opacity added, the label drawn."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 
-from photochrom import compose, images
+from photochrom import compose, images, upsampling
 from photochrom.lightness import Lightness
 from serving import marks
 
@@ -63,9 +64,16 @@ class Raster:
                 pixels[:, :, 3] = self._opaque_below_mark(pixels[:, :, 3], rows)
         return pixels
 
+    @functools.cached_property
+    def _lightness(self) -> Lightness:
+        return Lightness(self.picture.pixels)
+
+    @functools.cached_property
+    def _colours(self) -> upsampling.Upsampler:
+        return upsampling.Upsampler(self.ab, self._lightness)
+
     def _inside(self, rows: slice) -> np.ndarray:
-        lightness = Lightness(self.picture.pixels)
-        rgb = compose.compose_rows(lightness, self.ab, rows, saturation=self.saturation, depth=self.depth)
+        rgb = compose.compose_rows(self._lightness, self._colours, rows, saturation=self.saturation, depth=self.depth)
         if self.picture.alpha is None:
             return rgb
         alpha = _to_depth(self.picture.alpha[rows], self.depth)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from photochrom import color, compose
+from photochrom import color, compose, geometry
 from photochrom.lightness import Lightness
 
 # The most that L* may move: half a CIE unit at 8 bit, a hundredth at 16.
@@ -61,4 +61,12 @@ def test_lightness_of_rows_is_that_of_the_whole():
     lightness = Lightness(toned)
     assert lightness.shape == (50, 20)
     np.testing.assert_array_equal(lightness[10:20], np.asarray(lightness)[10:20])
+    np.testing.assert_array_equal(lightness[10:20, 3:5], np.asarray(lightness)[10:20, 3:5])
     np.testing.assert_allclose(lightness[:], exact_lightness(toned), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (50, 20), (20, 20), (80, 30), (80, 5)])
+def test_lightness_is_resized_as_the_whole_would_be(monkeypatch, size):
+    monkeypatch.setattr("photochrom.lightness._BAND_PIXELS", 20 * 9)
+    lightness = Lightness(np.random.default_rng(0).integers(0, 65536, (50, 20)).astype(np.uint16))
+    np.testing.assert_allclose(lightness.resized(*size), geometry.resize(lightness[:], *size), atol=1e-4)

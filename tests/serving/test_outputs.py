@@ -1,3 +1,4 @@
+import hashlib
 import io
 import random
 
@@ -204,6 +205,7 @@ def test_iptc_without_a_place_lies_beside(write):
     copy = write("WEBP", metadata=Metadata(iptc=IPTC))
     assert f"IPTC of {len(IPTC)} bytes has no place in a WEBP; it lies beside the copy, end .iptc" in copy.notes
     assert copy.path.with_name(copy.path.name + ".iptc").read_bytes() == IPTC
+    assert copy.written.sidecars == {f"{copy.written.path}.iptc": hashlib.sha256(IPTC).hexdigest()}
 
 
 def test_border_adds_to_the_size_and_is_said(write):
