@@ -6,7 +6,7 @@ import pathlib
 import platform
 import tempfile
 
-from benchmarks import colorize, prepare
+from benchmarks import colorize, prepare, upsampling
 from photochrom import bundle
 
 
@@ -29,6 +29,11 @@ def main() -> None:
         rows.append(("colorize, 800x600: throughput over a bare loop", found, ">= 0.7"))
         found = prepare.memory(flags.photographs, scratch, flags.few, 10 * flags.few)
         rows.append((f"prepare, {10 * flags.few} photographs: peak memory over {flags.few}", found, "<= 1.2"))
+    found = upsampling.errors(flags.photographs, 48)
+    print(f"\n{upsampling.table(found)}")
+    for factor, wanted in ((4, 0.88), (12, 0.92)):
+        ratio = 1 - upsampling.gains(found, factor)
+        rows.append((f"chroma enlarged {factor} times: CIEDE2000 at edges over bilinear's", ratio, f"<= {wanted}"))
     print(f"\n{_machine()}\n\n| what | ratio | wanted |\n|---|---|---|")
     for name, ratio, wanted in rows:
         print(f"| {name} | {ratio:.2f} | {wanted} |")

@@ -10,26 +10,27 @@ from PIL import Image
 def resized(folder: pathlib.Path, size: tuple[int, int], count: int, output: pathlib.Path) -> list[pathlib.Path]:
     """Writes `count` JPEGs of `size` (width, height), px, from the photographs of a folder; returns their paths."""
     output.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, source in zip(range(count), itertools.cycle(_photographs(folder)), strict=False):
+    written = []
+    for number, source in zip(range(count), itertools.cycle(paths(folder)), strict=False):
         path = output / f"{number:05d}.jpg"
         with Image.open(source) as image:
             image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
-        paths.append(path)
-    return paths
+        written.append(path)
+    return written
 
 
 def many(folder: pathlib.Path, count: int, output: pathlib.Path) -> pathlib.Path:
     """Writes a zip of `count` members, the photographs of a folder again and again under other names."""
-    contents = [path.read_bytes() for path in _photographs(folder)]
+    contents = [path.read_bytes() for path in paths(folder)]
     with zipfile.ZipFile(output, "w") as archive:
         for number in range(count):
             archive.writestr(f"{number:06d}.jpg", contents[number % len(contents)])
     return output
 
 
-def _photographs(folder: pathlib.Path) -> list[pathlib.Path]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
-    if not paths:
+def paths(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the JPEGs below a folder, sorted."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    if not found:
         raise SystemExit(f"--photographs {folder} holds no JPEG")
-    return paths
+    return found

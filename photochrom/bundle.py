@@ -1,9 +1,9 @@
-"""A model bundle: the folder that carries a colorizer from training to serving.
+"""A model bundle: the folder that carries a colorizer from training to serving, or a pretrained network to prepare.
 
     BUNDLE/
       saved_model/     TensorFlow SavedModel with the signature of photochrom.signature
-      model.json       name, version, digest over the files, settings, data digest, metrics, licences
-      MODEL_CARD.md    the same for people
+      model.json       kind, name, version, digest over the files, settings, data digest, metrics, licences
+      MODEL_CARD.md    the same for people, of a colorizer
 
 Reading one needs no TensorFlow; the digest is checked before anything is loaded.
 """
@@ -20,6 +20,9 @@ FORMAT_VERSION = 1
 # What to open instead of a folder: the bundle that comes with the project.
 DEFAULT = "default"
 _DEFAULT_FOLDER = pathlib.Path(__file__).parent / "default_model"
+# What a bundle can hold, as `kind` in model.json, and the command that writes it.
+COLORIZER, FEATURES = "colorizer", "features"
+_WRITTEN_BY = {COLORIZER: "`photochrom train` wrote (MODEL_DIR/bundle)", FEATURES: "`photochrom features` wrote"}
 _INFO = "model.json"
 _SAVED_MODEL = "saved_model"
 
@@ -69,8 +72,8 @@ def seal(folder: pathlib.Path, info: dict[str, Any]) -> Bundle:
     return Bundle(folder, info)
 
 
-def open_bundle(path: str) -> Bundle:
-    """Opens a bundle, `default` or a folder, and checks that it is whole.
+def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
+    """Opens a bundle, `default` or a folder, and checks that it is whole and of that kind.
 
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
@@ -80,12 +83,14 @@ def open_bundle(path: str) -> Bundle:
         info = json.loads((folder / _INFO).read_text())
     except (OSError, ValueError) as error:
         raise errors.UsageError(
-            f"{path} is no model bundle: {_INFO} is missing or broken; expected a folder that "
-            "`photochrom train` wrote (MODEL_DIR/bundle)"
+            f"{path} is no model bundle: {_INFO} is missing or broken; expected a folder that {_WRITTEN_BY[kind]}"
         ) from error
     if not isinstance(info, dict) or info.get("format_version") != FORMAT_VERSION:
         found = info.get("format_version") if isinstance(info, dict) else type(info).__name__
         raise errors.UsageError(f"{path} has bundle format {found}, this version reads format {FORMAT_VERSION}")
+    held = info.get("kind", COLORIZER)
+    if held != kind:
+        raise errors.UsageError(f"{path} holds a {held} model, expected a {kind} model: what {_WRITTEN_BY[kind]}")
     found = digest_files(folder / _SAVED_MODEL)
     if found != info.get("digest"):
         raise errors.UsageError(

@@ -16,10 +16,12 @@ from photochrom import __version__, errors
 
 # command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
 COMMANDS = {
+    "features": ("trainer.features", "pretrained network -> features bundle, for prepare --embed"),
     "prepare": ("pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card"),
     "train": ("trainer.train", "Lab TFRecords -> model bundle, resumable"),
     "evaluate": ("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
     "colorize": ("serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest"),
+    "bag": ("serving.bag", "a finished colorize -> BagIt bag with checksums and PREMIS events, for the repository"),
     "demo": ("photochrom.demo", "all of the above on photographs that come with the project"),
 }
 

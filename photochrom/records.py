@@ -20,7 +20,7 @@ import google_crc32c
 import numpy as np
 import tensorflow as tf
 
-from photochrom import compose, errors
+from photochrom import errors, geometry
 
 FORMAT_VERSION = 1
 # L* 0..100 is stored in 0..255.
@@ -118,9 +118,12 @@ class LabRecord:
         )
 
     def to_lab(self) -> np.ndarray:
-        """Returns [H, W, 3] float32 CIE L*a*b*, ab enlarged by bicubic interpolation."""
+        """Returns [H, W, 3] float32 CIE L*a*b*, ab enlarged by bicubic interpolation.
+
+        What the record says, and no more: `upsampling` would guess from L* where colour ends.
+        """
         lightness = self.lightness.astype(np.float32) / np.float32(LIGHTNESS_SCALE)
-        return np.dstack([lightness, compose.upsample_ab(self.ab.astype(np.float32), *self.lightness.shape)])
+        return np.dstack([lightness, geometry.resize(self.ab.astype(np.float32), *self.lightness.shape)])
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from photochrom import __version__, ab_bins, color, files, records, settings, sheets
-from pipelines import leaks, signatures, statistics
+from photochrom.bundle import Bundle
+from pipelines import embeddings, leaks, signatures, statistics
 from pipelines.config import PrepareConfig
 
 INFO = "dataset_info.json"
@@ -16,22 +17,30 @@ _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
 
 
 def write(
-    _: Any, summaries: Iterable[dict[str, Any]], signed: Iterable[str], __: Any, config: PrepareConfig
+    _: Any,
+    summaries: Iterable[dict[str, Any]],
+    signed: Iterable[str],
+    embedded: Iterable[dict[str, Any]],
+    __: Any,
+    config: PrepareConfig,
+    network: Bundle | None,
 ) -> dict[str, Any]:
     """Writes the card from the shards' summaries and returns what dataset_info.json says.
 
-    A Beam step with three side inputs: the summaries, the paths of the signatures, and the end of the full pass, for
-    which it waits.
+    A Beam step with four side inputs: the summaries, the paths of the signatures, what was embedded by `network`, and
+    the end of the full pass, for which it waits.
     """
     summaries = sorted(summaries, key=lambda summary: summary["name"])
     _delete_strangers(config, summaries)
     _delete_other_signatures(config, set(signed))
+    embedded = list(embedded)
+    embeddings.delete_others(config, embedded)
     counts = statistics.read_counts(config)
     _write_json(config, "features.json", records.FEATURES)
     _write_json(config, "statistics/statistics.json", describe_counts(counts))
     _plot(config, counts)
     _write_sheet(config, summaries)
-    info = dataset_info(config, summaries)
+    info = {**dataset_info(config, summaries), "embedding": embeddings.describe(embedded, network)}
     _write_json(config, INFO, info)
     return info
 

@@ -8,9 +8,11 @@ import apache_beam as beam
 
 from photochrom import beam_io, files
 from photochrom.archives import Source
+from photochrom.bundle import Bundle
 from photochrom.inputs import Input
 from pipelines import card, shards, splits, statistics
 from pipelines.config import PrepareConfig
+from pipelines.embeddings import EmbedShards
 from pipelines.near_duplicates import FindNearDuplicates
 
 
@@ -19,9 +21,14 @@ class PrepareDataset(beam.PTransform):
     """Inputs -> dataset_info: lists them, groups near-duplicates, writes the shards, analyses the training records.
 
     Only keys and locators cross a shuffle; a worker reads, decodes and writes its whole shard.
+
+    Attributes:
+        config: the job's settings.
+        network: whose features are laid beside the training records, if any.
     """
 
     config: PrepareConfig
+    network: Bundle | None = None
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = scratch_folder(self.config)
@@ -36,11 +43,10 @@ class PrepareDataset(beam.PTransform):
             | "GroupByShard" >> beam.GroupByKey()
             | "WriteShards" >> beam.ParDo(shards.WriteShard(self.config, progress_folder), representatives)
         )
-        analysis = (
-            summaries
-            | "TrainOnly" >> beam.Filter(lambda summary: summary["split"] == "train" and summary["examples"])
-            | "Analyze" >> statistics.AnalyzeRecords(self.config, files.join(scratch, "tft"))
+        training = summaries | "TrainOnly" >> beam.Filter(
+            lambda summary: summary["split"] == "train" and summary["examples"]
         )
+        analysis = training | "Analyze" >> statistics.AnalyzeRecords(self.config, files.join(scratch, "tft"))
         return (
             listed_inputs.pipeline
             | "Once" >> beam.Create([None])
@@ -49,8 +55,10 @@ class PrepareDataset(beam.PTransform):
                 card.write,
                 beam.pvalue.AsList(summaries),
                 beam.pvalue.AsList(found["files"]),
+                beam.pvalue.AsList(self._embed(training)),
                 beam.pvalue.AsList(analysis),
                 self.config,
+                self.network,
             )
         )
 
@@ -61,6 +69,11 @@ class PrepareDataset(beam.PTransform):
             names = ("groups", "files")
             return {name: sources.pipeline | f"No{name.title()}" >> beam.Create([]) for name in names}
         return sources | "FindNearDuplicates" >> FindNearDuplicates(self.config, total, progress_folder)
+
+    def _embed(self, training: beam.PCollection) -> beam.PCollection:
+        if self.network is None:
+            return training.pipeline | "NoEmbeddings" >> beam.Create([])
+        return training | "Embed" >> EmbedShards(self.config, self.network)
 
 
 def scratch_folder(config: PrepareConfig) -> str:
@@ -81,6 +94,6 @@ def _assign(
     return (shard.split, shard.number, shard.num_shards), source
 
 
-def build(pipeline: beam.Pipeline, inputs: list[Input], config: PrepareConfig) -> Any:
+def build(pipeline: beam.Pipeline, inputs: list[Input], config: PrepareConfig, network: Bundle | None = None) -> Any:
     """Adds the whole job to a pipeline."""
-    return pipeline | "Inputs" >> beam.Create(inputs) | "Prepare" >> PrepareDataset(config)
+    return pipeline | "Inputs" >> beam.Create(inputs) | "Prepare" >> PrepareDataset(config, network)

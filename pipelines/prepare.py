@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import cli, errors, files, inputs, progress, settings
+from photochrom import bundle, cli, errors, files, inputs, progress, settings
 from pipelines.config import PrepareConfig
 
 _log = logging.getLogger("photochrom")
@@ -46,6 +46,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     """
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(PrepareConfig, flags)
+    network = bundle.open_bundle(config.embed, bundle.FEATURES) if config.embed else None
     from photochrom import beam_io, quiet  # Beam and TensorFlow take seconds: after the flags are known to be good
 
     options = beam_io.parse_options(beam_flags)
@@ -57,7 +58,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
     with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "prepare"):
         try:
-            result = beam_io.run(lambda root: pipeline.build(root, found, config), options)
+            result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options)
         finally:
             files.delete(pipeline.scratch_folder(config))
     _report(config)

@@ -1,6 +1,7 @@
 """`photochrom colorize`: grayscale archive + model bundle -> coloured copies + manifest."""
 
 import argparse
+import datetime
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -49,13 +50,15 @@ def run(argv: Sequence[str] | None = None) -> Any:
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)
     quiet.import_tensorflow()
-    from serving import pipeline
+    from serving import manifest, pipeline
 
+    started = datetime.datetime.now(datetime.UTC)
     with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "colorize"):
         try:
             result = beam_io.run(lambda root: pipeline.build(root, found, config, model), options)
         finally:
             files.delete(pipeline.scratch_folder(config))
+    manifest.add_run(config.output, started, model, config.output_digest())
     _report(config)
     return result
 

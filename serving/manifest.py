@@ -2,16 +2,21 @@
 
 OUT/manifest/items-00000-of-00002.jsonl ... hold the rows, OUT/manifest/summary.json their totals. Rows are written
 once all of them are there, and checked by key against the listing: a run that does not add up fails.
+
+OUT/manifest/runs.jsonl tells when: a line for each finished run. A row names the first run that left it as it is, so
+that a run which changes nothing leaves the rows' bytes alone.
 """
 
 import collections
+import datetime
 import json
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from photochrom import beam_io, errors, files, keys
+from photochrom import __version__, beam_io, errors, files, keys
 from photochrom.archives import Source
+from photochrom.bundle import Bundle
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 _ROWS_PER_FILE = 50_000
@@ -42,6 +47,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "spread": 0.0,
         "confidence": 0.0,
         "notes": [],
+        "run": 0,  # given when the rows are written
     }
     unknown = set(values) - set(fields)
     if unknown:
@@ -81,8 +87,21 @@ def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], outpu
     listed, rows = sorted(set(groups["listed"])), sorted(groups["rows"], key=lambda r: r["key"])
     _check_keys(listed, [r["key"] for r in rows])
     name = f"items-{index:05d}-of-{count:05d}.jsonl"
-    files.write_bytes(files.join(folder(output), name), beam_io.to_json_lines(rows))
+    path = files.join(folder(output), name)
+    rows = _number(rows, path, run=len(read_runs(output)) + 1)
+    files.write_bytes(path, beam_io.to_json_lines(rows))
     return {"file": name, "listed": len(listed), "counts": _count(rows)}
+
+
+def _number(rows: Iterable[Row], path: str, run: int) -> list[Row]:
+    """Returns the rows with the first run that left each as it is: `run`, or the one that the file already names."""
+    earlier = {r["key"]: r for r in beam_io.read_json_lines(path)} if files.exists(path) else {}
+
+    def first_run(row: Row) -> int:
+        before = earlier.get(row["key"], {})
+        return row.get("run") or (before.get("run") if {**before, "run": 0} == {**row, "run": 0} else 0) or run
+
+    return [{**r, "run": first_run(r)} for r in rows]
 
 
 def _check_keys(listed: list[str], found: list[str]) -> None:
@@ -119,3 +138,32 @@ def write_summary(_: Any, shards: Iterable[Row], output: str) -> Row:
 def read_summary(output: str) -> Row:
     """Returns the totals of the last run."""
     return json.loads(files.read_bytes(files.join(folder(output), "summary.json")))
+
+
+def read_runs(output: str) -> list[Row]:
+    """Returns the finished runs of an output folder, the first one first; none where nobody wrote them down."""
+    path = files.join(folder(output), "runs.jsonl")
+    return list(beam_io.read_json_lines(path)) if files.exists(path) else []
+
+
+def add_run(output: str, started: datetime.datetime, model: Bundle, settings_digest: str) -> None:
+    """Writes down that a run is finished: when, with which software, model and settings, and how its inputs ended."""
+    runs = read_runs(output)
+    summary = read_summary(output)
+    runs.append(
+        {
+            "run": len(runs) + 1,
+            "started": _timestamp(started),
+            "finished": _timestamp(datetime.datetime.now(datetime.UTC)),
+            "version": __version__,
+            "model_name": model.info["name"],
+            "model_digest": model.digest,
+            "settings_digest": settings_digest,
+            **{name: summary[name] for name in ("listed", DONE, SKIPPED, FAILED)},
+        }
+    )
+    files.write_bytes(files.join(folder(output), "runs.jsonl"), beam_io.to_json_lines(runs))
+
+
+def _timestamp(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,9 +1,31 @@
 """The bundle that comes with the project."""
 
+import pathlib
+
+import cv2
 import numpy as np
+import pytest
+import skimage.color
 import tensorflow as tf
 
-from photochrom import bundle, signature
+import photochrom
+from photochrom import bundle, geometry, images, signature
+from photochrom.archives import Source
+from serving import scans
+
+SCANS = sorted((pathlib.Path(photochrom.__file__).parent / "samples" / "grayscale").rglob("*.*"))
+
+
+@pytest.fixture(scope="module")
+def predict():
+    """[B, H, W, 1] float32 L* -> ab and confidence."""
+    loaded = tf.saved_model.load(bundle.open_bundle(bundle.DEFAULT).saved_model)
+
+    def call(lightness):
+        outputs = loaded.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
+        return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
+
+    return call
 
 
 def test_it_is_whole_and_small():
@@ -14,13 +36,32 @@ def test_it_is_whole_and_small():
     assert opened.info["licences"]["backbone_weights"].startswith("Apache-2.0")
 
 
-def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is():
-    loaded = tf.saved_model.load(bundle.open_bundle(bundle.DEFAULT).saved_model)
+def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is(predict):
     rows = np.linspace(75, 60, 160, dtype=np.float32)
     land = np.random.default_rng(0).uniform(25, 45, (96, 256)).astype(np.float32)
     lightness = np.concatenate([np.repeat(rows[:, None], 256, axis=1), land])[None, ..., None]
-    outputs = loaded.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
-    ab, confidence = outputs[signature.AB].numpy()[0], outputs[signature.CONFIDENCE].numpy()
+    (ab,), confidence = predict(lightness)
     assert ab.shape == (64, 64, 2)
     assert ab[4:30, 8:-8, 1].mean() < -3  # b* below 0 is blue
     assert 0 < confidence.min() < confidence.max() < 1
+
+
+def test_colour_does_not_jump_between_a_scan_at_full_and_at_half_size(predict):
+    differences = []
+    for path in SCANS:
+        full = images.decode(path.read_bytes(), max_pixels=10**7)
+        height, width = (side // 2 for side in full.pixels.shape[:2])
+        half = cv2.imencode(".png", geometry.resize(full.pixels, height, width))[1].tobytes()
+        lab = [_colorized(predict, data, height, width) for data in (path.read_bytes(), half)]
+        differences.append(skimage.color.deltaE_ciede2000(*lab).mean())
+    assert len(differences) == 6
+    assert np.mean(differences) < 3
+
+
+def _colorized(predict, data, height, width):
+    """Returns [height, width, 3] L*a*b* of a scan, as serving colours it."""
+    scan = scans.read(Source(key="scan", path="scan"), data, 256, 4, 10**7)
+    (ab,), _ = predict(scan.lightness[None, ..., None])
+    ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
+    gray = geometry.resize(scan.picture.pixels, height, width)
+    return np.dstack([scans.to_lightness(gray), geometry.resize(ab, height, width)])

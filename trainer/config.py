@@ -85,6 +85,13 @@ class TrainConfig:
         0.0,
         group="training",
     )
+    mirror: bool = setting("train on each photograph's mirror image as well", True, group="training")
+    cached_features: bool = setting(
+        "while the backbone is frozen, take its features from the dataset (`prepare --embed`) instead of computing "
+        "them; these are of whole photographs: mirror, crop and film then begin with fine-tuning",
+        False,
+        group="training",
+    )
     patience: int = setting(
         "evaluations without a better validation loss that end a phase early; 0 never does", 0, group="training"
     )
@@ -131,6 +138,9 @@ class TrainConfig:
         _check("temperature", self.temperature, 0 < self.temperature <= 1, "above 0, at most 1")
         _check("crop", self.crop, self.crop >= 0 and self.crop % signature.SIZE_STEP == 0, "a multiple of 32 px")
         _check("steps", self.steps, self.steps + self.fine_tune_steps > 0, "above 0 where fine_tune_steps is 0")
+        if self.cached_features and (self.backbone == "none" or self.init):
+            other = "--init" if self.init else "--backbone=none"
+            raise ValueError(f"--cached_features does not go with {other}: nothing of that network can be cached")
         if self.backbone_weights_sha256 and self.backbone_weights in ("imagenet", "none"):
             raise ValueError(
                 f"--backbone_weights_sha256 is for a weights file, --backbone_weights is {self.backbone_weights}"

@@ -9,10 +9,13 @@ import tensorflow as tf
 
 from photochrom import ab_bins, errors, records, signature
 from trainer import augment, film
+from trainer.cached_features import CachedFeatures
 
 # What of the transform's outputs the trainer takes.
 WEIGHT = "weight"
 _NEEDED = (signature.LIGHTNESS, signature.AB, WEIGHT)
+# The maps that the frozen backbone gives, where they are cached.
+MAPS = "maps"
 
 
 class Dataset:
@@ -32,7 +35,7 @@ class Dataset:
         """
         self._folder = pathlib.Path(path)
         try:
-            info = records.check_dataset_info(self._read_json("dataset_info.json"), path)
+            self._info = info = records.check_dataset_info(self._read_json("dataset_info.json"), path)
         except ValueError as error:
             raise errors.UsageError(str(error)) from error
         self._splits = info["splits"]
@@ -44,6 +47,14 @@ class Dataset:
         self._check_prior()
         # It must outlive the streams that call it.
         self._transform = self._load_transform()
+
+    def cached_features(self, backbone: dict[str, str]) -> CachedFeatures:
+        """Returns the training records' features by this backbone, as trainer.features_bundle.describe gives it.
+
+        Raises:
+            UsageError: there are none, or others.
+        """
+        return CachedFeatures(self._folder, self._info, backbone)
 
     def examples(self, split: str) -> int:
         """Returns how many photographs are in `train`, `validation` or `test`."""
@@ -135,6 +146,8 @@ class TrainStream:
     An epoch's shard order, record order, flips, crops and film follow from (seed, epoch) alone. So a run that is
     resumed at `step` sees the batches that it would have seen undisturbed: the epoch of that step is
     begun again, and the batches already done are skipped before they are parsed.
+
+    With `features` the batches have the backbone's maps too, as a tuple named MAPS, and nothing is changed at random.
     """
 
     dataset: Dataset
@@ -143,6 +156,8 @@ class TrainStream:
     seed: int
     crop: int = 0
     film: float = 0.0
+    mirror: bool = True
+    features: CachedFeatures | None = None
 
     def __post_init__(self) -> None:
         examples = self.dataset.examples("train")
@@ -163,21 +178,34 @@ class TrainStream:
         epochs = tf.data.Dataset.range(epoch, tf.int64.max)
         rows = self.batch_size // hosts
         batches = epochs.flat_map(self._epoch).skip(done)
-        batches = batches.map(lambda batch, seed: (batch[host * rows : (host + 1) * rows], seed * hosts + [0, host]))
-        return batches.map(self._augment, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+        own = slice(host * rows, (host + 1) * rows)
+        batches = batches.map(lambda batch, seed: (tuple(column[own] for column in batch), seed * hosts + [0, host]))
+        return batches.map(self._to_tensors, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
     def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
-        """Returns one epoch's (serialized examples [B], seed [2]) in its order."""
+        """Returns one epoch's ((serialized examples, shards, positions, all [B]), seed [2]) in its order."""
         seed = epoch + self.seed
         files = self.dataset.files("train")
-        shards = tf.data.Dataset.from_tensor_slices(files).shuffle(len(files), seed)
-        examples = shards.interleave(self.dataset.read, cycle_length=4, num_parallel_calls=4, deterministic=True)
+        shards = tf.data.Dataset.from_tensor_slices(files).enumerate().shuffle(len(files), seed)
+        examples = shards.interleave(self._read, cycle_length=4, num_parallel_calls=4, deterministic=True)
         batches = examples.shuffle(self.shuffle_buffer, seed).batch(self.batch_size, drop_remainder=True)
         seeds = tf.data.Dataset.range(self.steps_per_epoch).map(lambda batch: tf.stack([seed, batch]))
         return tf.data.Dataset.zip(batches, seeds)
 
-    def _augment(self, serialized: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        tensors = augment.mirror(self.dataset.transform(serialized), seed)
+    def _read(self, shard: tf.Tensor, file: tf.Tensor) -> tf.data.Dataset:
+        """Returns the (serialized example, shard, position) of each record in a shard."""
+        return self.dataset.read(file).enumerate().map(lambda position, serialized: (serialized, shard, position))
+
+    def _to_tensors(self, batch: tuple[tf.Tensor, ...], seed: tf.Tensor) -> dict[str, Any]:
+        serialized, *places = batch
+        tensors = self.dataset.transform(serialized)
+        if self.features:
+            return {**tensors, MAPS: self.features.maps(*places)}
+        return self._augment(tensors, seed)
+
+    def _augment(self, tensors: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        if self.mirror:
+            tensors = augment.mirror(tensors, seed)
         if self.crop:
             tensors = augment.crop(tensors, self.crop, seed)
         return film.simulate(tensors, self.film, seed) if self.film else tensors

@@ -74,8 +74,8 @@ def mean(strategy: tf.distribute.Strategy, value: float) -> float:
     return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
 
 
-def digest_weights(model: keras.Model) -> str:
-    """Returns the SHA-256 over all weights of a model, hex."""
+def digest_weights(model: keras.Layer) -> str:
+    """Returns the SHA-256 over all weights of a model or a layer, hex."""
     total = hashlib.sha256()
     for variable in model.variables:
         total.update(np.ascontiguousarray(variable.numpy()).tobytes())

@@ -11,7 +11,19 @@ import tensorflow as tf
 
 import photochrom
 from photochrom import bundle, errors
-from trainer import backbones, hosts, initial, lite_weights, loop, model, promotion, reporting, stopping
+from trainer import (
+    backbones,
+    features_bundle,
+    hosts,
+    initial,
+    lite_weights,
+    loop,
+    model,
+    promotion,
+    reporting,
+    stopping,
+)
+from trainer.cached_features import CachedFeatures
 from trainer.checkpoints import Checkpoints, claim
 from trainer.config import TrainConfig
 from trainer.data import Dataset, TrainStream, validation_batches
@@ -85,7 +97,9 @@ def _check(config: TrainConfig) -> _Run:
 
 
 def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:
-    return TrainStream(dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film)
+    return TrainStream(
+        dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film, config.mirror
+    )
 
 
 def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
@@ -103,7 +117,7 @@ def _train(run: _Run) -> None:
     keras.utils.set_random_seed(1 + config.seed)  # at a global seed of 0 tf.data cannot take a tensor as seed
     with run.strategy.scope():
         colorizer = _build(run)
-        phases = loop.make_phases(config, colorizer)
+        phases = loop.make_phases(config, colorizer, _open_stream(config, run.dataset), _features(run, colorizer))
         optimizers = [phase.optimizer for phase in phases]
         checkpoints = Checkpoints(run.folder / "checkpoints", colorizer, optimizers, run.own_folder / "checkpoints")
     _begin(run, colorizer, checkpoints)
@@ -115,7 +129,6 @@ def _train(run: _Run) -> None:
             model=colorizer,
             phases=phases,
             checkpoints=checkpoints,
-            stream=_open_stream(config, run.dataset),
             validation=validation_batches(run.dataset, config.batch_size, config.eval_examples),
             report=report,
             stop=stop,
@@ -124,6 +137,13 @@ def _train(run: _Run) -> None:
         trainer.calibrate()
         metrics = trainer.evaluate()
     _finish(run, colorizer, {"steps": int(checkpoints.step.numpy()), "metrics": metrics})
+
+
+def _features(run: _Run, colorizer: keras.Model) -> CachedFeatures | None:
+    """Returns what lies in the dataset of the frozen backbone's features, if the run is to use it."""
+    if not run.config.cached_features:
+        return None
+    return run.dataset.cached_features(features_bundle.describe(colorizer.get_layer("backbone")))
 
 
 def _begin(run: _Run, colorizer: keras.Model, checkpoints: Checkpoints) -> None:

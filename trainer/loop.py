@@ -11,10 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from photochrom import errors, signature
-from trainer import heads, hosts, losses, reporting, stopping
+from trainer import data, heads, hosts, losses, reporting, stopping
+from trainer.cached_features import CachedFeatures
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
 from trainer.data import TrainStream
+from trainer.model import without_backbone
 
 # Of the peak rate, at both ends of a phase, and the share of a phase that warms up.
 _FINAL_RATE = 0.01
@@ -27,10 +29,21 @@ _GRADIENT_NORM = 100.0
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of training with its own variables and learning rate."""
+    """A stretch of training with its own variables and learning rate.
+
+    Attributes:
+        name: for people.
+        steps: how long.
+        stream: of the batches.
+        forward: a batch -> the model's outputs.
+        variables: what is trained.
+        optimizer: by which.
+    """
 
     name: str
     steps: int
+    stream: TrainStream
+    forward: Callable[[dict[str, Any]], dict[str, tf.Tensor]]
     variables: list[keras.Variable]
     optimizer: keras.optimizers.Optimizer
 
@@ -40,39 +53,65 @@ class Phase:
         return int(keras.ops.convert_to_numpy(self.optimizer.iterations))
 
 
-def make_phases(config: TrainConfig, model: keras.Model) -> list[Phase]:
-    """Returns the two phases: all but the backbone, then the backbone's upper layers too."""
+def make_phases(
+    config: TrainConfig, model: keras.Model, stream: TrainStream, features: CachedFeatures | None = None
+) -> list[Phase]:
+    """Returns the two phases: all but the backbone, then the backbone's upper layers too.
+
+    Args:
+        config: the run's settings.
+        model: of trainer.model.build_model.
+        stream: of the batches.
+        features: what the frozen backbone sees, where it need not be computed.
+    """
     backbone = next((layer for layer in model.layers if layer.name == "backbone"), None)
     inside = {id(variable) for variable in backbone.variables} if backbone else set()
     own = [variable for variable in model.trainable_variables if id(variable) not in inside]
     upper = backbone.upper_variables(config.fine_tune_share) if backbone else []
+    rate, tuning_rate = config.learning_rate, config.fine_tune_learning_rate
+    steps, tuning_steps = config.steps, config.fine_tune_steps
+    frozen = dataclasses.replace(stream, features=features)
     return [
-        _make_phase("frozen", config.steps, own, config.learning_rate, config.weight_decay),
-        _make_phase(
-            "fine-tuning", config.fine_tune_steps, own + upper, config.fine_tune_learning_rate, config.weight_decay
+        Phase("frozen", steps, frozen, _forward(model, frozen), own, _optimizer(config, steps, rate, own)),
+        Phase(
+            "fine-tuning",
+            tuning_steps,
+            stream,
+            _forward(model, stream),
+            own + upper,
+            _optimizer(config, tuning_steps, tuning_rate, own + upper),
         ),
     ]
 
 
-def _make_phase(name: str, steps: int, variables: list[keras.Variable], rate: float, decay: float) -> Phase:
+def _forward(model: keras.Model, stream: TrainStream) -> Callable[[dict[str, Any]], dict[str, tf.Tensor]]:
+    if stream.features:
+        rest = without_backbone(model)
+        return lambda batch: rest([batch[signature.LIGHTNESS], *batch[data.MAPS]], training=True)
+    return lambda batch: model(batch[signature.LIGHTNESS], training=True)
+
+
+def _optimizer(
+    config: TrainConfig, steps: int, rate: float, variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
     warm_up = math.ceil(_WARM_UP * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
         _FINAL_RATE * rate, max(steps - warm_up, 1), _FINAL_RATE, warmup_target=rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay, global_clipnorm=_GRADIENT_NORM)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, global_clipnorm=_GRADIENT_NORM)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     optimizer.build(variables)
-    return Phase(name, steps, variables, optimizer)
+    return optimizer
 
 
 def make_train_step(
-    strategy: tf.distribute.Strategy, model: keras.Model, phase: Phase, config: TrainConfig
+    strategy: tf.distribute.Strategy, phase: Phase, config: TrainConfig
 ) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Returns the compiled step: a (distributed) batch -> means over it, scalars by name."""
 
     def replica_step(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            outputs = model(batch[signature.LIGHTNESS], training=True)
+            outputs = phase.forward(batch)
             terms = losses.losses(batch, outputs, config.rebalance, config.picture_weight)
             # Keras adds up the replicas' gradients.
             objective = losses.objective(terms) / strategy.num_replicas_in_sync
@@ -98,7 +137,6 @@ class Trainer:
     model: keras.Model
     phases: list[Phase]
     checkpoints: Checkpoints
-    stream: TrainStream
     validation: tf.data.Dataset
     report: reporting.Report
     stop: stopping.StopRequest
@@ -117,8 +155,8 @@ class Trainer:
             self.checkpoints.finish_phase()
 
     def _run_phase(self, phase: Phase) -> None:
-        train_step = make_train_step(self.strategy, self.model, phase, self.config)
-        batches = iter(hosts.distribute(self.strategy, self.stream, int(self.checkpoints.step.numpy())))
+        train_step = make_train_step(self.strategy, phase, self.config)
+        batches = iter(hosts.distribute(self.strategy, phase.stream, int(self.checkpoints.step.numpy())))
         while phase.steps_done < phase.steps and not self._lost_patience():
             measures = {name: float(value) for name, value in train_step(next(batches)).items()}
             step = int(self.checkpoints.step.assign_add(1).numpy())

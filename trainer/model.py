@@ -65,6 +65,14 @@ def build_model(shape: Shape, backbone: keras.layers.Layer | None = None) -> ker
     return keras.Model(lightness, heads.build_head(shape.head, x, shape.temperature), name="colorizer")
 
 
+def without_backbone(model: keras.Model) -> keras.Model:
+    """Returns the rest of a model of `build_model`, with the same weights, for a backbone's maps that are known.
+
+    Its inputs are [`lightness`, *maps], the maps as the backbone gives them.
+    """
+    return keras.Model([model.input, *model.get_layer("backbone").output], model.output, name=model.name)
+
+
 def _encode(lightness: Any, width: int) -> dict[int, list[Any]]:
     """Returns the encoder's map at each stride, as the first of what meets there."""
     maps = {}

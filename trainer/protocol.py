@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from photochrom import ab_bins, bundle, color, compose, ensemble, errors, signature
+from photochrom import ab_bins, bundle, color, compose, ensemble, errors, geometry, signature
 from trainer import ab_distribution, confidence, frechet, lpips, metrics, saturation
 from trainer.examples import Example, Examples
 from trainer.frechet import FeatureNetwork
@@ -191,7 +191,7 @@ def judge(
     """
     lightness = np.ascontiguousarray(example.lab[..., 0])
     flat = np.broadcast_to(np.array(constant, np.float32), (*lightness.shape, 2))
-    predicted = compose.upsample_ab(predicted, *lightness.shape)
+    predicted = geometry.resize(predicted, *lightness.shape)
     colours = {MODEL: predicted, GRAY: np.zeros_like(flat), MEAN_COLOUR: np.ascontiguousarray(flat)}
     truth = Picture.of(color.lab_to_rgb(example.lab))
     pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
@@ -211,7 +211,7 @@ def judge(
         confidence.tally(sure[..., 0], error),
         single=None
         if single is None
-        else saturation.measure(lightness, compose.upsample_ab(single, *lightness.shape), truth)[0],
+        else saturation.measure(lightness, geometry.resize(single, *lightness.shape), truth)[0],
     )
 
 

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from photochrom import color, compose
 
@@ -30,14 +29,6 @@ def test_no_colour_gives_gray():
     lightness = np.linspace(0, 100, 256, dtype=np.float32)[None]
     rgb = compose.compose(lightness, np.zeros((1, 1, 2), np.float32))
     assert (np.ptp(rgb, axis=2) <= 1).all()  # the white point of the matrix is rounded
-
-
-@pytest.mark.parametrize("size", [(10, 10), (40, 30), (1, 1)])
-def test_upsampled_constant_colour_stays_constant(size):
-    ab = np.full((10, 10, 2), (12.5, -40), np.float32)
-    upsampled = compose.upsample_ab(ab, *size)
-    assert upsampled.shape == (*size, 2)
-    np.testing.assert_allclose(upsampled, np.broadcast_to((12.5, -40), (*size, 2)), atol=1e-4)
 
 
 def test_saturation_scales_chroma():

@@ -31,7 +31,8 @@ def rows(output: pathlib.Path) -> dict[str, dict]:
 
 
 def tree(output: pathlib.Path) -> dict[str, str]:
-    files = sorted(path for path in output.rglob("*") if path.is_file())
+    """Returns path -> digest of all that does not tell the time."""
+    files = sorted(path for path in output.rglob("*") if path.is_file() and path.name != "runs.jsonl")
     return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -185,6 +186,26 @@ def test_second_run_does_only_what_is_new_changed_lost_or_failed(tint, gray_fold
     changed = {name for name, digest in tree(output).items() if before.get(name) != digest}
     assert {name for name in changed if name.startswith("images")} == {"images/scans/tall.tif", "images/scans/new.jpg"}
     assert (output / "images/scans/lossy.webp").exists()
+
+
+def test_each_run_is_written_down_and_rows_name_the_first_that_left_them_so(tint, gray_folder, tmp_path):
+    scans, output = tmp_path / "scans", tmp_path / "out"
+    shutil.copytree(gray_folder / "box1", scans)
+    (scans / "broken.jpg").write_bytes(b"broken")
+    for _ in range(2):
+        run(tint, output, scans)
+    shutil.copy(gray_folder / "sepia.jpg", scans / "new.jpg")
+    run(tint, output, scans, flags=["--retry=all"])
+    runs = [json.loads(line) for line in (output / "manifest/runs.jsonl").read_text().splitlines()]
+    assert [(one["run"], one["listed"], one["done"], one["failed"]) for one in runs] == [
+        (1, 3, 2, 1), (2, 3, 2, 1), (3, 4, 3, 1)
+    ]  # fmt: skip
+    assert all(one["started"] <= one["finished"] and one["finished"].endswith("Z") for one in runs)
+    found = rows(output)
+    assert {key.removeprefix("scans/"): row["run"] for key, row in found.items()} == {
+        "square.jpg": 1, "wide.png": 1, "broken.jpg": 1, "new.jpg": 3
+    }  # fmt: skip
+    assert {row["model_digest"] for row in found.values() if row["status"] == "done"} == {runs[0]["model_digest"]}
 
 
 def test_retry_says_what_is_done_again(tint, gray_folder, tmp_path):

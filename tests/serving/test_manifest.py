@@ -39,6 +39,23 @@ def test_summary_adds_up_and_removes_an_older_cut(tmp_path):
     assert json.loads((tmp_path / "manifest" / "summary.json").read_text()) == manifest.read_summary(str(tmp_path))
 
 
+def test_a_row_from_before_runs_were_written_down_gets_the_next_one(tmp_path):
+    group = {"listed": ["a"], "rows": [row("a")]}
+    (tmp_path / "manifest").mkdir()
+    old = {name: value for name, value in row("a").items() if name != "run"}
+    (tmp_path / "manifest/items-00000-of-00001.jsonl").write_text(json.dumps(old) + "\n")
+    (tmp_path / "manifest/runs.jsonl").write_text('{"run": 1}\n{"run": 2}\n')
+    manifest.write_shard(((0, 1), group), str(tmp_path))
+    assert [r["run"] for r in manifest.read(str(tmp_path))] == [3]
+
+
+def test_a_row_keeps_its_run_when_the_files_are_cut_anew(tmp_path):
+    (tmp_path / "manifest").mkdir()
+    (tmp_path / "manifest/runs.jsonl").write_text('{"run": 1}\n{"run": 2}\n')
+    manifest.write_shard(((0, 2), {"listed": ["a", "b"], "rows": [row("a", run=2), row("b")]}), str(tmp_path))
+    assert [r["run"] for r in manifest.read(str(tmp_path))] == [2, 3]
+
+
 def test_row_refuses_a_field_that_others_do_not_have():
     with pytest.raises(ValueError, match="a row has no field colour"):
         row("a", colour="red")

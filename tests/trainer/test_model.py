@@ -7,6 +7,7 @@ from photochrom import ab_bins, errors
 from trainer import backbones, loop, losses, model
 from trainer.backbones import Backbone
 from trainer.config import TrainConfig
+from trainer.data import Dataset, TrainStream
 
 
 def _lightness(*shape):
@@ -112,16 +113,16 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-def test_inception_resnet_v2_trains_frozen_and_fine_tuned(eagerly):
+def test_inception_resnet_v2_trains_frozen_and_fine_tuned(eagerly, dataset):
     config = TrainConfig(data="", model_dir="", steps=1, fine_tune_steps=1, learning_rate=0.01, head="regression")
     backbone = Backbone("InceptionResNetV2", name="backbone")
     colorizer = model.build_model(model.Shape(4, 4, 4), backbone)
-    frozen, fine_tuning = loop.make_phases(config, colorizer)
+    frozen, fine_tuning = loop.make_phases(config, colorizer, TrainStream(Dataset(dataset), 4, 4, 0))
     batch = {"lightness": _lightness(1, 64, 64), "ab": np.full((1, 16, 16, 2), 30.0), "weight": np.ones((1, 16, 16, 1))}
     batch = {name: tf.constant(values, tf.float32) for name, values in batch.items()}
     for phase in (frozen, fine_tuning):
         before = [variable.numpy() for variable in backbone.variables]
-        step = loop.make_train_step(tf.distribute.get_strategy(), colorizer, phase, config)
+        step = loop.make_train_step(tf.distribute.get_strategy(), phase, config)
         assert np.isfinite(float(step(batch)["gradient_norm"]))
         changed = {
             variable.path
