@@ -69,7 +69,6 @@ class ColorizeConfig:
         provenance.DEFAULT_SOURCE_TYPE,
         group="copies",
         choices=provenance.DIGITAL_SOURCE_TYPES,
-        metavar="CONCEPT",
     )
     date: str = setting(
         "when the copies were made, in their XMP: YYYY-MM-DD, or a time with its zone (default: the day on which the "
