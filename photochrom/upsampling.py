@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from photochrom import geometry
+from photochrom.lightness import Lightness
 
 # Levels of L*, from 0 to 100, of the grid.
 _LEVELS = 9
@@ -46,7 +47,7 @@ _TILE_ROWS, _TILE_COLUMNS = 64, 1024
 class Upsampler:
     """Full-size ab of one picture, by bands of rows; its memory grows with the band, not with the picture."""
 
-    def __init__(self, ab: np.ndarray, lightness: np.ndarray):
+    def __init__(self, ab: np.ndarray, lightness: np.ndarray | Lightness):
         """Fits the grid.
 
         Args:
@@ -74,7 +75,7 @@ def _largest_scale(small: tuple[int, ...]) -> int:
     return int((_LARGEST_LEVEL_PIXELS / (small[0] * small[1])) ** 0.5)
 
 
-def _fit(ab: np.ndarray, lightness: np.ndarray, scale: int) -> np.ndarray:
+def _fit(ab: np.ndarray, lightness: np.ndarray | Lightness, scale: int) -> np.ndarray:
     """Returns the table of the grid [h, w, K, 2] whose mean over each px of ab is that px."""
     h, w = ab.shape[:2]
     guide = _reduced(lightness, h, w)
@@ -100,12 +101,14 @@ def _near(grid: np.ndarray, ab: np.ndarray) -> np.ndarray:
     return np.clip(grid, (least - margin)[:, :, None], (most + margin)[:, :, None])
 
 
-def _reduced(lightness: np.ndarray, h: int, w: int) -> np.ndarray:
+def _reduced(lightness: np.ndarray | Lightness, h: int, w: int) -> np.ndarray:
     """Returns L* at a whole number of px, at most _FIT_SCALE, for each px of ab."""
     rows, columns = (
         small * min(_FIT_SCALE, max(1, round(full / small)))
         for small, full in zip((h, w), lightness.shape, strict=True)
     )
+    if isinstance(lightness, Lightness):
+        return lightness.resized(rows, columns)
     return geometry.resize(lightness, rows, columns)
 
 
@@ -137,7 +140,7 @@ def _table(grid: np.ndarray, scale: int) -> np.ndarray:
     return table.reshape(-1, w * scale, 4)
 
 
-def _read(table: np.ndarray, lightness: np.ndarray, rows: range) -> np.ndarray:
+def _read(table: np.ndarray, lightness: np.ndarray | Lightness, rows: range) -> np.ndarray:
     """Returns [len(rows), W, 2] float32 ab of rows of the picture that `lightness` is, [H, W]."""
     height, width = lightness.shape
     level_height = table.shape[0] // (_LEVELS - 1)

@@ -5,7 +5,9 @@ import re
 
 from photochrom import __version__, bundle
 from photochrom.settings import digest, setting
+from serving import formats, marks, provenance
 
+MAX_SATURATION = 10
 _FAILURES = re.compile(r"^(\d+)(%?)$")
 
 
@@ -41,6 +43,40 @@ class ColorizeConfig:
         False,
         group="pictures",
     )
+    saturation: float = setting("factor on the chroma of the model's colours", 1.0, group="pictures")
+    format: str = setting(
+        "format of the copies; `keep` turns what is only read (GIF, BMP, PNM, JPEG 2000) into PNG",
+        formats.KEEP,
+        group="copies",
+        choices=formats.CHOICES,
+    )
+    quality: int = setting("of a JPEG or a WebP, 1 to 100; at 100 a WebP is lossless", 95, group="copies")
+    subsampling: str = setting(
+        "of the chroma in a JPEG; a lossy WebP always has 4:2:0",
+        formats.SUBSAMPLINGS[0],
+        group="copies",
+        choices=formats.SUBSAMPLINGS,
+    )
+    mark: str = setting(
+        "a visible label: in the lower right corner, or on a border that is added below the picture",
+        marks.NONE,
+        group="copies",
+        choices=marks.CHOICES,
+    )
+    mark_text: str = setting("what the label says", marks.DEFAULT_TEXT, group="copies", metavar="TEXT")
+    digital_source_type: str = setting(
+        "how a copy came to be, in its XMP: a concept of IPTC's vocabulary",
+        provenance.DEFAULT_SOURCE_TYPE,
+        group="copies",
+        choices=provenance.DIGITAL_SOURCE_TYPES,
+    )
+    date: str = setting(
+        "when the copies were made, in their XMP: YYYY-MM-DD, or a time with its zone (default: the day on which the "
+        "run starts, in UTC; a copy made again of the same scan by the same model and settings keeps its date)",
+        "",
+        group="copies",
+        metavar="DATE",
+    )
     retry: str = setting(
         "what an earlier run of the same output left, to do again",
         "failed",
@@ -63,12 +99,24 @@ class ColorizeConfig:
                 f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%"
             )
 
+        if not 0 <= self.saturation <= MAX_SATURATION:
+            raise ValueError(f"--saturation is {self.saturation}, expected a number from 0 to {MAX_SATURATION}")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
+        if self.mark != marks.NONE:
+            marks.check_text(self.mark_text)
+        if self.date:
+            provenance.check_date(self.date)
+
     def allows(self, failed: int, listed: int) -> bool:
         """Says whether so many failed inputs are within `max_failures`."""
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
 
     def output_digest(self) -> str:
-        """Returns the digest of the settings on which the pixels of an output depend."""
-        names = ("color_inputs", "ensemble", "max_pixels")
+        """Returns the digest of the settings on which the bytes of an output depend, but for its date."""
+        names = (
+            *("color_inputs", "ensemble", "max_pixels", "saturation", "format", "quality", "subsampling"),
+            *("mark", "mark_text", "digital_source_type"),
+        )
         return digest({**{name: getattr(self, name) for name in names}, "version": __version__})

@@ -1,130 +1,119 @@
-"""Writes a coloured copy: the file's format and size kept, its metadata carried over, and what was done said in it."""
+"""Writes a coloured copy and what belongs beside it, whole or not at all."""
 
 import dataclasses
+import hashlib
 import io
-from typing import Any
-from xml.sax.saxutils import escape
+import struct
+import tempfile
+from typing import IO
 
 import numpy as np
-from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from photochrom import __version__, images
+from photochrom import errors, files, images
+from serving import blocks, encoding, formats, marks
+from serving.config import ColorizeConfig
+from serving.provenance import Provenance
+from serving.raster import Raster
 
-# Formats that are written as they came; all others become PNG, which loses nothing.
-_SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-}
-_ORIENTATION_TAG = 274
-_XMP_TAG = 700
-_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"
- xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
-<xmp:CreatorTool>Photochrom {version}</xmp:CreatorTool>
-<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>
-<Iptc4xmpExt:AISystemUsed>Photochrom, model {model}</Iptc4xmpExt:AISystemUsed>
-<Iptc4xmpExt:AISystemVersionUsed>{digest}</Iptc4xmpExt:AISystemVersionUsed>
-<xmpMM:DerivedFrom rdf:parseType="Resource"><stRef:documentID>sha256:{source}</stRef:documentID></xmpMM:DerivedFrom>
-</rdf:Description></rdf:RDF></x:xmpmeta>
-<?xpacket end="r"?>"""
+# The copy of a picture with more pixels is put together on disk.
+_PIXELS_IN_MEMORY = 10_000_000
+_PIECE_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Provenance:
-    """What an output says of itself.
+class Written:
+    """What was written.
 
     Attributes:
-        model_name, model_digest: of the bundle.
-        source_sha256: digest of the original's bytes, hex.
+        path: of the copy, below the output folder.
+        sha256: digest of its bytes, hex.
+        format: its format.
+        height, width: its size, px.
+        sidecars: path below the output folder -> digest, of the files beside it.
+        notes: what could not be kept, what was replaced, what lies beside it.
     """
 
-    model_name: str
-    model_digest: str
-    source_sha256: str
-
-    def to_xmp(self) -> bytes:
-        """Returns the XMP packet.
-
-        Source: IPTC Photo Metadata Standard 2025.1 for DigitalSourceType and the AI system, XMP part 2 for the rest.
-        """
-        values = {
-            "version": __version__,
-            "model": self.model_name,
-            "digest": self.model_digest,
-            "source": self.source_sha256,
-        }
-        return _XMP.format(**{name: escape(value) for name, value in values.items()}).encode()
+    path: str
+    sha256: str
+    format: str
+    height: int
+    width: int
+    sidecars: dict[str, str]
+    notes: tuple[str, ...]
 
 
-def file_name(path: str, format: str) -> str:
-    """Returns the output's name: the input's, with an end added where the format changes or the end belies it."""
-    suffixes = _SUFFIXES.get(format, _SUFFIXES["PNG"])
-    return path if path.lower().endswith(suffixes) else path + suffixes[0]
-
-
-def encode(rgb: np.ndarray, original: images.Picture, provenance: Provenance) -> tuple[bytes, tuple[str, ...]]:
-    """Encodes a coloured copy.
+def write(
+    path: str, picture: images.Picture, ab: np.ndarray, provenance: Provenance, config: ColorizeConfig
+) -> Written:
+    """Writes the copy of a picture below `config.output`.
 
     Args:
-        rgb: [H, W, 3] uint8 sRGB.
-        original: whose format, opacity, EXIF and resolution are kept.
+        path: where it goes if its format is kept, below the output folder.
+        picture: the decoded original.
+        ab: [h, w, 2] float32 CIE a*, b*.
         provenance: what is said in its XMP.
+        config: the job's settings.
 
-    Returns:
-        The file's bytes, and notes on what could not be kept.
+    Raises:
+        OSError: it cannot be written.
+        DataError: it cannot be encoded.
     """
-    format = original.format if original.format in _SUFFIXES else "PNG"
-    pixels = rgb
-    notes: tuple[str, ...] = ()
-    if original.alpha is not None and format != "JPEG":
-        pixels = np.dstack([rgb, original.alpha])
-    if original.pixels.dtype != np.uint8:
-        notes += ("written with 8 bit a channel",)
-    exif = _upright_exif(original.metadata.exif)
-    if original.metadata.exif and not exif:
-        notes += ("broken EXIF not carried over",)
-    buffer = io.BytesIO()
-    options = _OPTIONS[format](provenance.to_xmp(), exif)
-    if original.metadata.dpi:
-        options["dpi"] = original.metadata.dpi
-    Image.fromarray(pixels).save(buffer, format, **options)
-    return buffer.getvalue(), notes
+    raster, format, notes = plan(picture, ab, config)
+    height, width, _ = raster.shape
+    prepared = blocks.prepare(picture.metadata, provenance, format, width, height)
+    path = formats.file_name(path, format, config.format)
+    with _workspace(height * width) as file:
+        options = encoding.Options(config.quality, config.subsampling)
+        _encode(file, format, raster, prepared, options)
+        sidecars = {path + end: data for end, data in sorted(prepared.sidecars.items())}
+        for name, data in sidecars.items():
+            files.write_bytes(files.join(config.output, name), data)
+        digest = _copy(file, files.join(config.output, path))
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sidecars.items()}
+    return Written(path, digest, format.name, height, width, digests, (*notes, *prepared.notes))
 
 
-def _upright_exif(exif: bytes) -> bytes:
-    """Returns the EXIF block with its orientation reset, since the pixels are upright now; b"" if it is broken."""
+def plan(
+    picture: images.Picture, ab: np.ndarray, config: ColorizeConfig
+) -> tuple[Raster, formats.Format, tuple[str, ...]]:
+    """Decides on format, depth, opacity and label; returns the pixels to be, their format, and notes."""
+    height, width = picture.pixels.shape[:2]
+    mark = marks.make(config.mark, config.mark_text, height, width)
+    added = mark.added_rows if mark else 0
+    format, notes = formats.choose(picture.format, config.format, width, height + added)
+    is_deep = picture.pixels.dtype == np.uint16
+    if is_deep and not format.has_uint16:
+        notes += (f"a {format.name} holds 8 bit a channel, the original has 16",)
+    if picture.alpha is not None and not format.has_alpha:
+        notes += (f"a {format.name} holds no opacity; the picture is laid over white",)
+    if added:
+        notes += (f"a border of {added} px with a label was added below the picture",)
+    depth = np.uint16 if is_deep and format.has_uint16 else np.uint8
+    return Raster(picture, ab, depth, format.has_alpha, config.saturation, mark), format, notes
+
+
+def _encode(
+    file: IO[bytes], format: formats.Format, raster: Raster, prepared: blocks.Blocks, options: encoding.Options
+) -> None:
     try:
-        block = Image.Exif()
-        block.load(exif)
-        block[_ORIENTATION_TAG] = 1
-        return block.tobytes() if exif else b""
-    except Exception:  # Pillow raises whatever it meets in a broken block
-        return b""
+        encoding.encode(file, format, raster, prepared, options)
+    except (ValueError, TypeError, OverflowError, RuntimeError, struct.error) as error:
+        message = f"cannot be encoded as {format.name}: {type(error).__name__}: {error}"
+        raise errors.DataError(message, "unencodable", "write") from error
 
 
-def _jpeg(xmp: bytes, exif: bytes) -> dict[str, Any]:
-    # 4:4:4: the colour is what is new, so it is not halved. An APP1 segment holds at most 64 KB.
-    return {"quality": 95, "subsampling": 0, "xmp": xmp, **({"exif": exif} if 0 < len(exif) < 65_000 else {})}
+def _workspace(pixels: int) -> IO[bytes]:
+    """Returns an empty file to write, read and seek in."""
+    # tifffile asks an open file for its name.
+    return io.BytesIO() if pixels <= _PIXELS_IN_MEMORY else tempfile.NamedTemporaryFile()  # type: ignore[return-value]
 
 
-def _png(xmp: bytes, exif: bytes) -> dict[str, Any]:
-    chunks = PngImagePlugin.PngInfo()
-    chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
-    return {"pnginfo": chunks, **({"exif": exif} if exif else {})}
-
-
-def _tiff(xmp: bytes, exif: bytes) -> dict[str, Any]:
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    tags.tagtype[_XMP_TAG] = 1
-    tags[_XMP_TAG] = xmp
-    return {"compression": "tiff_adobe_deflate", "tiffinfo": tags}
-
-
-def _webp(xmp: bytes, exif: bytes) -> dict[str, Any]:
-    return {"quality": 95, "method": 4, "xmp": xmp, **({"exif": exif} if exif else {})}
-
-
-_OPTIONS = {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff, "WEBP": _webp}
+def _copy(source: IO[bytes], path: str) -> str:
+    """Copies a file to where it belongs; returns the digest of its bytes, hex."""
+    digest = hashlib.sha256()
+    source.seek(0)
+    with files.create(path) as target:
+        while piece := source.read(_PIECE_BYTES):
+            digest.update(piece)
+            target.write(piece)
+    return digest.hexdigest()

@@ -27,7 +27,7 @@ class Payload:
     """What goes into the bag.
 
     Attributes:
-        copies: path below the output folder -> SHA-256 that its row gives, of each coloured copy.
+        copies: path below the output folder -> SHA-256 that its row gives, of each copy and each file beside one.
         listings: the manifest's files, paths below the output folder.
         foreign: files in the output folder that no row names, printable; they stay out.
         runs: number -> row of runs.jsonl.
@@ -58,11 +58,11 @@ def collect(folder: str) -> Payload:
     alike: dict[str, str] = {}
     problems = []
     for row in _read_rows(folder, summary, runs):
-        if name := row["output"]:
-            problem = _problem(folder, row, copies, alike)
+        for name, sha256 in _files_of(row):
+            problem = _problem(folder, row["key"], name, sha256, copies, alike)
             if problem:
                 problems.append(f"{keys.printable(name)}: {problem}")
-            copies[name] = row["output_sha256"]
+            copies[name] = sha256
             alike[unicodedata.normalize("NFC", name)] = name
     if problems:
         raise Disagreement(problems)
@@ -144,24 +144,30 @@ def _is_whole(row: Row) -> bool:
         and row["status"] in (manifest.DONE, manifest.SKIPPED, manifest.FAILED)
         and isinstance(row.get("run"), int)
         and isinstance(row.get("notes"), list)
+        and isinstance(row.get("sidecars", {}), dict)
+        and all(isinstance(text, str) for item in row.get("sidecars", {}).items() for text in item)
         and isinstance(row.get("confidence"), int | float)
     )
 
 
-def _problem(folder: str, row: Row, copies: dict[str, str], alike: dict[str, str]) -> str:
-    """Returns what keeps a copy out of a bag, or ""."""
-    name = row["output"]
+def _files_of(row: Row) -> list[tuple[str, str]]:
+    """Returns path and SHA-256 of a row's copy and of the files beside it."""
+    return [(row["output"], row["output_sha256"]), *sorted(row.get("sidecars", {}).items())] if row["output"] else []
+
+
+def _problem(folder: str, key: str, name: str, sha256: str, copies: dict[str, str], alike: dict[str, str]) -> str:
+    """Returns what keeps a file out of a bag, or ""."""
     other = alike.get(unicodedata.normalize("NFC", name), "")
     strays = posixpath.normpath(name) != name or not name.startswith("images/") or keys.printable(name) != name
     return (
-        f"expected a path below images/, in the row of {row['key']}" if strays
+        f"expected a path below images/, in the row of {key}" if strays
         else "is named by more than one row" if name in copies
         else f"differs from {other} by Unicode's normalization alone, which no bag keeps apart; rename one original"
         if other
         else "has %0A or %0D in its name, which readers of bags take for a line break; rename the original"
         if _READ_AS_BREAK.search(name)
         else "its name ends with a space, which no bag keeps; rename the original" if name != name.strip()
-        else "its row has no SHA-256" if not _HEX.fullmatch(row["output_sha256"])
+        else "its row has no SHA-256" if not _HEX.fullmatch(sha256)
         else "is missing" if not pathlib.Path(folder, name).is_file()
         else ""
     )  # fmt: skip

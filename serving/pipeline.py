@@ -1,5 +1,6 @@
 """The graph of `photochrom colorize`, step by step: list -> read -> batch -> infer -> write -> row of the manifest."""
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
@@ -9,11 +10,11 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from photochrom import archives, beam_io, compose, errors, files, images, keys, progress
+from photochrom import archives, beam_io, errors, files, images, keys, progress
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from serving import inference, manifest, outputs, scans
+from serving import inference, manifest, outputs, provenance, scans
 from serving.config import ColorizeConfig
 from serving.inference import Colors
 from serving.manifest import Row
@@ -30,6 +31,7 @@ class ColorizeArchive(beam.PTransform):
 
     config: ColorizeConfig
     bundle: Bundle
+    today: str  # as YYYY-MM-DD: told, not looked up, so that all workers say the same
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = scratch_folder(self.config)
@@ -70,7 +72,8 @@ class ColorizeArchive(beam.PTransform):
         try:
             if isinstance(colors, errors.ModelError):
                 raise colors
-            return _write_output(scan, colors, self.config, self.bundle, known)
+            date = self.config.date or scan.date or self.today
+            return _write_output(scan, colors, self.config, self.bundle, {**known, "date": date})
         except errors.DataError as error:
             return manifest.failed(scan.source, error, **known)
 
@@ -99,7 +102,9 @@ def scratch_folder(config: ColorizeConfig) -> str:
 
 def build(pipeline: beam.Pipeline, inputs: list[Input], config: ColorizeConfig, bundle: Bundle) -> Any:
     """Adds the whole job to a pipeline."""
-    return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> ColorizeArchive(config, bundle)
+    return (
+        pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> ColorizeArchive(config, bundle, provenance.today())
+    )
 
 
 class ReadScan(beam.DoFn):
@@ -132,6 +137,8 @@ class ReadScan(beam.DoFn):
             beam.metrics.Metrics.counter(ColorizeArchive, "rows-kept").inc()
             return earlier
         scan = scans.read(source, data, self._bundle.image_size, self._bundle.ab_stride, self._config.max_pixels)
+        if earlier and self._is_of_the_same(earlier, scan.sha256):
+            scan = dataclasses.replace(scan, date=earlier.get("date", ""))
         if scan.tone.is_monochrome or self._config.color_inputs == "colorize":
             return scan
         known = _known(scan, self._config, self._bundle)
@@ -147,10 +154,14 @@ class ReadScan(beam.DoFn):
     def _is_current(self, earlier: Row, data: bytes) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
             return False
-        wanted = (hashlib.sha256(data).hexdigest(), self._bundle.digest, self._config.output_digest())
-        if (earlier["source_sha256"], earlier["model_digest"], earlier["settings_digest"]) != wanted:
+        if not self._is_of_the_same(earlier, hashlib.sha256(data).hexdigest()):
             return False
         return not earlier["output"] or files.exists(files.join(self._config.output, earlier["output"]))
+
+    def _is_of_the_same(self, earlier: Row, sha256: str) -> bool:
+        """Says whether a row is of the same scan, model and settings."""
+        wanted = (sha256, self._bundle.digest, self._config.output_digest())
+        return (earlier["source_sha256"], earlier["model_digest"], earlier["settings_digest"]) == wanted
 
 
 def _failed_row(source: Source, error: errors.DataError) -> Row:
@@ -174,28 +185,41 @@ def _known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]
 
 def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, known: dict[str, Any]) -> Row:
     picture = scan.full_picture(config.max_pixels)
-    rgb = compose.compose(scans.to_lightness(picture.pixels), colors.ab)
-    provenance = outputs.Provenance(bundle.info["name"], bundle.digest, scan.sha256)
-    data, notes = outputs.encode(rgb, picture, provenance)
-    name = files.join("images", outputs.file_name(keys.to_path(scan.source.key), picture.format))
-    _write_file(files.join(config.output, name), data)
+    said = provenance.Provenance(
+        bundle.info["name"],
+        bundle.digest,
+        scan.sha256,
+        scan.source.key.replace("!", "/").rpartition("/")[2],
+        known["date"],
+        config.digital_source_type,
+    )
+    path = files.join("images", keys.to_path(scan.source.key))
+    with _unwritable_names():
+        written = outputs.write(path, picture, colors.ab, said, config)
     return manifest.row(
         scan.source,
         manifest.DONE,
-        output=name,
-        output_sha256=hashlib.sha256(data).hexdigest(),
-        height=picture.source_height,
-        width=picture.source_width,
-        format=picture.format,
+        output=written.path,
+        output_sha256=written.sha256,
+        sidecars=written.sidecars,
+        height=written.height,
+        width=written.width,
+        format=written.format,
         confidence=colors.confidence,
-        notes=[*picture.notes, *notes],
+        notes=[*picture.notes, *written.notes],
         **known,
     )
 
 
 def _write_file(path: str, data: bytes) -> None:
-    try:
+    with _unwritable_names():
         files.write_bytes(path, data)
+
+
+@contextlib.contextmanager
+def _unwritable_names() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno in _NAME_ERRORS:
             raise errors.DataError(f"cannot be written under its name: {error}", "unwritable_name", "write") from error

@@ -25,6 +25,7 @@ class Scan:
         tone: how much colour it has.
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
+        date: of the copy that an earlier run made of it by the same model and settings; else "".
     """
 
     source: Source
@@ -34,6 +35,7 @@ class Scan:
     tone: tone.Tone
     lightness: np.ndarray
     size: tuple[int, int]
+    date: str = ""
 
     def full_picture(self, max_pixels: int) -> images.Picture:
         """Returns the decoded scan at its full size."""
@@ -57,15 +59,10 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, max_pixel
         data=b"" if keep else data,
         picture=picture if keep else None,
         tone=_tone(working),
-        lightness=geometry.pad_by_reflection(to_lightness(working), shape),
+        lightness=geometry.pad_by_reflection(color.to_lightness(working), shape),
         size=size,
     )
 
 
 def _tone(pixels: np.ndarray) -> tone.Tone:
     return tone.measure(color.rgb_to_lab(pixels)) if pixels.ndim == 3 else tone.Tone(0.0, 0.0)
-
-
-def to_lightness(pixels: np.ndarray) -> np.ndarray:
-    """Returns [H, W] float32 L* of gray (8 or 16 bit) or sRGB pixels."""
-    return color.rgb_to_lightness(pixels) if pixels.ndim == 3 else color.gray_to_lightness(pixels)

@@ -1,6 +1,7 @@
 """Bags of a real run, held against bagit-python's own validator in a process of its own."""
 
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -291,3 +292,15 @@ def test_a_disk_that_takes_no_more_leaves_no_half_of_a_bag(output, capsys):
 def test_help_waits_for_no_heavy_library():
     code = "import sys; from serving import bag; bag.build_parser(); sys.exit('apache_beam' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_files_beside_a_copy_come_into_the_bag(output, tmp_path):
+    found = rows(output)
+    row = found["scans/tall.tif"]
+    name, content = f"{row['output']}.iptc", b"records"
+    (output / name).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    rewrite(output, {**found, row["key"]: {**row, "sidecars": {name: digest}}})
+    bag.run([str(output), f"--output={tmp_path / 'bag'}", DATE])
+    assert bagit.Bag(str(tmp_path / "bag")).payload_entries()[f"data/{name}"]["sha256"] == digest
+    assert validate(tmp_path / "bag").returncode == 0

@@ -7,16 +7,17 @@ import shutil
 import tarfile
 import zipfile
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
 
 from photochrom import color, errors, images
-from serving import colorize
+from serving import colorize, provenance
 
 
 def run(tint, output, *inputs, flags=()):
-    flags = ("--max_failures=50%", *flags)
+    flags = ("--max_failures=50%", "--date=2026-01-31", *flags)
     return colorize.run([f"--model={tint}", f"--output={output}", *(f"--input={path}" for path in inputs), *flags])
 
 
@@ -88,11 +89,48 @@ def test_lightness_is_kept_and_colour_is_the_models(finished, gray_folder, name)
     original = images.decode((gray_folder / name).read_bytes(), max_pixels=10**8).opaque_rgb()
     coloured = np.asarray(Image.open(output / "images/scans" / name))
     before, after = color.rgb_to_lab(original), color.rgb_to_lab(coloured)
-    assert np.abs(before[..., 0] - after[..., 0]).max() < 0.6  # 8-bit sRGB, with 16-bit input rounded
+    assert np.abs(before[..., 0] - after[..., 0]).max() < 0.6  # Pillow reads 8 bits of 16
     middle = (before[..., 0] > 30) & (before[..., 0] < 70)
     slope = np.polyfit(before[..., 0][middle], after[..., 2][middle], 1)[0]
     assert slope == pytest.approx(-0.4, abs=0.06)  # b* = 0.4 (50 - L*), what the model says
     assert after[..., 1][middle].mean() == pytest.approx(5, abs=1)
+
+
+def test_sixteen_bit_scans_become_sixteen_bit_copies(finished, gray_folder):
+    output, found, _ = finished
+    original = images.decode((gray_folder / "deep.png").read_bytes(), max_pixels=10**8).pixels
+    coloured = imagecodecs.png_decode((output / "images/scans/deep.png").read_bytes())
+    assert coloured.dtype == np.uint16
+    assert np.abs(color.to_lightness(coloured) - color.to_lightness(original)).max() <= 0.01
+    assert not any("8 bit" in note for note in found["scans/deep.png"]["notes"])
+
+
+def test_a_copy_made_again_of_the_same_keeps_its_date_and_its_bytes(tint, gray_folder, tmp_path):
+    scans, output = tmp_path / "scans", tmp_path / "out"
+    shutil.copytree(gray_folder / "box1", scans)
+    run(tint, output, scans, flags=["--date=2001-02-03"])
+    before = tree(output / "images")
+    (output / "images/scans/wide.png").unlink()
+    shutil.copy(gray_folder / "sepia.jpg", scans)
+    today = provenance.today()
+    colorize.run([f"--model={tint}", f"--output={output}", f"--input={scans}"])  # as on another day
+    assert tree(output / "images") | before == tree(output / "images")
+    dates = {key: row["date"] for key, row in rows(output).items()}
+    assert dates.pop("scans/sepia.jpg") in (today, provenance.today())
+    assert set(dates.values()) == {"2001-02-03"}
+    run(tint, output, scans, flags=["--retry=all", "--date=2002-02-02"])  # told so
+    assert {row["date"] for row in rows(output).values()} == {"2002-02-02"}
+    assert b"<xmp:ModifyDate>2002-02-02<" in (output / "images/scans/wide.png").read_bytes()
+
+
+def test_flags_of_the_copies_reach_them(tint, gray_folder, tmp_path):
+    flags = ["--format=tiff", "--mark=border", "--mark_text=made", "--digital_source_type=algorithmicallyEnhanced"]
+    run(tint, tmp_path / "out", gray_folder / "tall.tif", gray_folder / "sepia.jpg", flags=flags)
+    found = rows(tmp_path / "out")
+    assert found["sepia.jpg"]["output"] == "images/sepia.jpg.tif" and found["sepia.jpg"]["format"] == "TIFF"
+    assert found["tall.tif"]["height"] > 300 and "border" in found["tall.tif"]["notes"][-1]
+    assert Image.open(tmp_path / "out/images/tall.tif").height == found["tall.tif"]["height"]
+    assert b"algorithmicallyEnhanced<" in (tmp_path / "out/images/tall.tif").read_bytes()
 
 
 def test_archives_are_read_in_place_and_become_folders(tint, finished, gray_folder, tmp_path):

@@ -21,6 +21,14 @@ def test_allows_a_number_or_a_share_of_failures(allowed, failed, listed, expecte
         ({"max_failures": "few"}, "--max_failures is few, expected a number such as 20 or a share such as 5%"),
         ({"batch_size": 0}, "--batch_size is 0, expected 1 or more"),
         ({"max_pixels": 0}, "--max_pixels is 0, expected 1 or more"),
+        ({"quality": 0}, "--quality is 0, expected 1 to 100"),
+        ({"saturation": -1.0}, "--saturation is -1.0, expected a number from 0 to 10"),
+        ({"saturation": float("nan")}, "--saturation is nan"),
+        ({"mark": "corner", "mark_text": ""}, "--mark_text has 0 characters"),
+        ({"date": "yesterday"}, "--date is yesterday, expected a day such as 2026-01-31 or a time"),
+        ({"date": "2026-02-30"}, "--date is 2026-02-30"),
+        ({"date": "20260131"}, "--date is 20260131"),
+        ({"date": "2026-01-31T12:00:00"}, "--date is 2026-01-31T12:00:00, expected"),
     ],
 )
 def test_refuses_settings_that_make_no_sense(values, message):
@@ -29,5 +37,14 @@ def test_refuses_settings_that_make_no_sense(values, message):
 
 
 def test_digest_covers_what_changes_pixels_and_nothing_else():
-    assert config().output_digest() == config(batch_size=3, retry="all").output_digest()
-    assert config().output_digest() != config(color_inputs="colorize").output_digest()
+    assert config().output_digest() == config(batch_size=3, retry="all", date="2026-01-31").output_digest()
+    changes = (
+        *({"color_inputs": "colorize"}, {"saturation": 0.9}, {"format": "png"}, {"quality": 90}, {"mark": "corner"}),
+        *({"subsampling": "4:2:0"}, {"mark_text": "x"}, {"digital_source_type": "humanEdits"}),
+    )
+    assert len({config(**change).output_digest() for change in ({}, *changes)}) == 1 + len(changes)
+
+
+@pytest.mark.parametrize("date", ["2026-01-31", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00+01:00"])
+def test_dates_are_those_of_xmp(date):
+    assert config(date=date).date == date

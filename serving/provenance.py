@@ -1,0 +1,85 @@
+"""What a coloured copy says of its making: by a model, by which, when, from what original."""
+
+import dataclasses
+import datetime
+
+from photochrom import __version__
+
+_VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+# Source: IPTC NewsCodes, Digital Source Type, the concepts that are not retired.
+DIGITAL_SOURCE_TYPES = (
+    "algorithmicMedia",
+    "algorithmicallyEnhanced",
+    "composite",
+    "compositeCapture",
+    "compositeSynthetic",
+    "compositeWithTrainedAlgorithmicMedia",
+    "computationalCapture",
+    "dataDrivenMedia",
+    "digitalCapture",
+    "digitalCreation",
+    "humanEdits",
+    "multiFrameComputationalCapture",
+    "negativeFilm",
+    "positiveFilm",
+    "print",
+    "screenCapture",
+    "trainedAlgorithmicMedia",
+    "virtualRecording",
+)
+DEFAULT_SOURCE_TYPE = "compositeWithTrainedAlgorithmicMedia"
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """What an output says of itself.
+
+    Attributes:
+        model_name, model_digest: of the bundle.
+        source_sha256: digest of the original's bytes, hex.
+        source_name: the original's file name, without folders.
+        date: when it was made, as in ISO 8601: a day, or a day and a time with its zone.
+        digital_source_type: one of DIGITAL_SOURCE_TYPES.
+    """
+
+    model_name: str
+    model_digest: str
+    source_sha256: str
+    source_name: str
+    date: str
+    digital_source_type: str = DEFAULT_SOURCE_TYPE
+
+    @property
+    def creator_tool(self) -> str:
+        """Returns the program and its version."""
+        return f"Photochrom {__version__}"
+
+    @property
+    def digital_source_iri(self) -> str:
+        """Returns the concept of IPTC's vocabulary."""
+        return _VOCABULARY + self.digital_source_type
+
+    @property
+    def ai_system(self) -> str:
+        """Returns the system and the model."""
+        return f"Photochrom, model {self.model_name}"
+
+
+def today() -> str:
+    """Returns the day, in UTC, as YYYY-MM-DD."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def check_date(date: str) -> None:
+    """Checks a date as XMP takes it.
+
+    Raises:
+        ValueError: it is neither a day nor a day and time with zone.
+    """
+    try:
+        parsed = datetime.datetime.fromisoformat(date)
+    except ValueError:
+        parsed = None
+    is_day = parsed is not None and parsed.strftime("%Y-%m-%d") == date
+    if not is_day and (parsed is None or parsed.tzinfo is None or date[10:11] != "T"):
+        raise ValueError(f"--date is {date}, expected a day such as 2026-01-31 or a time such as 2026-01-31T12:00:00Z")
