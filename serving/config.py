@@ -36,6 +36,19 @@ class ColorizeConfig:
         group="pictures",
         choices=("skip", "colorize", "copy"),
     )
+    toned: str = setting(
+        "what to do with a toned scan (sepia, cyanotype): colour its lightness like a gray one, copy its file "
+        "unchanged, or skip it",
+        "neutralize",
+        group="pictures",
+        choices=("neutralize", "keep", "skip"),
+    )
+    unsuitable: str = setting(
+        "what to do with blank pages, negatives and pages of text, as far as they are told",
+        "skip",
+        group="pictures",
+        choices=("skip", "colorize"),
+    )
     ensemble: bool = setting(
         "average the model's answers over mirrored and larger views of each picture; takes about 5 times its time",
         False,
@@ -70,5 +83,5 @@ class ColorizeConfig:
 
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the pixels of an output depend."""
-        names = ("color_inputs", "ensemble", "max_pixels")
+        names = ("color_inputs", "toned", "unsuitable", "ensemble", "max_pixels")
         return digest({**{name: getattr(self, name) for name in names}, "version": __version__})

@@ -13,7 +13,7 @@ from photochrom import archives, beam_io, compose, errors, files, images, keys, 
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from serving import inference, manifest, outputs, scans
+from serving import inference, manifest, outputs, scans, screen
 from serving.config import ColorizeConfig
 from serving.inference import Colors
 from serving.manifest import Row
@@ -71,6 +71,10 @@ class ColorizeArchive(beam.PTransform):
             if isinstance(colors, errors.ModelError):
                 raise colors
             return _write_output(scan, colors, self.config, self.bundle, known)
+        except errors.Uncolored as error:  # the same model would say the same again, so it is no failure to retry
+            return manifest.row(
+                scan.source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), **known
+            )
         except errors.DataError as error:
             return manifest.failed(scan.source, error, **known)
 
@@ -132,17 +136,26 @@ class ReadScan(beam.DoFn):
             beam.metrics.Metrics.counter(ColorizeArchive, "rows-kept").inc()
             return earlier
         scan = scans.read(source, data, self._bundle.image_size, self._bundle.ab_stride, self._config.max_pixels)
-        if scan.tone.is_monochrome or self._config.color_inputs == "colorize":
-            return scan
+        screened = self._screened(scan, data)
+        if screened and earlier and earlier["output"] not in ("", screened["output"]):
+            files.delete(files.join(self._config.output, earlier["output"]))  # made under other settings
+        return screened or scan
+
+    def _screened(self, scan: Scan, data: bytes) -> Row | None:
+        """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
         known = _known(scan, self._config, self._bundle)
-        if self._config.color_inputs == "skip":
-            message = f"has colours already: spread {scan.tone.spread} CIE units; --color_inputs says skip"
+        action, reason, message = screen.decide(scan.triage, self._config)
+        if action == screen.SKIP:
             return manifest.row(
-                source, manifest.SKIPPED, reason="color_input", stage="screen", message=message, **known
+                scan.source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known
             )
-        name = files.join("images", keys.to_path(source.key))
-        _write_file(files.join(self._config.output, name), data)
-        return manifest.row(source, manifest.DONE, reason="copied", output=name, output_sha256=scan.sha256, **known)
+        if action == screen.COPY:
+            name = files.join("images", keys.to_path(scan.source.key))
+            _write_file(files.join(self._config.output, name), data)
+            return manifest.row(
+                scan.source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known
+            )
+        return None
 
     def _is_current(self, earlier: Row, data: bytes) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
@@ -167,17 +180,23 @@ def _known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]
         "source_sha256": scan.sha256,
         "model_digest": bundle.digest,
         "settings_digest": config.output_digest(),
-        "chroma": scan.tone.chroma,
-        "spread": scan.tone.spread,
+        "kind": scan.triage.kind,
+        "chroma": scan.triage.tone.chroma,
+        "spread": scan.triage.tone.spread,
     }
 
 
 def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, known: dict[str, Any]) -> Row:
     picture = scan.full_picture(config.max_pixels)
     rgb = compose.compose(scans.to_lightness(picture.pixels), colors.ab)
+    name = files.join("images", outputs.file_name(keys.to_path(scan.source.key), picture.format))
+    try:
+        screen.check_colored(rgb)
+    except errors.Uncolored:
+        files.delete(files.join(config.output, name))  # an earlier model's
+        raise
     provenance = outputs.Provenance(bundle.info["name"], bundle.digest, scan.sha256)
     data, notes = outputs.encode(rgb, picture, provenance)
-    name = files.join("images", outputs.file_name(keys.to_path(scan.source.key), picture.format))
     _write_file(files.join(config.output, name), data)
     return manifest.row(
         scan.source,

@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 
-from photochrom import color, geometry, images, tone
+from photochrom import color, geometry, images, triage
 from photochrom.archives import Source
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
@@ -22,7 +22,7 @@ class Scan:
         sha256: digest of its bytes, hex.
         data: its bytes, where the picture is to be decoded again; else b"".
         picture: the decoded scan, or None.
-        tone: how much colour it has.
+        triage: what it shows, and how much colour it has.
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
     """
@@ -31,7 +31,7 @@ class Scan:
     sha256: str
     data: bytes
     picture: images.Picture | None
-    tone: tone.Tone
+    triage: triage.Triage
     lightness: np.ndarray
     size: tuple[int, int]
 
@@ -56,14 +56,10 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, max_pixel
         sha256=hashlib.sha256(data).hexdigest(),
         data=b"" if keep else data,
         picture=picture if keep else None,
-        tone=_tone(working),
+        triage=triage.classify(picture.pixels),
         lightness=geometry.pad_by_reflection(to_lightness(working), shape),
         size=size,
     )
-
-
-def _tone(pixels: np.ndarray) -> tone.Tone:
-    return tone.measure(color.rgb_to_lab(pixels)) if pixels.ndim == 3 else tone.Tone(0.0, 0.0)
 
 
 def to_lightness(pixels: np.ndarray) -> np.ndarray:

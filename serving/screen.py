@@ -1,0 +1,49 @@
+"""Decides by what triage found, and by the flags, whether a scan is colorized, copied or skipped; and if it worked."""
+
+import cv2
+import numpy as np
+
+from photochrom import color, errors, triage
+from photochrom.triage import Triage
+from serving.config import ColorizeConfig
+
+COLORIZE, COPY, SKIP = "colorize", "copy", "skip"
+# Mean C*ab of the copy, CIE units. PLACEHOLDER
+_LEAST_CHROMA = 2.0
+_THUMBNAIL = 64  # px
+_SHOWS = {
+    triage.BLANK: "shows nothing: an even surface",
+    triage.NEGATIVE: "looks like a negative",
+    triage.TEXT: "is a page of text",
+}
+
+
+def decide(found: Triage, config: ColorizeConfig) -> tuple[str, str, str]:
+    """Returns what to do (COLORIZE, COPY or SKIP), with the row's reason and message; both "" for COLORIZE."""
+    if found.kind in triage.UNSUITABLE:
+        message = f"{_SHOWS[found.kind]}; --unsuitable says skip"
+        return (SKIP, found.kind, message) if config.unsuitable == "skip" else (COLORIZE, "", "")
+    if found.kind == triage.TONED:
+        message = f"is toned: chroma {found.tone.chroma} CIE units; --toned says skip"
+        return {"keep": (COPY, "toned_kept", ""), "skip": (SKIP, "toned", message)}.get(config.toned, (COLORIZE, "", ""))
+    if found.kind == triage.COLOUR:
+        message = f"has colours already: spread {found.tone.spread} CIE units; --color_inputs says skip"
+        actions = {"copy": (COPY, "copied", ""), "skip": (SKIP, "color_input", message)}
+        return actions.get(config.color_inputs, (COLORIZE, "", ""))
+    return COLORIZE, "", ""
+
+
+def check_colored(rgb: np.ndarray) -> None:
+    """Checks that a coloured copy, [H, W, 3] uint8 sRGB, has colours.
+
+    Raises:
+        Uncolored: its mean chroma is that of a gray picture.
+    """
+    height, width = rgb.shape[:2]
+    size = (min(width, _THUMBNAIL), min(height, _THUMBNAIL))
+    lab = color.rgb_to_lab(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+    chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+    if chroma < _LEAST_CHROMA:
+        raise errors.Uncolored(
+            f"the model gave it a mean chroma of {chroma:.2f} CIE units; under {_LEAST_CHROMA} it counts as gray"
+        )
