@@ -29,7 +29,8 @@ _CLOSING = 11
 _INK_CONTRAST = 0.12
 _PAPER_DEVIATION = 3.0  # root mean square in L* of the paper behind the ink, from an even surface
 _PAPER_FLAT, _PAPER_SHARE = 0.8, 0.97
-_LEAST_INK, _MOST_INK = 0.03, 0.5
+_LEAST_INK, _MOST_INK = 0.05, 0.5
+_PAPER_LIGHTNESS = 55.0  # darker surfaces with lines are brick walls and the like
 # How much ink varies from line to line, and how many times as much as across the lines.
 _LINES, _LINES_RATIO = 0.33, 1.8
 _STRIPS = 4
@@ -46,8 +47,8 @@ class Triage:
     Attributes:
         kind: one of KINDS.
         tone: how much colour it has.
-        scores: what the kind was told from: `deviation` from an even surface in L*; of text `paper`, the deviation of
-            the paper behind ink, `flat`, the share that is paper, `ink`, the share under ink, `lines` and
+        scores: what the kind was told from: `deviation` from an even surface in L*; of text `light`, L* of the paper
+            behind ink, `paper`, its deviation, `flat`, the share that is paper, `ink`, the share under ink, `lines` and
             `lines_ratio`; `negative`, log odds; `mask`, 1 for the orange mask of a colour negative.
     """
 
@@ -68,9 +69,7 @@ def classify(pixels: np.ndarray) -> Triage:
     return Triage(_kind(scores, found), found, {name: round(value, 3) for name, value in scores.items()})
 
 
-def _scores(
-    thumbnail: np.ndarray, lightness: np.ndarray, lab: np.ndarray | None, found: tone.Tone
-) -> dict[str, float]:
+def _scores(thumbnail: np.ndarray, lightness: np.ndarray, lab: np.ndarray | None, found: tone.Tone) -> dict[str, float]:
     """Measures what can decide: with colours only the mask of a colour negative, without them the rest."""
     if lab is not None and not found.is_monochrome:
         return {"mask": float(_has_orange_mask(lab))}
@@ -93,7 +92,8 @@ def _kind(scores: dict[str, float], found: tone.Tone) -> str:
 
 def _is_text(scores: dict[str, float]) -> bool:
     return (
-        scores["paper"] < _PAPER_DEVIATION
+        scores["light"] > _PAPER_LIGHTNESS
+        and scores["paper"] < _PAPER_DEVIATION
         and scores["flat"] > _PAPER_SHARE
         and _LEAST_INK < scores["ink"] < _MOST_INK
         and scores["lines"] > _LINES
@@ -146,6 +146,7 @@ def _text_scores(lightness: np.ndarray) -> dict[str, float]:
     ink = (paper - page) / np.maximum(paper, 1)
     along, across = _line_strength(ink), _line_strength(np.ascontiguousarray(ink.T))
     return {
+        "light": float(np.median(paper)),
         "paper": float(residual.std()),
         "flat": float((residual > (_PAPER_FLAT - 1) * small.ravel()).mean()),
         "ink": float((ink > _INK_CONTRAST).mean()),

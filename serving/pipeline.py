@@ -146,9 +146,7 @@ class ReadScan(beam.DoFn):
         known = _known(scan, self._config, self._bundle)
         action, reason, message = screen.decide(scan.triage, self._config)
         if action == screen.SKIP:
-            return manifest.row(
-                scan.source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known
-            )
+            return manifest.row(scan.source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known)
         if action == screen.COPY:
             name = files.join("images", keys.to_path(scan.source.key))
             _write_file(files.join(self._config.output, name), data)
