@@ -17,7 +17,7 @@ _GRAY_CHROMA = 2.0
 _TEACHING_SPREAD = 1.2
 # A toned picture strays less than factor * chroma^power. The power is that of a logistic regression on the logarithms,
 # between toned historic scans and colour photographs; the factor is where 2 of 87 such scans and 5% of 1,417 colour
-# photographs lie on the wrong side. docs/triage.md has which of them were held back.
+# photographs lie on the wrong side. docs/triage.md has more.
 _STRAY_FACTOR = 4.0
 _STRAY_POWER = 0.28
 # Which share of the pixels `stray` covers, and how often lightness and place are fitted in turn.
