@@ -19,7 +19,14 @@ setuptools.setup(
     # One by one: these names are installed beside other people's.
     packages=["photochrom", "pipelines", "trainer", "serving"],
     package_data={
-        "photochrom": ["samples/*", "samples/*/*", "samples/*/*/*", "default_model/*", "default_model/**/*"],
+        "photochrom": [
+            "negatives.npz",
+            "samples/*",
+            "samples/*/*",
+            "samples/*/*/*",
+            "default_model/*",
+            "default_model/**/*",
+        ],
         "trainer": ["templates/*"],
     },
     install_requires=[

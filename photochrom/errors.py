@@ -13,6 +13,7 @@ PhotochromError            exit status 1: ours or the engine's
     │                      no_such_page: fewer pages than that
     ├── TooLarge           too_large: more pixels or bytes than the limit
     ├── TooSmall           too_small: fewer pixels than the job can use
+    ├── Uncolored          uncolored: the model found next to no colour; the input is skipped, nothing is broken
     ├── Colourless         grayscale, toned: no colour to learn from
     └── ModelError         inference: the model failed on this image
 """
@@ -97,6 +98,13 @@ class Colourless(DataError):
 
     stage = "screen"
     reason = "grayscale"
+
+
+class Uncolored(DataError):
+    """The model found next to no colour: nothing to pass off as a coloured copy."""
+
+    stage = "compose"
+    reason = "uncolored"
 
 
 class ModelError(DataError):

@@ -38,6 +38,19 @@ class ColorizeConfig:
         group="pictures",
         choices=("skip", "colorize", "copy"),
     )
+    toned: str = setting(
+        "what to do with a toned scan (sepia, cyanotype): colour its lightness like a gray one, copy its file "
+        "unchanged, or skip it",
+        "neutralize",
+        group="pictures",
+        choices=("neutralize", "keep", "skip"),
+    )
+    unsuitable: str = setting(
+        "what to do with blank pages, negatives and pages of text, as far as they are told",
+        "skip",
+        group="pictures",
+        choices=("skip", "colorize"),
+    )
     ensemble: bool = setting(
         "average the model's answers over mirrored and larger views of each picture; takes about 5 times its time",
         False,
@@ -116,7 +129,7 @@ class ColorizeConfig:
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the bytes of an output depend, but for its date."""
         names = (
-            *("color_inputs", "ensemble", "max_pixels", "saturation", "format", "quality", "subsampling"),
-            *("mark", "mark_text", "digital_source_type"),
+            *("color_inputs", "toned", "unsuitable", "ensemble", "max_pixels", "saturation"),
+            *("format", "quality", "subsampling", "mark", "mark_text", "digital_source_type"),
         )
         return digest({**{name: getattr(self, name) for name in names}, "version": __version__})

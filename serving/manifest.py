@@ -43,6 +43,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "height": 0,
         "width": 0,
         "format": "",
+        "kind": "",
         "chroma": 0.0,
         "spread": 0.0,
         "confidence": 0.0,

@@ -14,7 +14,7 @@ from photochrom import archives, beam_io, errors, files, images, keys, progress
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from serving import inference, manifest, outputs, provenance, scans
+from serving import inference, manifest, outputs, provenance, scans, screen
 from serving.config import ColorizeConfig
 from serving.inference import Colors
 from serving.manifest import Row
@@ -72,8 +72,12 @@ class ColorizeArchive(beam.PTransform):
         try:
             if isinstance(colors, errors.ModelError):
                 raise colors
-            date = self.config.date or scan.date or self.today
-            return _write_output(scan, colors, self.config, self.bundle, {**known, "date": date})
+            return _write_output(scan, colors, self.config, self.bundle, self.today)
+        except errors.Uncolored as error:  # the same model would say the same again, so it is no failure to retry
+            _delete_earlier(scan.earlier, self.config)
+            return manifest.row(
+                scan.source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), **known
+            )
         except errors.DataError as error:
             return manifest.failed(scan.source, error, **known)
 
@@ -137,19 +141,26 @@ class ReadScan(beam.DoFn):
             beam.metrics.Metrics.counter(ColorizeArchive, "rows-kept").inc()
             return earlier
         scan = scans.read(source, data, self._bundle.image_size, self._bundle.ab_stride, self._config.max_pixels)
-        if earlier and self._is_of_the_same(earlier, scan.sha256):
-            scan = dataclasses.replace(scan, date=earlier.get("date", ""))
-        if scan.tone.is_monochrome or self._config.color_inputs == "colorize":
-            return scan
+        if earlier:
+            scan = dataclasses.replace(scan, earlier=earlier)
+        screened = self._screened(scan, data)
+        if screened and earlier and earlier["output"] != screened["output"]:
+            _delete_earlier(earlier, self._config)
+        return screened or scan
+
+    def _screened(self, scan: Scan, data: bytes) -> Row | None:
+        """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
         known = _known(scan, self._config, self._bundle)
-        if self._config.color_inputs == "skip":
-            message = f"has colours already: spread {scan.tone.spread} CIE units; --color_inputs says skip"
+        action, reason, message = screen.decide(scan.triage, self._config)
+        if action == screen.SKIP:
+            return manifest.row(scan.source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known)
+        if action == screen.COPY:
+            name = files.join("images", keys.to_path(scan.source.key))
+            _write_file(files.join(self._config.output, name), data)
             return manifest.row(
-                source, manifest.SKIPPED, reason="color_input", stage="screen", message=message, **known
+                scan.source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known
             )
-        name = files.join("images", keys.to_path(source.key))
-        _write_file(files.join(self._config.output, name), data)
-        return manifest.row(source, manifest.DONE, reason="copied", output=name, output_sha256=scan.sha256, **known)
+        return None
 
     def _is_current(self, earlier: Row, data: bytes) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
@@ -178,23 +189,27 @@ def _known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]
         "source_sha256": scan.sha256,
         "model_digest": bundle.digest,
         "settings_digest": config.output_digest(),
-        "chroma": scan.tone.chroma,
-        "spread": scan.tone.spread,
+        "kind": scan.triage.kind,
+        "chroma": scan.triage.tone.chroma,
+        "spread": scan.triage.tone.spread,
     }
 
 
-def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, known: dict[str, Any]) -> Row:
-    picture = scan.full_picture(config.max_pixels)
+def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
+    screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
+    known = _known(scan, config, bundle)
+    date = config.date or _earlier_date(scan, known) or today
     said = provenance.Provenance(
         bundle.info["name"],
         bundle.digest,
         scan.sha256,
         scan.source.key.replace("!", "/").rpartition("/")[2],
-        known["date"],
+        date,
         config.digital_source_type,
     )
     path = files.join("images", keys.to_path(scan.source.key))
     with _unwritable_names():
+        picture = scan.full_picture(config.max_pixels)
         written = outputs.write(path, picture, colors.ab, said, config)
     return manifest.row(
         scan.source,
@@ -207,8 +222,21 @@ def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bu
         format=written.format,
         confidence=colors.confidence,
         notes=[*picture.notes, *written.notes],
+        date=date,
         **known,
     )
+
+
+def _earlier_date(scan: Scan, known: dict[str, Any]) -> str:
+    """Returns the date of the copy that an earlier run made of the same scan by the same model and settings, or ""."""
+    same = all(scan.earlier.get(name) == known[name] for name in ("source_sha256", "model_digest", "settings_digest"))
+    return scan.earlier.get("date", "") if same else ""
+
+
+def _delete_earlier(earlier: Row, config: ColorizeConfig) -> None:
+    """Deletes the copy that an earlier run made under another model or other settings."""
+    for name in filter(None, (earlier.get("output"), *earlier.get("sidecars", ()))):
+        files.delete(files.join(config.output, name))
 
 
 def _write_file(path: str, data: bytes) -> None:

@@ -2,10 +2,11 @@
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import numpy as np
 
-from photochrom import color, geometry, images, tone
+from photochrom import color, geometry, images, triage
 from photochrom.archives import Source
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
@@ -22,20 +23,20 @@ class Scan:
         sha256: digest of its bytes, hex.
         data: its bytes, where the picture is to be decoded again; else b"".
         picture: the decoded scan, or None.
-        tone: how much colour it has.
+        triage: what it shows, and how much colour it has.
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
-        date: of the copy that an earlier run made of it by the same model and settings; else "".
+        earlier: the row that an earlier run left of it; empty if there is none.
     """
 
     source: Source
     sha256: str
     data: bytes
     picture: images.Picture | None
-    tone: tone.Tone
+    triage: triage.Triage
     lightness: np.ndarray
     size: tuple[int, int]
-    date: str = ""
+    earlier: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def full_picture(self, max_pixels: int) -> images.Picture:
         """Returns the decoded scan at its full size."""
@@ -58,11 +59,9 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, max_pixel
         sha256=hashlib.sha256(data).hexdigest(),
         data=b"" if keep else data,
         picture=picture if keep else None,
-        tone=_tone(working),
+        triage=triage.classify(picture.pixels),
         lightness=geometry.pad_by_reflection(color.to_lightness(working), shape),
         size=size,
     )
 
 
-def _tone(pixels: np.ndarray) -> tone.Tone:
-    return tone.measure(color.rgb_to_lab(pixels)) if pixels.ndim == 3 else tone.Tone(0.0, 0.0)

@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from photochrom import archives, errors, tone
+from photochrom import archives, errors, tone, triage
 from serving import inference
 from serving.scans import Scan
 
@@ -11,7 +11,7 @@ from serving.scans import Scan
 def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Scan:
     lightness = np.full(shape, value, np.float32)
     size = (shape[0], shape[1] - 6)
-    return Scan(archives.Source(key, key), "", b"", None, tone.Tone(0, 0), lightness, size)
+    return Scan(archives.Source(key, key), "", b"", None, triage.Triage("gray", tone.Tone(0, 0), {}), lightness, size)
 
 
 @pytest.fixture(scope="module")
