@@ -77,7 +77,7 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def decode(data: bytes, *, max_pixels: int, draft_size: int = 0) -> Picture:
+def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) -> Picture:
     """Decodes an image file.
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, palettes, CMYK, L*a*b* and
@@ -88,6 +88,7 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0) -> Picture:
         max_pixels: the most pixels, checked in the header before any are allocated.
         draft_size: if not 0, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as both sides
             stay at least this long, px: libjpeg's scaled inverse DCT, several times faster.
+        page: which page of a TIFF, counted from 0.
 
     Raises:
         NotAnImage: the content is of no format in FORMATS.
@@ -96,12 +97,29 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0) -> Picture:
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if page:
+                image.seek(page)
             return _decode_opened(image, max_pixels, draft_size)
     except UnidentifiedImageError as error:
         raise errors.NotAnImage(
             f"no image of a known format: {len(data)} bytes that begin with {data[:8]!r}, "
             f"expected one of {', '.join(FORMATS)}"
         ) from error
+    except _BROKEN as error:
+        raise errors.DecodeError(f"broken image: {type(error).__name__}: {error}") from error
+
+
+def count_pages(data: bytes) -> int:
+    """Returns how many pages a TIFF has; 1 for what is none.
+
+    Raises:
+        DecodeError: a page is broken.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+            return int(getattr(image, "n_frames", 1))
+    except UnidentifiedImageError:
+        return 1
     except _BROKEN as error:
         raise errors.DecodeError(f"broken image: {type(error).__name__}: {error}") from error
 
