@@ -74,7 +74,11 @@ class Decoder:
 
     def _ask(self, request: dict[str, Any], data: bytes) -> Any:
         error, had_others = self._try(request, data, fresh=False)
-        if isinstance(error, errors.DecodeError) and had_others and error.reason in ("decoder_crashed", "out_of_memory"):
+        if (
+            isinstance(error, errors.DecodeError)
+            and had_others
+            and error.reason in ("decoder_crashed", "out_of_memory")
+        ):
             error, _ = self._try(request, data, fresh=True)
         if isinstance(error, errors.DataError):
             raise error

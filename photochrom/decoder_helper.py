@@ -78,7 +78,9 @@ class Helper:
     def _open_pipes(self) -> None:
         process = self._process
         assert process.stdin and process.stdout and process.stderr
-        self._requests, self._answers, self._errors = (p.fileno() for p in (process.stdin, process.stdout, process.stderr))
+        self._requests, self._answers, self._errors = (
+            p.fileno() for p in (process.stdin, process.stdout, process.stderr)
+        )
         for descriptor in (self._requests, self._answers, self._errors):
             os.set_blocking(descriptor, False)
         if sys.platform == "linux":

@@ -34,7 +34,8 @@ _GROWN_BYTES = 512 << 20
 # How much later than the job the helper loses patience, seconds.
 _GRACE_SECONDS = 5.0
 _PAGE_BYTES = resource.getpagesize()
-_MEMORY_WORDS = ("out of memory", "insufficient memory", "cannot allocate", "failed to allocate", "bad_alloc")
+_MEMORY_WORDS = ("out of memory", "insufficient memory", "cannot allocate", "failed to allocate", "bad_alloc",
+                 "decoder error -9")  # fmt: skip  # Pillow's IMAGING_CODEC_MEMORY
 
 
 def main() -> int:
