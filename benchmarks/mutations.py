@@ -12,7 +12,9 @@ from PIL import Image, features
 
 # Where headers lie: most damage goes there, as damage to pixels is mostly harmless.
 _HEADER_BYTES = 512
-_BOUNDARIES = (0, 1, 2, 7, 8, 16, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 1 << 20, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)  # fmt: skip
+_BOUNDARIES = (
+    0, 1, 2, 7, 8, 16, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 1 << 20, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
+)  # fmt: skip
 
 
 def seeds() -> dict[str, bytes]:

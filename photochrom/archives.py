@@ -47,6 +47,8 @@ class Source:
         member: its name in a zip; "" for a loose file and for a member found by offset.
         offset: where it begins in `path`, bytes; -1 for a loose file and for a member of a zip.
         size: bytes, -1 if not known before it is read.
+        page: which page of it, counted from 0.
+        page_count: how many pages are inputs of their own; 1 where none but the first counts.
         version: what changes when the content does, as the listing knows it: CRC-32, modification time, generation.
         failure: set where the listing already knows that it cannot be read.
     """
@@ -57,6 +59,8 @@ class Source:
     offset: int = -1
     size: int = -1
     version: str = ""
+    page: int = 0
+    page_count: int = 1
     failure: errors.Failure | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
@@ -262,6 +266,25 @@ class Reader:
                 f"cannot be read: {len(data)} bytes of {source.size}; truncated or changed while reading"
             )
         return data
+
+    def read_start(self, source: Source, count: int) -> bytes:
+        """Returns the first bytes of a source, fewer if it has no more.
+
+        Raises:
+            ReadError: it cannot be read.
+        """
+        try:
+            if source.member:
+                with self._open_zip(source.path).open(source.member) as member:
+                    return member.read(count)
+            if source.offset >= 0:
+                file = self._open_plain(source.path)
+                file.seek(source.offset)
+                return file.read(min(count, source.size))
+            with self._open_file(source.path) as file:
+                return file.read(count)
+        except _ARCHIVE_ERRORS as error:
+            raise errors.ReadError(f"cannot be read: {type(error).__name__}: {error}") from error
 
     def _read(self, source: Source) -> bytes:
         if source.member:

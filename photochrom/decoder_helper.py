@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from photochrom import decoder_protocol, errors
 
 _MODULE = "photochrom.decoder_process"
@@ -148,7 +150,7 @@ class Helper:
                 raise self._death() from None
 
     def _read(self, buffer: decoder_protocol.Buffer, deadline: float) -> None:
-        view = memoryview(buffer).cast("B") if len(buffer) else memoryview(b"")
+        view = buffer.reshape(-1).view(np.uint8).data if isinstance(buffer, np.ndarray) else memoryview(buffer)
         while view:
             try:
                 count = os.readv(self._answers, [view])
@@ -160,7 +162,7 @@ class Helper:
             view = view[count:]
 
     def _wait(self, descriptor: int, event: int, deadline: float) -> None:
-        """Waits until a pipe is ready, or is closed at the other end; what comes on standard error is kept meanwhile."""
+        """Waits until a pipe is ready or closed at the other end; what comes on standard error is kept meanwhile."""
         poll = select.poll()
         poll.register(descriptor, event)
         poll.register(self._errors, select.POLLIN)

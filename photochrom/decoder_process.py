@@ -5,11 +5,11 @@ the job dies, so does it. Before each file it bounds itself. An alarm, which the
 well, ends it a little after the job has lost patience, should the job be dead by then.
 
 And its address space may grow by a gigabyte, some multiples of the file, and 64 bytes for each pixel, no more. The
-pixels are those that the header claims, rounded up to 4, 32 or 256 million (and so on), and not --max_pixels, which most
-files are far below: so a small picture with a bomb in it (a tile, a profile, a text that unpacks to gigabytes) is stopped
-at little more than the gigabyte, and a large one can ask for no more than --max_pixels allows. What the header claims
-`images.decode` itself says: it refuses a picture by its header if that is too large for the first of these bounds,
-and then gets the next one.
+pixels are those that the header claims, rounded up to 4, 32 or 256 million (and so on), and not --max_pixels, which
+most files are far below: so a small picture with a bomb in it (a tile, a profile, a text that unpacks to gigabytes) is
+stopped at little more than the gigabyte, and a large one can ask for no more than --max_pixels allows. What the header
+claims `images.decode` itself says: it refuses a picture by its header if that is too large for the first of these
+bounds, and then gets the next one.
 
 Address space is bounded on Linux alone; macOS ignores the limit.
 """
@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from photochrom import decoder_protocol, errors, images
 
-# What libraries and a decoder's own tables take, bytes; cv2, tifffile and imagecodecs map 0.4 GB when they are imported.
+# What libraries and a decoder's own tables take, bytes; cv2, tifffile and imagecodecs map 0.4 GB when imported.
 _FIXED_BYTES = 1 << 30
 _COPIES_OF_FILE = 8
 # The most that was seen of 17 kinds of files is 26 a pixel (JPEG 2000 with opacity, 8 bit); JPEG takes 10 to 14.

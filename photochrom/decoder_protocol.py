@@ -1,4 +1,4 @@
-"""What goes over the pipes between a job and its decoder helper: a JSON header with its length before it, then raw bytes.
+"""What goes over the pipes between a job and its decoder helper: length, a JSON header, then raw bytes.
 
 A picture is packed field by field, whatever fields it has: arrays and bytes become blocks that follow the header. The
 helper decodes hostile files, so its answers are not trusted either: nothing is unpickled, and shapes and sizes are
@@ -12,7 +12,7 @@ import math
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,6 @@ _MAX_BYTES_PER_PIXEL = 8
 _DTYPES = {"u1": np.uint8, "u2": np.uint16}
 
 Buffer = np.ndarray | bytearray
-Fields = TypeVar("Fields")
 
 
 class ProtocolError(Exception):
@@ -36,7 +35,7 @@ class ProtocolError(Exception):
 
 
 def pack(value: Any) -> Iterator[bytes | memoryview]:
-    """Yields the parts of a message: dicts, lists, tuples, text and numbers, with dataclasses, bytes and arrays in it."""
+    """Yields the parts of a message: of JSON's types, with dataclasses, bytes and arrays in it."""
     blocks: list[bytes | memoryview] = []
     header = json.dumps(_to_json(value, blocks)).encode()
     if len(header) > MAX_HEADER_BYTES:
@@ -47,7 +46,7 @@ def pack(value: Any) -> Iterator[bytes | memoryview]:
 
 def _to_json(value: Any, blocks: list[bytes | memoryview]) -> Any:
     if isinstance(value, np.ndarray):
-        blocks.append(memoryview(np.ascontiguousarray(value).reshape(-1)).cast("B"))
+        blocks.append(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
         return {"$array": [f"{value.dtype.kind}{value.dtype.itemsize}", *value.shape]}
     if isinstance(value, bytes):
         blocks.append(value)
@@ -61,7 +60,7 @@ def _to_json(value: Any, blocks: list[bytes | memoryview]) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def parse(header: bytes) -> dict[str, Any]:
+def parse(header: bytes | bytearray) -> dict[str, Any]:
     """Returns the tree of a header.
 
     Raises:
@@ -142,14 +141,14 @@ def to_picture(values: Any) -> Picture:
     Raises:
         ProtocolError: a field is missing, unknown or of another type than Picture says, or two do not fit.
     """
-    picture = _build(Picture, values)
+    picture: Picture = _build(Picture, values)
     alpha = picture.alpha
     if alpha is not None and (alpha.shape != picture.pixels.shape[:2] or alpha.dtype != picture.pixels.dtype):
         raise ProtocolError(f"opacity of {alpha.shape}, {alpha.dtype} for pixels of {picture.pixels.shape}")
     return picture
 
 
-def _build(cls: type[Fields], values: Any) -> Fields:
+def _build(cls: Any, values: Any) -> Any:
     if not isinstance(values, dict):
         raise ProtocolError(f"{values!r:.100} for a {cls.__name__}")
     hints = _hints(cls)

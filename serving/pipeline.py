@@ -13,7 +13,7 @@ from photochrom import archives, beam_io, compose, errors, files, images, keys, 
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from serving import inference, manifest, outputs, scans
+from serving import inference, manifest, outputs, pages, scans
 from serving.config import ColorizeConfig
 from serving.inference import Colors
 from serving.manifest import Row
@@ -35,6 +35,8 @@ class ColorizeArchive(beam.PTransform):
         scratch = scratch_folder(self.config)
         progress_folder = files.join(scratch, "progress")
         sources = listed_inputs | "List" >> beam_io.ListSources(files.join(scratch, "spool"), progress_folder)
+        if self.config.pages == "all":
+            sources = sources | "Pages" >> pages.SplitPages(self.config.decoder(), progress_folder)
         scanned = (
             (
                 sources | "KeySources" >> beam.WithKeys(lambda source: source.key),
@@ -131,7 +133,7 @@ class ReadScan(beam.DoFn):
         if earlier and self._is_current(earlier, data):
             beam.metrics.Metrics.counter(ColorizeArchive, "rows-kept").inc()
             return earlier
-        scan = scans.read(source, data, self._bundle.image_size, self._bundle.ab_stride, self._config.max_pixels)
+        scan = scans.read(source, data, self._bundle.image_size, self._bundle.ab_stride, self._config.decoder())
         if scan.tone.is_monochrome or self._config.color_inputs == "colorize":
             return scan
         known = _known(scan, self._config, self._bundle)
@@ -140,7 +142,8 @@ class ReadScan(beam.DoFn):
             return manifest.row(
                 source, manifest.SKIPPED, reason="color_input", stage="screen", message=message, **known
             )
-        name = files.join("images", keys.to_path(source.key))
+        # All pages lie in one copy.
+        name = files.join("images", keys.to_path(keys.of_file(source.key) if source.page_count > 1 else source.key))
         _write_file(files.join(self._config.output, name), data)
         return manifest.row(source, manifest.DONE, reason="copied", output=name, output_sha256=scan.sha256, **known)
 
@@ -173,7 +176,7 @@ def _known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]
 
 
 def _write_output(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, known: dict[str, Any]) -> Row:
-    picture = scan.full_picture(config.max_pixels)
+    picture = scan.full_picture(config.decoder())
     rgb = compose.compose(scans.to_lightness(picture.pixels), colors.ab)
     provenance = outputs.Provenance(bundle.info["name"], bundle.digest, scan.sha256)
     data, notes = outputs.encode(rgb, picture, provenance)

@@ -1,6 +1,8 @@
 """What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
 
 import pathlib
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -47,6 +49,15 @@ def gray_folder(photographs, tmp_path_factory) -> pathlib.Path:
     (folder / "broken.jpg").write_bytes((folder / "box1" / "square.jpg").read_bytes()[:4000])
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tile_bomb() -> bytes:
+    """A TIFF of 16x16 px in one tile of 60,000x60,000: its header is small, decoding it takes gigabytes."""
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 0, 325: 64}
+    tags[324] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + zlib.compress(bytes(50_000)).ljust(64)
 
 
 class Tint(tf.Module):

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import multiprocessing
 import os
+import pathlib
 import pickle
 import signal
 import struct
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import decoder, decoder_process, errors, images
+from photochrom import decoder, errors, images
 from photochrom.decoder import Decoder
 
 LIMIT = 300_000_000
@@ -46,16 +47,6 @@ def png_of_zeros(width: int, rows: int, repeats: int) -> bytes:
     data = first + again * (repeats - 1) + end + struct.pack(">I", adler)
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, rows * repeats, 8, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
-
-
-def tile_bomb(side: int) -> bytes:
-    """A TIFF of 16x16 px in one tile of side x side px: the header is small, the tile is not."""
-    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 0, 325: 64}
-    tags[324] = 8 + 2 + 12 * len(tags) + 4
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
-    return (
-        b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + zlib.compress(bytes(50_000))[:64].ljust(64)
-    )
 
 
 @pytest.fixture
@@ -90,7 +81,7 @@ def in_background(work):
 
 def is_busy(pid: int) -> bool:
     """Whether the process holds a large picture already: a helper without one has 40 MB."""
-    return int(open(f"/proc/{pid}/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") > 60 << 20
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > 60 << 20
 
 
 def with_everything(rgb: np.ndarray) -> bytes:
@@ -198,9 +189,9 @@ def test_a_picture_that_is_too_large_is_refused_by_its_header(new_helpers):
         Decoder(1_000_000).decode(data)
 
 
-def test_a_tile_that_unpacks_to_gigabytes_is_out_of_memory(new_helpers, small):
+def test_a_tile_that_unpacks_to_gigabytes_is_out_of_memory(new_helpers, tile_bomb, small):
     with pytest.raises(errors.DecodeError) as caught:
-        Decoder(LIMIT).decode(tile_bomb(60_000))
+        Decoder(LIMIT).decode(tile_bomb)
     assert caught.value.reason == "out_of_memory"
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
@@ -245,7 +236,7 @@ def test_a_helper_in_the_middle_of_a_file_ends_soon_after_its_parent(monkeypatch
 
 def wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 10
-    while os.path.exists(f"/proc/{pid}") and " Z " not in open(f"/proc/{pid}/stat").read():
+    while (stat := pathlib.Path(f"/proc/{pid}/stat")).exists() and " Z " not in stat.read_text():
         assert time.monotonic() < deadline, "the helper lives on"
         time.sleep(0.05)
 

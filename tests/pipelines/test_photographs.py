@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -66,3 +67,13 @@ def test_refuses_nearly_gray_photographs(photographs):
     faint = (gray + 0.02 * (photographs["coffee"] - gray)).clip(0, 255).astype(np.uint8)
     with pytest.raises(errors.Colourless, match="no colour to learn from"):
         job.to_record("k", encode(faint), CONFIG)
+
+
+def test_a_bomb_is_refused_with_its_reason(tile_bomb):
+    with pytest.raises(errors.DecodeError) as caught:
+        job.to_record("k", tile_bomb, CONFIG)
+    assert caught.value.reason == "out_of_memory"
+
+
+def test_patience_does_not_change_a_dataset():
+    assert dataclasses.replace(CONFIG, image_timeout=3).record_settings() == CONFIG.record_settings()
