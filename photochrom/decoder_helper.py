@@ -9,13 +9,13 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
-
 from photochrom import decoder_protocol, errors
 
 _MODULE = "photochrom.decoder_process"
 _START_SECONDS = 60.0
 _TAIL_BYTES = 4096
+# A picture of 256x256 px and what belongs to it.
+_SCRATCH_BYTES = 256 << 10
 # A pipe of 1 MiB takes a third fewer turns than the usual 64 KiB; Linux alone can set it.
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
@@ -59,6 +59,7 @@ class Helper:
         self.answered = 0
         self.retired = False
         self._tail = b""
+        self._scratch = bytearray(_SCRATCH_BYTES)
         # The job's own search path, so that the helper finds what the job has found; -P: but not the working folder.
         path = os.pathsep.join(os.path.abspath(one) for one in sys.path)
         try:
@@ -72,7 +73,7 @@ class Helper:
             )
             self._open_pipes()
             self._receive(time.monotonic() + _START_SECONDS, max_pixels=0)
-        except (OSError, HelperDied, TimeoutError) as error:
+        except (OSError, HelperDied, TimeoutError, decoder_protocol.ProtocolError) as error:
             if hasattr(self, "_process"):
                 self.close()
             raise errors.PhotochromError(f"the decoder helper does not start: {error}") from error
@@ -113,9 +114,7 @@ class Helper:
         self._tail = b""
         request = {**request, "data_bytes": len(data), "timeout_seconds": seconds}
         try:
-            for part in decoder_protocol.pack(request):
-                self._write(memoryview(part), deadline)
-            self._write(memoryview(data), deadline)
+            self._write([*decoder_protocol.pack(request), memoryview(data)], deadline)
             answer = self._receive(deadline, max_pixels)
         except (TimeoutError, HelperDied):
             self.close()
@@ -128,38 +127,56 @@ class Helper:
         return answer
 
     def _receive(self, deadline: float, max_pixels: int) -> dict[str, Any]:
-        length = bytearray(decoder_protocol.LENGTH_BYTES)
-        self._read(length, deadline)
-        header_bytes = int.from_bytes(length, "big")
-        if header_bytes > decoder_protocol.MAX_HEADER_BYTES:
-            raise decoder_protocol.ProtocolError(f"a header of {header_bytes} bytes")
-        header = bytearray(header_bytes)
-        self._read(header, deadline)
+        """Returns the next message; what a small picture takes comes by one read."""
+        start = memoryview(self._scratch)[: self._read([memoryview(self._scratch)], deadline)]
+        start, header_bytes = self._take(start, decoder_protocol.LENGTH_BYTES, deadline)
+        size = int.from_bytes(header_bytes, "big")
+        if size > decoder_protocol.MAX_HEADER_BYTES:
+            raise decoder_protocol.ProtocolError(f"a header of {size} bytes")
+        start, header = self._take(start, size, deadline)
         answer, buffers = decoder_protocol.allocate(decoder_protocol.parse(header), max_pixels)
-        for buffer in buffers:
-            self._read(buffer, deadline)
+        parts = [decoder_protocol.view(buffer) for buffer in buffers if len(buffer)]
+        while parts:
+            if start:
+                count = min(len(start), len(parts[0]))
+                parts[0][:count], start = start[:count], start[count:]
+            else:
+                count = self._read(parts, deadline)
+            parts = decoder_protocol.rest(parts, count)
+        if start:
+            raise decoder_protocol.ProtocolError("more than was announced")
         return answer
 
-    def _write(self, view: memoryview, deadline: float) -> None:
-        while view:
+    def _take(self, start: memoryview, size: int, deadline: float) -> tuple[memoryview, bytes]:
+        """Returns what is left of what has been read already, and the next bytes, of it and from the pipe."""
+        taken = bytearray(start[:size])
+        while len(taken) < size:
+            more = memoryview(bytearray(size - len(taken)))
+            taken += more[: self._read([more], deadline)]
+        return start[size:], bytes(taken)
+
+    def _write(self, parts: list[memoryview], deadline: float) -> None:
+        while parts:
             try:
-                view = view[os.write(self._requests, view) :]
+                count = os.writev(self._requests, parts[: decoder_protocol.MAX_PARTS])
             except BlockingIOError:
                 self._wait(self._requests, select.POLLOUT, deadline)
             except BrokenPipeError:
                 raise self._death() from None
+            else:
+                parts = decoder_protocol.rest(parts, count)
 
-    def _read(self, buffer: decoder_protocol.Buffer, deadline: float) -> None:
-        view = buffer.reshape(-1).view(np.uint8).data if isinstance(buffer, np.ndarray) else memoryview(buffer)
-        while view:
+    def _read(self, parts: list[memoryview], deadline: float) -> int:
+        """Fills buffers as far as the pipe holds, waiting until it holds anything; returns how many bytes came."""
+        while True:
             try:
-                count = os.readv(self._answers, [view])
+                count = os.readv(self._answers, parts[: decoder_protocol.MAX_PARTS])
             except BlockingIOError:
                 self._wait(self._answers, select.POLLIN, deadline)
                 continue
             if not count:
                 raise self._death()
-            view = view[count:]
+            return count
 
     def _wait(self, descriptor: int, event: int, deadline: float) -> None:
         """Waits until a pipe is ready or closed at the other end; what comes on standard error is kept meanwhile."""

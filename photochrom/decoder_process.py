@@ -15,6 +15,7 @@ Address space is bounded on Linux alone; macOS ignores the limit.
 """
 
 import contextlib
+import functools
 import os
 import resource
 import signal
@@ -41,8 +42,7 @@ _MEMORY_WORDS = ("out of memory", "insufficient memory", "cannot allocate", "fai
 def main() -> int:
     """Answers requests until the input ends; returns the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the job's to handle: it ends, and the input with it
-    answers = _take_stdout()
-    requests = os.fdopen(0, "rb", closefd=False)
+    answers, requests = _take_stdout(), os.fdopen(0, "rb", closefd=False)
     started_with = _memory()[1]
     with contextlib.suppress(BrokenPipeError):
         _send(answers, {"ready": True})
@@ -55,17 +55,17 @@ def main() -> int:
     return 0
 
 
-def _take_stdout() -> IO[bytes]:
+def _take_stdout() -> int:
     """Returns the pipe to the job; what libraries print goes to standard error from now on."""
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.dup(1)
     os.dup2(2, 1)
     return answers
 
 
-def _send(answers: IO[bytes], message: dict[str, Any]) -> None:
-    for part in decoder_protocol.pack(message):
-        answers.write(part)
-    answers.flush()
+def _send(answers: int, message: dict[str, Any]) -> None:
+    parts = decoder_protocol.pack(message)
+    while parts:  # one call for all of a small picture: the job is woken once
+        parts = decoder_protocol.rest(parts, os.writev(answers, parts[: decoder_protocol.MAX_PARTS]))
 
 
 def _next_request(requests: IO[bytes]) -> dict[str, Any] | None:
@@ -131,11 +131,15 @@ def _limit_memory(more: int) -> None:
 def _memory() -> tuple[int, int]:
     """Returns address space and resident memory, bytes; zeros where there is no /proc."""
     try:
-        with open("/proc/self/statm") as file:
-            size, resident = file.read().split()[:2]
+        size, resident = os.pread(_statm(), 200, 0).split()[:2]
     except OSError:
         return 0, 0
     return int(size) * _PAGE_BYTES, int(resident) * _PAGE_BYTES
+
+
+@functools.lru_cache
+def _statm() -> int:
+    return os.open("/proc/self/statm", os.O_RDONLY)
 
 
 if __name__ == "__main__":

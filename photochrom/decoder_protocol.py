@@ -18,6 +18,8 @@ import numpy as np
 
 from photochrom.images import Picture
 
+# So many parts are given to writev and readv at once; every system takes as many.
+MAX_PARTS = 64
 # Four bytes, big-endian, before each header.
 LENGTH_BYTES = 4
 MAX_HEADER_BYTES = 16 << 20
@@ -30,18 +32,31 @@ _DTYPES = {"u1": np.uint8, "u2": np.uint16}
 Buffer = np.ndarray | bytearray
 
 
+def view(buffer: Buffer) -> memoryview:
+    """Returns the bytes of a buffer, to be filled."""
+    return buffer.reshape(-1).view(np.uint8).data if isinstance(buffer, np.ndarray) else memoryview(buffer)
+
+
 class ProtocolError(Exception):
     """The other side sent what it never should."""
 
 
-def pack(value: Any) -> Iterator[bytes | memoryview]:
-    """Yields the parts of a message: of JSON's types, with dataclasses, bytes and arrays in it."""
+def pack(value: Any) -> list[memoryview]:
+    """Returns the parts of a message: of JSON's types, with dataclasses, bytes and arrays in it."""
     blocks: list[bytes | memoryview] = []
     header = json.dumps(_to_json(value, blocks)).encode()
     if len(header) > MAX_HEADER_BYTES:
         raise ProtocolError(f"a header of {len(header)} bytes, at most {MAX_HEADER_BYTES}")
-    yield len(header).to_bytes(LENGTH_BYTES, "big") + header
-    yield from blocks
+    parts = (len(header).to_bytes(LENGTH_BYTES, "big") + header, *blocks)
+    return [memoryview(part) for part in parts if len(part)]
+
+
+def rest(parts: list[memoryview], count: int) -> list[memoryview]:
+    """Returns what is left of the parts after so many bytes of them."""
+    while parts and count >= len(parts[0]):
+        count -= len(parts[0])
+        parts = parts[1:]
+    return [parts[0][count:], *parts[1:]] if parts else []
 
 
 def _to_json(value: Any, blocks: list[bytes | memoryview]) -> Any:
@@ -164,20 +179,22 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _value(value: Any, hint: Any) -> Any:
     """Returns the value that a field of this type has, out of what JSON and buffers made of it."""
-    if isinstance(hint, types.UnionType):
-        present = [one for one in typing.get_args(hint) if one is not type(None)]
-        return None if value is None and len(present) < len(typing.get_args(hint)) else _value(value, present[0])
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value)
+    if isinstance(hint, types.UnionType):  # T | None
+        present = next(one for one in typing.get_args(hint) if one is not type(None))
+        return None if value is None else _value(value, present)
     if typing.get_origin(hint) is tuple and isinstance(value, list):
-        inner = typing.get_args(hint)
-        each = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-        if len(each) == len(value):
-            return tuple(_value(one, kind) for one, kind in zip(value, each, strict=True))
-    if hint is bytes and isinstance(value, bytearray):
-        return bytes(value)
-    if hint is float and type(value) is int:
-        return float(value)
+        return _tuple(value, typing.get_args(hint))
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value)
+    if (hint, type(value)) in ((bytes, bytearray), (float, int)):
+        return hint(value)
     if not isinstance(hint, type) or not isinstance(value, hint):
         raise ProtocolError(f"{value!r:.100} for a {hint}")
     return value
+
+
+def _tuple(values: list[Any], hints: tuple[Any, ...]) -> tuple[Any, ...]:
+    each = (hints[0],) * len(values) if hints[-1] is Ellipsis else hints
+    if len(each) != len(values):
+        raise ProtocolError(f"{values!r:.100} for {hints}")
+    return tuple(_value(value, hint) for value, hint in zip(values, each, strict=True))

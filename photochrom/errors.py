@@ -7,7 +7,8 @@ PhotochromError            exit status 1: ours or the engine's
     ├── ReadError          unreadable: the file or the archive member could not be read
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
-    ├── DecodeError        undecodable: an image, but broken
+    ├── DecodeError        undecodable: an image, but broken; decoder_crashed, decode_timeout, out_of_memory: it took
+    │                      the process that decoded it with it
     ├── TooLarge           too_large: more pixels or bytes than the limit
     ├── TooSmall           too_small: fewer pixels than the job can use
     ├── Colourless         grayscale, toned: no colour to learn from

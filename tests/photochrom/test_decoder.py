@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import io
+import json
 import multiprocessing
 import os
 import pathlib
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import decoder, errors, images
+from photochrom import decoder, decoder_helper, errors, images
 from photochrom.decoder import Decoder
 
 LIMIT = 300_000_000
@@ -193,13 +194,15 @@ def test_a_tile_that_unpacks_to_gigabytes_is_out_of_memory(new_helpers, tile_bom
     with pytest.raises(errors.DecodeError) as caught:
         Decoder(LIMIT).decode(tile_bomb)
     assert caught.value.reason == "out_of_memory"
+    (pid,) = decoder.helper_pids()
+    peak = int(pathlib.Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0])
+    assert peak < 300_000, "KB that the helper had at most"
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
-def test_memory_follows_what_the_header_claims(new_helpers, tmp_path):
-    """250 MP take their gigabyte by a limit that allows them, and not a byte by one that does not."""
-    data = png_of_zeros(25_000, 100, 100)
-    assert Decoder(LIMIT).decode(data).pixels.shape == (10_000, 25_000)
+def test_memory_follows_what_the_header_claims(new_helpers):
+    """A large picture comes through, though what a small one may take would not do for it."""
+    assert Decoder(LIMIT).decode(png_of_zeros(20_000, 100, 30)).pixels.shape == (3_000, 20_000)
 
 
 def test_a_helper_ends_with_its_parent(tmp_path):
@@ -262,6 +265,35 @@ def test_children_start_helpers_of_their_own(small, method):
 def test_settings_survive_pickling(small):
     copy = pickle.loads(pickle.dumps(Decoder(LIMIT, 7.0)))
     assert copy == Decoder(LIMIT, 7.0) and copy.decode(small).pixels.shape == (60, 90, 3)
+
+
+LIES = {
+    "a picture of a billion pixels": {"picture": {"pixels": {"$array": ["u1", 100_000, 100_000]}}},
+    "a picture without pixels": {"picture": {"format": "PNG"}},
+    "a profile of a terabyte": {"picture": {"metadata": {"icc": {"$bytes": 1 << 40}}}},
+    "no picture": {"pages": 1},
+    "an error of no kind": {"error": {"kind": "SystemExit", "message": "", "reason": "a", "stage": "b"}},
+    "an error without a code": {"error": {"kind": "DecodeError", "message": "", "reason": "<b>", "stage": "b"}},
+}
+
+
+@pytest.mark.parametrize("lie", [*LIES, "no message"])
+def test_nonsense_from_a_helper_costs_the_file_alone(new_helpers, monkeypatch, tmp_path, small, lie):
+    """A helper that is in the hands of a file: a process of its own, which answers what no honest one would."""
+    said = json.dumps(LIES.get(lie)).encode()
+    said = len(said).to_bytes(4, "big") + said if lie in LIES else b"Segmentation fault\n"
+    (tmp_path / "liar.py").write_text(
+        "import sys\nready = b'{}'\nsys.stdout.buffer.write(len(ready).to_bytes(4, 'big') + ready)\n"
+        f"sys.stdout.flush()\nsys.stdin.buffer.read(100)\nsys.stdout.buffer.write({said!r})\n"
+        "sys.stdout.flush()\nsys.stdin.buffer.read()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(decoder_helper, "_MODULE", "liar")
+    with pytest.raises(errors.DecodeError, match=r"the decoder crashed on it: .*nonsense") as caught:
+        Decoder(LIMIT, timeout_seconds=10).decode(small)
+    assert caught.value.reason == "decoder_crashed" and decoder.helper_pids() == []
+    monkeypatch.undo()
+    assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
 def test_a_helper_that_does_not_start_is_no_fault_of_the_file(new_helpers, monkeypatch, small):
