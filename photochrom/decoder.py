@@ -74,11 +74,7 @@ class Decoder:
 
     def _ask(self, request: dict[str, Any], data: bytes) -> Any:
         error, had_others = self._try(request, data, fresh=False)
-        if (
-            isinstance(error, errors.DecodeError)
-            and had_others
-            and error.reason in ("decoder_crashed", "out_of_memory")
-        ):
+        if had_others and _is_fault(error):
             error, _ = self._try(request, data, fresh=True)
         if isinstance(error, errors.DataError):
             raise error
@@ -90,7 +86,10 @@ class Decoder:
             had_others = helper.answered > 0
             try:
                 answer = helper.ask(request, data, self.timeout_seconds, self.max_pixels)
-                return _result(answer, request["task"]), had_others
+                result = _result(answer, request["task"])
+                if had_others and _is_fault(result):
+                    helper.close()
+                return result, had_others
             except TimeoutError:
                 return self._timeout(), had_others
             except HelperDied as death:
@@ -102,6 +101,11 @@ class Decoder:
     def _timeout(self) -> errors.DecodeError:
         text = f"decoding took longer than {self.timeout_seconds:g} s, which is the limit; --image_timeout sets it"
         return errors.DecodeError(text, "decode_timeout")
+
+
+def _is_fault(result: Any) -> bool:
+    """Says whether it may be the fault of files before."""
+    return isinstance(result, errors.DecodeError) and result.reason in ("decoder_crashed", "out_of_memory")
 
 
 def _result(answer: dict[str, Any], task: str) -> Any:
@@ -166,8 +170,8 @@ class _Pool:
 
     def _take(self, fresh: bool) -> Helper:
         with self._lock:
-            helper = self._idle.pop() if self._idle else None
-        if helper and (fresh or not helper.is_alive):
+            helper = self._idle.pop() if self._idle and not fresh else None
+        if helper and not helper.is_alive:
             self._drop(helper)
             helper = None
         if helper is None:

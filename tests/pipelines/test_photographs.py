@@ -69,10 +69,10 @@ def test_refuses_nearly_gray_photographs(photographs):
         job.to_record("k", encode(faint), CONFIG)
 
 
-def test_a_bomb_is_refused_with_its_reason(tile_bomb):
-    with pytest.raises(errors.DecodeError) as caught:
-        job.to_record("k", tile_bomb, CONFIG)
-    assert caught.value.reason == "out_of_memory"
+def test_a_photograph_that_takes_too_long_is_refused(endless_jpeg):
+    with pytest.raises(errors.DecodeError, match="longer than 1 s") as caught:
+        job.to_record("k", endless_jpeg, dataclasses.replace(CONFIG, image_timeout=1))
+    assert caught.value.reason == "decode_timeout"
 
 
 def test_patience_does_not_change_a_dataset():

@@ -226,13 +226,13 @@ def test_the_first_page_is_what_a_file_stands_for_unless_told(tint, paged, tmp_p
     assert found["scans/one.tif#page=0001"]["status"] == "done"
 
 
-def test_a_bomb_costs_itself_alone(tint, gray_folder, tile_bomb, tmp_path):
+def test_a_file_that_takes_too_long_costs_itself_alone(tint, gray_folder, endless_jpeg, tmp_path):
     shutil.copytree(gray_folder / "box1", tmp_path / "scans")
-    (tmp_path / "scans/bomb.tif").write_bytes(tile_bomb)
-    run(tint, tmp_path / "out", tmp_path / "scans")
+    (tmp_path / "scans/endless.jpg").write_bytes(endless_jpeg)
+    run(tint, tmp_path / "out", tmp_path / "scans", flags=["--image_timeout=3"])
     found = {key: (row["status"], row["reason"]) for key, row in rows(tmp_path / "out").items()}
     assert found == {
-        "scans/bomb.tif": ("failed", "out_of_memory"),
+        "scans/endless.jpg": ("failed", "decode_timeout"),
         "scans/square.jpg": ("done", ""),
         "scans/wide.png": ("done", ""),
     }
