@@ -99,7 +99,8 @@ class Decoder:
                 return _crashed(f"nonsense from the decoder: {error}"), had_others
 
     def _timeout(self) -> errors.DecodeError:
-        text = f"decoding took longer than {self.timeout_seconds:g} s, which is the limit; prepare and colorize set it by --image_timeout"
+        text = f"decoding took longer than {self.timeout_seconds:g} s, which is the limit"
+        text += "; prepare and colorize set it by --image_timeout"
         return errors.DecodeError(text, "decode_timeout")
 
 
