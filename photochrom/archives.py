@@ -47,6 +47,8 @@ class Source:
         member: its name in a zip; "" for a loose file and for a member found by offset.
         offset: where it begins in `path`, bytes; -1 for a loose file and for a member of a zip.
         size: bytes, -1 if not known before it is read.
+        page: which page of it, counted from 0.
+        page_count: how many pages are inputs of their own; 1 where none but the first counts.
         version: what changes when the content does, as the listing knows it: CRC-32, modification time, generation.
         failure: set where the listing already knows that it cannot be read.
     """
@@ -57,6 +59,8 @@ class Source:
     offset: int = -1
     size: int = -1
     version: str = ""
+    page: int = 0
+    page_count: int = 1
     failure: errors.Failure | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
@@ -249,13 +253,7 @@ class Reader:
             ReadError: it cannot be read, or is shorter than listed.
             TooLarge: more than MAX_FILE_BYTES.
         """
-        try:
-            data = self._read(source)
-        except _ARCHIVE_ERRORS as error:
-            missing = isinstance(error, FileNotFoundError)
-            raise errors.ReadError(
-                f"cannot be read: {type(error).__name__}: {error}", "not_found" if missing else "unreadable"
-            ) from error
+        data = self.read_start(source, MAX_FILE_BYTES + 1)
         _check_size(len(data))
         if source.size >= 0 and len(data) != source.size and source.version:
             raise errors.ReadError(
@@ -263,19 +261,36 @@ class Reader:
             )
         return data
 
-    def _read(self, source: Source) -> bytes:
+    def read_start(self, source: Source, count: int) -> bytes:
+        """Returns the first bytes of a source, fewer than `count` if it has no more.
+
+        Raises:
+            ReadError: it cannot be read.
+            TooLarge: it has more than MAX_FILE_BYTES, and `count` would have them all.
+        """
+        try:
+            return self._read(source, count)
+        except _ARCHIVE_ERRORS as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise errors.ReadError(
+                f"cannot be read: {type(error).__name__}: {error}", "not_found" if missing else "unreadable"
+            ) from error
+
+    def _read(self, source: Source, count: int) -> bytes:
         if source.member:
             with self._open_zip(source.path).open(source.member) as member:
-                return member.read(MAX_FILE_BYTES + 1)
+                return member.read(count)
         if source.offset >= 0:
             file = self._open_plain(source.path)
             file.seek(source.offset)
-            return file.read(source.size)
+            return file.read(min(count, source.size))
         with self._open_file(source.path) as file:
             # read(n) sets n bytes aside first: the size has to be known before.
-            _check_size(file.seek(0, os.SEEK_END))
+            size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            return file.read()
+            if count > MAX_FILE_BYTES:
+                _check_size(size)
+            return file.read(count) if count < size else file.read()
 
 
 def _open_zip(file: IO[bytes]) -> zipfile.ZipFile:

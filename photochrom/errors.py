@@ -11,6 +11,7 @@ PhotochromError            exit status 1: ours or the engine's
     │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
     │                      but its samples, their range, its colour space or its compression are not read
     │                      no_such_page: fewer pages than that
+    │                      decoder_crashed, decode_timeout, out_of_memory: it took its decoder's process with it
     ├── TooLarge           too_large: more pixels or bytes than the limit
     ├── TooSmall           too_small: fewer pixels than the job can use
     ├── Uncolored          uncolored: the model found next to no colour; the input is skipped, nothing is broken

@@ -1,7 +1,9 @@
 """Keys of inputs: stable names from which splits, shards, output names and messages are made.
 
 A file's key is its path from the folder that holds the input, as `cp -r` would name it: `--input /data/scans`
-gives `scans/box1/001.tif`. A member of an archive is `ARCHIVE!MEMBER`: `scans/box2.zip!p/002.jpg`.
+gives `scans/box1/001.tif`. A member of an archive is `ARCHIVE!MEMBER`: `scans/box2.zip!p/002.jpg`. Where each page of a
+file is an input of its own, a page is `KEY#page=0002`, counted from 1. A file of one page keeps its key, unless that
+ends like a page's: so no two inputs have one key.
 """
 
 import hashlib
@@ -10,6 +12,7 @@ import re
 from photochrom import errors
 
 SEPARATOR = "!"
+_PAGE = re.compile(r"#page=\d{4,}$")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _ARCHIVE_BORDER = re.compile(r"(\.(?:zip|tar|tar\.\w+|t[gbx]z2?))!", re.IGNORECASE)
 _MAX_NAME_BYTES = 1024
@@ -45,6 +48,16 @@ def check_name(name: str) -> str:
     if problem:
         raise errors.UnsafeName(f"the name {name[:100]!r} {problem}; expected a relative path below the archive")
     return name
+
+
+def of_page(key: str, page: int, count: int) -> str:
+    """Returns the key of a page, counted from 0, of a file that has `count` of them."""
+    return f"{key}#page={page + 1:04d}" if count > 1 or _PAGE.search(key) else key
+
+
+def of_file(key: str) -> str:
+    """Returns the key of the file of which a key that `of_page` made is a page."""
+    return _PAGE.sub("", key, count=1)
 
 
 def to_path(key: str) -> str:

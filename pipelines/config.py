@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from photochrom import signature
+from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.settings import setting
 from pipelines import splits
 
@@ -44,6 +45,9 @@ class PrepareConfig:
         metavar="BUNDLE",
     )
     max_pixels: int = setting("a larger photograph is refused by its header, px", 300_000_000, group="limits")
+    image_timeout: int = setting(
+        "a photograph that takes longer to decode is given up as broken, seconds", DEFAULT_TIMEOUT, group="limits"
+    )
 
     def __post_init__(self) -> None:
         if self.image_size < signature.SIZE_STEP or self.image_size % signature.SIZE_STEP:
@@ -52,12 +56,19 @@ class PrepareConfig:
             raise ValueError(f"--num_shards is {self.num_shards}, expected 0 or more")
         if self.max_pixels < 1:
             raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
+        if self.image_timeout < 1:
+            raise ValueError(f"--image_timeout is {self.image_timeout} s, expected 1 or more")
         if self.near_duplicates not in ("together", "ignore"):
             raise ValueError(f"--near_duplicates is {self.near_duplicates!r}, expected together or ignore")
         splits.parse(self.split)
 
+    def decoder(self) -> Decoder:
+        """Returns the decoder with these limits."""
+        return Decoder(self.max_pixels, self.image_timeout)
+
     def record_settings(self) -> dict[str, Any]:
         """Returns what decides the bytes of the dataset besides its inputs."""
         values = dataclasses.asdict(self)
-        del values["input"], values["output"], values["embed"]
+        for name in ("input", "output", "embed", "image_timeout"):
+            del values[name]
         return values

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import color, errors, geometry, images, tone
+from photochrom import color, errors, geometry, tone
 from photochrom.records import LabRecord
 from pipelines.config import PrepareConfig
 
@@ -16,7 +16,7 @@ def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, 
     Raises:
         DataError: it cannot be decoded, is too large or small, or has no colour to learn from.
     """
-    picture = images.decode(data, max_pixels=config.max_pixels, draft_size=config.image_size)
+    picture = config.decoder().decode(data, draft_size=config.image_size)
     rgb = geometry.center_square(picture.opaque_rgb(), config.image_size)
     lab = color.rgb_to_lab(rgb)
     _check_color(lab)

@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, beam_io, errors, files, geometry, images, perceptual_hash, progress, settings
+from photochrom import archives, beam_io, errors, files, geometry, perceptual_hash, progress, settings
 from photochrom.archives import Source
 from pipelines import shards
 from pipelines.config import PrepareConfig
@@ -75,7 +75,7 @@ class WriteSignatures(beam.DoFn):
         if source.failure:
             raise source.failure.to_error()
         data = self._reader.read(source)
-        picture = images.decode(data, max_pixels=self._config.max_pixels, draft_size=_DRAFT_SIZE)
+        picture = self._config.decoder().decode(data, draft_size=_DRAFT_SIZE)
         # What a record shows: a picture and its middle square are two photographs, but one record.
         return perceptual_hash.signature(geometry.center_square(picture.opaque_rgb(), _DRAFT_SIZE))
 

@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from photochrom import __version__, bundle
+from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.settings import digest, setting
 from serving import formats, marks, provenance
 
@@ -56,6 +57,12 @@ class ColorizeConfig:
         False,
         group="pictures",
     )
+    pages: str = setting(
+        "of a TIFF of several pages: colorize the first alone, or all, each with a row and a copy of its own",
+        "first",
+        group="pictures",
+        choices=("first", "all"),
+    )
     saturation: float = setting("factor on the chroma of the model's colours", 1.0, group="pictures")
     format: str = setting(
         "format of the copies; `keep` turns what is only read (GIF, BMP, PNM, JPEG 2000) into PNG",
@@ -98,6 +105,9 @@ class ColorizeConfig:
     )
     batch_size: int = setting("pictures that the model gets at once", 16, group="runs")
     max_pixels: int = setting("a larger scan is refused by its header, px", 300_000_000, group="limits")
+    image_timeout: int = setting(
+        "a scan that takes longer to decode is given up as broken, seconds", DEFAULT_TIMEOUT, group="limits"
+    )
     max_failures: str = setting(
         "failed inputs, as a number or a share (5%), above which the exit status is 3", "10%", group="limits"
     )
@@ -107,6 +117,8 @@ class ColorizeConfig:
             raise ValueError(f"--batch_size is {self.batch_size}, expected 1 or more")
         if self.max_pixels < 1:
             raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
+        if self.image_timeout < 1:
+            raise ValueError(f"--image_timeout is {self.image_timeout} s, expected 1 or more")
         if not _FAILURES.match(self.max_failures):
             raise ValueError(
                 f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%"
@@ -125,6 +137,10 @@ class ColorizeConfig:
         """Says whether so many failed inputs are within `max_failures`."""
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
+
+    def decoder(self) -> Decoder:
+        """Returns the decoder with these limits."""
+        return Decoder(self.max_pixels, self.image_timeout)
 
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the bytes of an output depend, but for its date."""

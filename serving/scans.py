@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import color, geometry, images, triage
+from photochrom import color, geometry, triage
 from photochrom.archives import Source
+from photochrom.decoder import Decoder
+from photochrom.images import Picture
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
 # whole batch of others: 16 scans of 4 MP take 64 MB.
@@ -32,24 +34,24 @@ class Scan:
     source: Source
     sha256: str
     data: bytes
-    picture: images.Picture | None
+    picture: Picture | None
     triage: triage.Triage
     lightness: np.ndarray
     size: tuple[int, int]
     earlier: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-    def full_picture(self, max_pixels: int) -> images.Picture:
+    def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""
-        return self.picture or images.decode(self.data, max_pixels=max_pixels)
+        return self.picture or decoder.decode(self.data, page=self.source.page)
 
 
-def read(source: Source, data: bytes, image_size: int, ab_stride: int, max_pixels: int) -> Scan:
+def read(source: Source, data: bytes, image_size: int, ab_stride: int, decoder: Decoder) -> Scan:
     """Decodes a scan and makes the network's input of it.
 
     Raises:
         DataError: it cannot be decoded or is too large.
     """
-    picture = images.decode(data, max_pixels=max_pixels)
+    picture = decoder.decode(data, page=source.page)
     height, width = picture.pixels.shape[:2]
     shape, size = geometry.working_size(height, width, image_size, ab_stride)
     working = geometry.resize(picture.pixels, *size)
@@ -63,5 +65,3 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, max_pixel
         lightness=geometry.pad_by_reflection(color.to_lightness(working), shape),
         size=size,
     )
-
-

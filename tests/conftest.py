@@ -1,5 +1,6 @@
 """What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
 
+import io
 import pathlib
 
 import numpy as np
@@ -47,6 +48,16 @@ def gray_folder(photographs, tmp_path_factory) -> pathlib.Path:
     (folder / "broken.jpg").write_bytes((folder / "box1" / "square.jpg").read_bytes()[:4000])
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+@pytest.fixture(scope="session")
+def endless_jpeg() -> bytes:
+    """A JPEG of 250 KB whose last scan comes 5,000 times: libjpeg needs minutes for it."""
+    buffer = io.BytesIO()
+    Image.new("L", (4000, 4000), 99).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    scan = data.rfind(b"\xff\xda")
+    return data[:scan] + data[scan:-2] * 5000 + data[-2:]
 
 
 class Tint(tf.Module):

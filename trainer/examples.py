@@ -10,7 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import ab_bins, archives, color, errors, files, geometry, images, inputs, keys, records, settings, tone
+from photochrom import (
+    ab_bins,
+    archives,
+    color,
+    decoder,
+    errors,
+    files,
+    geometry,
+    images,
+    inputs,
+    keys,
+    records,
+    settings,
+    tone,
+)
 
 _INFO, _STATISTICS = "dataset_info.json", "statistics/statistics.json"
 # A larger photograph is refused by its header, px.
@@ -215,7 +229,7 @@ class _Photographs(Examples):
                 yield errors.Failure.of(source.key, error)
 
     def _decode(self, key: str, data: bytes) -> Example:
-        picture = images.decode(data, max_pixels=_MAX_PIXELS, draft_size=self._image_size)
+        picture = decoder.Decoder(_MAX_PIXELS).decode(data, draft_size=self._image_size)
         rgb = geometry.center_square(picture.opaque_rgb(), self._image_size)
         lab = color.rgb_to_lab(rgb)
         measured = tone.measure(lab)

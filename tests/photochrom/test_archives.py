@@ -69,6 +69,16 @@ def test_members_are_listed_and_read_in_any_order(tmp_path, name):
     assert [source.size for source in sources] == [2000, 6]
     reader = archives.Reader(files.open_read)
     assert [reader.read(source) for source in reversed(sources)] == [b"second", b"first" * 400]
+    assert [reader.read_start(source, 7) for source in sources] == [b"firstfi", b"second"]
+
+
+def test_the_start_of_a_loose_file_is_read_alone(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0rest")
+    reader = archives.Reader(files.open_read)
+    assert reader.read_start(archives.Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
+    with pytest.raises(errors.ReadError) as caught:
+        reader.read_start(archives.Source("b", str(tmp_path / "b.tif")), 4)
+    assert caught.value.reason == "not_found"
 
 
 @pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])

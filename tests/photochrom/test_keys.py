@@ -62,3 +62,23 @@ def test_a_key_is_a_path(key, path):
 
 def test_printable_text_holds_no_control_characters():
     assert keys.printable("a\nb\x1b[31m\udce9ü") == "a\\x0ab\\x1b[31m\\udce9ü"
+
+
+def test_pages_have_keys_of_their_own_and_lead_back_to_their_file():
+    assert [keys.of_page("a.zip!box/1.tif", page, 3) for page in (0, 2)] == [
+        "a.zip!box/1.tif#page=0001", "a.zip!box/1.tif#page=0003",
+    ]  # fmt: skip
+    assert keys.of_page("1.tif", 11_110, 20_000) == "1.tif#page=11111"
+    assert keys.of_file("1.tif#page=11111") == keys.of_file("1.tif") == "1.tif"
+    assert keys.to_path("a.zip!1.tif#page=0002") == "a.zip/1.tif#page=0002"
+
+
+def test_a_file_of_one_page_keeps_its_key_unless_that_looks_like_a_page():
+    assert keys.of_page("1.tif", 0, 1) == "1.tif"
+    assert keys.of_page("1.tif#page=0002", 0, 1) == "1.tif#page=0002#page=0001"
+
+
+def test_no_two_files_have_a_page_of_one_key():
+    names = ("1.tif", "1.tif#page=0001", "1.tif#page=0002", "1.tif#page=0002#page=0001")
+    made = {name: {keys.of_page(name, page, count) for count in (1, 3) for page in range(count)} for name in names}
+    assert sum(map(len, made.values())) == len(set().union(*made.values())) == 4 + 3 * 3

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import numpy as np
@@ -66,3 +67,13 @@ def test_refuses_nearly_gray_photographs(photographs):
     faint = (gray + 0.02 * (photographs["coffee"] - gray)).clip(0, 255).astype(np.uint8)
     with pytest.raises(errors.Colourless, match="no colour to learn from"):
         job.to_record("k", encode(faint), CONFIG)
+
+
+def test_a_photograph_that_takes_too_long_is_refused(endless_jpeg):
+    with pytest.raises(errors.DecodeError, match="longer than 1 s") as caught:
+        job.to_record("k", endless_jpeg, dataclasses.replace(CONFIG, image_timeout=1))
+    assert caught.value.reason == "decode_timeout"
+
+
+def test_patience_does_not_change_a_dataset():
+    assert dataclasses.replace(CONFIG, image_timeout=3).record_settings() == CONFIG.record_settings()

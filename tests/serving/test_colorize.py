@@ -234,6 +234,69 @@ def test_a_scan_that_the_model_cannot_take_is_a_failed_row(tint, gray_folder, tm
     assert found["scans/gray.png"]["status"] == found["scans/square.jpg"]["status"] == "done"
 
 
+@pytest.fixture(scope="module")
+def paged(photographs, tmp_path_factory):
+    """A folder: a TIFF of three pages, loose and in a zip, one of a single page, one broken, and a colour one."""
+    folder = tmp_path_factory.mktemp("paged") / "scans"
+    folder.mkdir()
+    pages = [Image.fromarray(photographs[name]).convert("L") for name in ("coffee", "rocket", "chelsea")]
+    pages[0].save(folder / "three.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(folder / "one.tif")
+    pages[0].save(folder / "gray.png")
+    (folder / "broken.tif").write_bytes((folder / "three.tif").read_bytes()[:300])
+    (folder / "one.tif#page=0001").write_bytes((folder / "one.tif").read_bytes())
+    colour = [Image.fromarray(photographs[name]).convert("RGB") for name in ("coffee", "rocket")]
+    colour[0].save(folder / "colour.tif", save_all=True, append_images=colour[1:])
+    with zipfile.ZipFile(folder / "box.zip", "w") as archive:
+        archive.write(folder / "three.tif", "p/three.tif")
+    return folder, pages
+
+
+def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
+    folder, pages = paged
+    run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"])
+    found = rows(tmp_path)
+    names = [f"{file}#page={page:04d}" for file in ("three.tif", "box.zip!p/three.tif") for page in (1, 2, 3)]
+    singles = ["one.tif", "one.tif#page=0001#page=0001", "gray.png", "broken.tif"]
+    colour = ["colour.tif#page=0001", "colour.tif#page=0002"]
+    assert set(found) == {f"scans/{name}" for name in (*names, *singles, *colour)}
+    assert found["scans/broken.tif"]["reason"] == "undecodable"
+    for number, page in enumerate(pages):
+        for name in (names[number], names[number + 3]):
+            row = found[f"scans/{name}"]
+            assert (row["status"], row["width"], row["height"]) == ("done", *page.size)
+            coloured = np.asarray(Image.open(tmp_path / row["output"]))
+            lightness = color.rgb_to_lightness(coloured), color.gray_to_lightness(np.asarray(page))
+            assert np.abs(np.subtract(*lightness)).max() < 0.6
+    assert found["scans/box.zip!p/three.tif#page=0002"]["output"] == "images/scans/box.zip/p/three.tif#page=0002.tif"
+    for name in colour:
+        assert (found[f"scans/{name}"]["reason"], found[f"scans/{name}"]["output"]) == (
+            "copied", "images/scans/colour.tif",
+        )  # fmt: skip
+    assert (tmp_path / "images/scans/colour.tif").read_bytes() == (folder / "colour.tif").read_bytes()
+    assert json.loads((tmp_path / "manifest/summary.json").read_text())["listed"] == 12
+    assert counters(run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"]))["rows-kept"] == 11
+
+
+def test_the_first_page_is_what_a_file_stands_for_unless_told(tint, paged, tmp_path):
+    run(tint, tmp_path, paged[0])
+    found = rows(tmp_path)
+    assert len(found) == 7 and found["scans/three.tif"]["notes"] == ["first of 3 pages"]
+    assert found["scans/one.tif#page=0001"]["status"] == "done"
+
+
+def test_a_file_that_takes_too_long_costs_itself_alone(tint, gray_folder, endless_jpeg, tmp_path):
+    shutil.copytree(gray_folder / "box1", tmp_path / "scans")
+    (tmp_path / "scans/endless.jpg").write_bytes(endless_jpeg)
+    run(tint, tmp_path / "out", tmp_path / "scans", flags=["--image_timeout=3"])
+    found = {key: (row["status"], row["reason"]) for key, row in rows(tmp_path / "out").items()}
+    assert found == {
+        "scans/endless.jpg": ("failed", "decode_timeout"),
+        "scans/square.jpg": ("done", ""),
+        "scans/wide.png": ("done", ""),
+    }
+
+
 def test_too_many_failures_is_told_after_the_work_is_done(tint, gray_folder, tmp_path):
     with pytest.raises(errors.TooManyFailures, match="1 of 9 inputs failed, --max_failures allows 0"):
         run(tint, tmp_path / "out", gray_folder, flags=["--max_failures=0"])

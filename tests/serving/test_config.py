@@ -29,6 +29,7 @@ def test_allows_a_number_or_a_share_of_failures(allowed, failed, listed, expecte
         ({"date": "2026-02-30"}, "--date is 2026-02-30"),
         ({"date": "20260131"}, "--date is 20260131"),
         ({"date": "2026-01-31T12:00:00"}, "--date is 2026-01-31T12:00:00, expected"),
+        ({"image_timeout": 0}, "--image_timeout is 0 s, expected 1 or more"),
     ],
 )
 def test_refuses_settings_that_make_no_sense(values, message):
@@ -37,7 +38,10 @@ def test_refuses_settings_that_make_no_sense(values, message):
 
 
 def test_digest_covers_what_changes_pixels_and_nothing_else():
-    assert config().output_digest() == config(batch_size=3, retry="all", date="2026-01-31").output_digest()
+    assert (
+        config().output_digest()
+        == config(batch_size=3, retry="all", date="2026-01-31", image_timeout=7, pages="all").output_digest()
+    )
     changes = (
         *({"color_inputs": "colorize"}, {"saturation": 0.9}, {"format": "png"}, {"quality": 90}, {"mark": "corner"}),
         *({"subsampling": "4:2:0"}, {"mark_text": "x"}, {"digital_source_type": "humanEdits"}),

@@ -4,9 +4,11 @@ import numpy as np
 from PIL import Image
 
 from photochrom import archives
+from photochrom.decoder import Decoder
 from serving import scans
 
 SOURCE = archives.Source("k", "k")
+DECODER = Decoder(10**8)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -16,7 +18,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def read(pixels: np.ndarray) -> scans.Scan:
-    return scans.read(SOURCE, png(pixels), image_size=64, ab_stride=2, max_pixels=10**8)
+    return scans.read(SOURCE, png(pixels), image_size=64, ab_stride=2, decoder=DECODER)
 
 
 def test_the_network_sees_the_whole_picture_unsquashed():
@@ -52,4 +54,4 @@ def test_large_scans_do_not_stay_in_memory_decoded(monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (100, 90)).astype(np.uint8)
     scan = read(pixels)
     assert scan.picture is None
-    np.testing.assert_array_equal(scan.full_picture(10**8).pixels, pixels)
+    np.testing.assert_array_equal(scan.full_picture(DECODER).pixels, pixels)

@@ -1,0 +1,124 @@
+"""The second half of colorize: a scan and its colours in, the copy written, its row out."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import Any
+
+from photochrom import errors, files, keys
+from photochrom.bundle import Bundle
+from serving import manifest, outputs, screen
+from serving.config import ColorizeConfig
+from serving.inference import Colors
+from serving.manifest import Row
+from serving.provenance import Provenance
+from serving.scans import Scan
+
+# A name that the file system will not take is bad data; a full disk is not.
+_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR)
+
+
+def write(scan: Scan, colors: Colors | errors.ModelError, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
+    """Writes the coloured copy of a scan, if the model gave it colours, and returns its row.
+
+    Args:
+        scan: what was read.
+        colors: what the model says of it.
+        config: the job's settings.
+        bundle: the model.
+        today: the day that a new copy states, YYYY-MM-DD.
+    """
+    said_of_it = known(scan, config, bundle)
+    try:
+        if isinstance(colors, errors.ModelError):
+            raise colors
+        return _write_copy(scan, colors, config, bundle, today)
+    except errors.Uncolored as error:  # the same model would say the same again, so it is no failure to retry
+        delete_earlier(scan.earlier, config)
+        return manifest.row(
+            scan.source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), **said_of_it
+        )
+    except errors.DataError as error:
+        return manifest.failed(scan.source, error, **said_of_it)
+
+
+def made_with(source_sha256: str, config: ColorizeConfig, bundle: Bundle) -> dict[str, str]:
+    """Returns what decides the bytes of a copy, as its row states it: the scan, the model and the settings."""
+    return {
+        "source_sha256": source_sha256,
+        "model_digest": bundle.digest,
+        "settings_digest": config.output_digest(),
+    }
+
+
+def is_of_the_same(row: Row, made_with: dict[str, str]) -> bool:
+    """Says whether a row is of that scan, model and settings."""
+    return all(row.get(name) == value for name, value in made_with.items())
+
+
+def known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]:
+    """Returns what a row says of a scan that was decoded."""
+    return {
+        **made_with(scan.sha256, config, bundle),
+        "kind": scan.triage.kind,
+        "chroma": scan.triage.tone.chroma,
+        "spread": scan.triage.tone.spread,
+    }
+
+
+def delete_earlier(earlier: Row, config: ColorizeConfig) -> None:
+    """Deletes the copy that an earlier run made of a scan under another model or other settings."""
+    for name in filter(None, (earlier.get("output"), *earlier.get("sidecars", ()))):
+        files.delete(files.join(config.output, name))
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        DataError: the file system does not take its name.
+    """
+    with _unwritable_names():
+        files.write_bytes(path, data)
+
+
+def _write_copy(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
+    screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
+    said_of_it = known(scan, config, bundle)
+    date = config.date or _earlier_date(scan, config, bundle) or today
+    name = scan.source.key.replace(keys.SEPARATOR, "/").rpartition("/")[2]
+    provenance = Provenance(bundle.info["name"], bundle.digest, scan.sha256, name, date, config.digital_source_type)
+    picture = scan.full_picture(config.decoder())
+    with _unwritable_names():
+        path = files.join("images", keys.to_path(scan.source.key))
+        written = outputs.write(path, picture, colors.ab, provenance, config)
+    return manifest.row(
+        scan.source,
+        manifest.DONE,
+        output=written.path,
+        output_sha256=written.sha256,
+        sidecars=written.sidecars,
+        height=written.height,
+        width=written.width,
+        format=written.format,
+        confidence=colors.confidence,
+        notes=[*picture.notes, *written.notes],
+        date=date,
+        **said_of_it,
+    )
+
+
+def _earlier_date(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> str:
+    """Returns the date of the copy that an earlier run made of the same by the same, or ""."""
+    is_same = is_of_the_same(scan.earlier, made_with(scan.sha256, config, bundle))
+    return scan.earlier.get("date", "") if is_same else ""
+
+
+@contextlib.contextmanager
+def _unwritable_names() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NAME_ERRORS:
+            raise errors.DataError(f"cannot be written under its name: {error}", "unwritable_name", "write") from error
+        raise

@@ -1,0 +1,85 @@
+"""The first half of colorize: a source in, a scan for the model out, or the row of what needs no model."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from photochrom import archives, errors, files, images, keys
+from photochrom.archives import Source
+from photochrom.bundle import Bundle
+from serving import copying, manifest, scans, screen
+from serving.config import ColorizeConfig
+from serving.manifest import Row
+from serving.scans import Scan
+
+ROWS = "rows"
+
+
+class ReadScan(beam.DoFn):
+    """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once."""
+
+    def __init__(self, config: ColorizeConfig, bundle: Bundle):
+        self._config = config
+        self._bundle = bundle
+
+    def setup(self) -> None:
+        self._reader = archives.Reader(files.open_read)
+
+    def process(self, element: tuple[str, tuple[Iterable[Source], Iterable[Row]]]) -> Iterator[Any]:
+        sources, rows = sorted(element[1][0]), list(element[1][1])
+        if not sources:
+            return  # a row whose source is no longer listed
+        source = sources[0]
+        result: Scan | Row
+        try:
+            result = self._read(source, rows[0] if rows else {})
+        except errors.DataError as error:
+            result = _failed_row(source, error)
+        yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
+
+    def _read(self, source: Source, earlier: Row) -> Scan | Row:
+        if source.failure:
+            raise source.failure.to_error()
+        data = self._reader.read(source)
+        if earlier and self._is_current(earlier, data):
+            beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
+            return earlier
+        bundle = self._bundle
+        scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
+        screened = self._screened(scan, data)
+        if screened and earlier.get("output") != screened["output"]:
+            copying.delete_earlier(earlier, self._config)
+        return screened or dataclasses.replace(scan, earlier=earlier)
+
+    def _screened(self, scan: Scan, data: bytes) -> Row | None:
+        """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
+        source, known = scan.source, copying.known(scan, self._config, self._bundle)
+        action, reason, message = screen.decide(scan.triage, self._config)
+        if action == screen.SKIP:
+            return manifest.row(source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known)
+        if action == screen.COPY:
+            # All pages lie in one copy.
+            key = keys.of_file(source.key) if source.page_count > 1 else source.key
+            name = files.join("images", keys.to_path(key))
+            copying.write_file(files.join(self._config.output, name), data)
+            return manifest.row(source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known)
+        return None
+
+    def _is_current(self, earlier: Row, data: bytes) -> bool:
+        if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
+            return False
+        made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
+        if not copying.is_of_the_same(earlier, made_with):
+            return False
+        return not earlier["output"] or files.exists(files.join(self._config.output, earlier["output"]))
+
+
+def _failed_row(source: Source, error: errors.DataError) -> Row:
+    """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
+    suffix = "." + source.key.lower().rpartition(".")[2]
+    if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
+        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error))
+    return manifest.failed(source, error)
