@@ -13,8 +13,8 @@ from photochrom import color, images, negatives, tone
 COLOUR, GRAY, TONED = "colour", "gray", "toned"
 BLANK, NEGATIVE, TEXT = "blank", "negative", "text"
 KINDS = (COLOUR, GRAY, TONED, BLANK, NEGATIVE, TEXT)
-# What no colour should be invented for.
-UNSUITABLE = (BLANK, NEGATIVE, TEXT)
+# What no colour should be invented for. Negatives are not among them: more photographs would be lost than told.
+UNSUITABLE = (BLANK, TEXT)
 # All is measured on a thumbnail whose longer side has at most this, px: lines of text are still apart.
 _THUMBNAIL = 256
 # With a shorter side below this there is too little to tell more than the tone, px.
@@ -56,6 +56,11 @@ class Triage:
     tone: tone.Tone
     scores: dict[str, float]
 
+    @property
+    def kind_by_tone(self) -> str:
+        """COLOUR, GRAY or TONED, whatever else the scan shows."""
+        return _kind_by_tone(self.tone)
+
 
 def classify(pixels: np.ndarray) -> Triage:
     """Classifies [H, W] gray or [H, W, 3] sRGB pixels, uint8 or uint16; pictures of any size."""
@@ -87,7 +92,11 @@ def _kind(scores: dict[str, float], found: tone.Tone) -> str:
         return TEXT
     if scores and scores["negative"] > _NEGATIVE_LOG_ODDS:
         return NEGATIVE
-    return GRAY if found.is_gray else TONED
+    return _kind_by_tone(found)
+
+
+def _kind_by_tone(found: tone.Tone) -> str:
+    return COLOUR if not found.is_monochrome else GRAY if found.is_gray else TONED
 
 
 def _is_text(scores: dict[str, float]) -> bool:

@@ -47,10 +47,17 @@ class ColorizeConfig:
         choices=("neutralize", "keep", "skip"),
     )
     unsuitable: str = setting(
-        "what to do with blank pages, negatives and pages of text, as far as they are told",
+        "what to do with blank pages and pages of text",
         "skip",
         group="pictures",
         choices=("skip", "colorize"),
+    )
+    negatives: str = setting(
+        "what to do with what looks like a negative (1 negative in 10 does, and 4 of 1,000 photographs): the same as "
+        "with any other scan, and a note in its row, or skip it",
+        "colorize",
+        group="pictures",
+        choices=("colorize", "skip"),
     )
     ensemble: bool = setting(
         "average the model's answers over mirrored and larger views of each picture; takes about 5 times its time",
@@ -145,7 +152,7 @@ class ColorizeConfig:
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the bytes of an output depend, but for its date."""
         names = (
-            *("color_inputs", "toned", "unsuitable", "ensemble", "max_pixels", "saturation"),
+            *("color_inputs", "toned", "unsuitable", "negatives", "ensemble", "max_pixels", "saturation"),
             *("format", "quality", "subsampling", "mark", "mark_text", "digital_source_type"),
         )
         return digest({**{name: getattr(self, name) for name in names}, "version": __version__})

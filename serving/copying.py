@@ -9,7 +9,7 @@ from photochrom import errors, files, keys
 from photochrom.bundle import Bundle
 from serving import manifest, outputs, screen
 from serving.config import ColorizeConfig
-from serving.inference import Colors
+from serving.inference import Colors, Inferred
 from serving.manifest import Row
 from serving.provenance import Provenance
 from serving.scans import Scan
@@ -18,16 +18,16 @@ from serving.scans import Scan
 _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR)
 
 
-def write(scan: Scan, colors: Colors | errors.ModelError, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
+def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
     """Writes the coloured copy of a scan, if the model gave it colours, and returns its row.
 
     Args:
-        scan: what was read.
-        colors: what the model says of it.
+        inferred: the scan, and what the model says of it.
         config: the job's settings.
         bundle: the model.
         today: the day that a new copy states, YYYY-MM-DD.
     """
+    scan, colors = inferred
     said_of_it = known(scan, config, bundle)
     try:
         if isinstance(colors, errors.ModelError):
@@ -102,7 +102,7 @@ def _write_copy(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bund
         width=written.width,
         format=written.format,
         confidence=colors.confidence,
-        notes=[*picture.notes, *written.notes],
+        notes=[*screen.notes(scan.triage), *picture.notes, *written.notes],
         date=date,
         **said_of_it,
     )

@@ -41,7 +41,7 @@ class ColorizeArchive(beam.PTransform):
             scanned.scans
             | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
             | "Infer" >> RunInference(self._handler().with_no_batching())
-            | "Write" >> beam.MapTuple(copying.write, self.config, self.bundle, self.today)
+            | "Write" >> beam.Map(copying.write, self.config, self.bundle, self.today)
         )
         rows = (
             (scanned[reading.ROWS], written)

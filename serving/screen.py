@@ -7,30 +7,39 @@ from photochrom.triage import Triage
 from serving.config import ColorizeConfig
 
 COLORIZE, COPY, SKIP = "colorize", "copy", "skip"
+_COLORIZED = (COLORIZE, "", "")
 # Mean C*ab of the copy, CIE units: half of the least that the default model gave to 213 historic scans (2.99).
 _LEAST_CHROMA = 1.5
 _SHOWS = {
     triage.BLANK: "shows nothing: an even surface",
-    triage.NEGATIVE: "looks like a negative",
     triage.TEXT: "is a page of text",
+    triage.NEGATIVE: "looks like a negative",
 }
 
 
 def decide(found: Triage, config: ColorizeConfig) -> tuple[str, str, str]:
     """Returns what to do (COLORIZE, COPY or SKIP), with the row's reason and message; both "" for COLORIZE."""
     if found.kind in triage.UNSUITABLE:
-        message = f"{_SHOWS[found.kind]}; --unsuitable says skip"
-        return (SKIP, found.kind, message) if config.unsuitable == "skip" else (COLORIZE, "", "")
-    if found.kind == triage.TONED:
+        return _skip(found, "unsuitable") if config.unsuitable == "skip" else _COLORIZED
+    if found.kind == triage.NEGATIVE and config.negatives == "skip":
+        return _skip(found, "negatives")
+    if found.kind_by_tone == triage.TONED:
         message = f"is toned: chroma {found.tone.chroma} CIE units; --toned says skip"
-        return {"keep": (COPY, "toned_kept", ""), "skip": (SKIP, "toned", message)}.get(
-            config.toned, (COLORIZE, "", "")
-        )
-    if found.kind == triage.COLOUR:
+        return {"keep": (COPY, "toned_kept", ""), "skip": (SKIP, "toned", message)}.get(config.toned, _COLORIZED)
+    if found.kind_by_tone == triage.COLOUR:
         message = f"has colours already: spread {found.tone.spread} CIE units; --color_inputs says skip"
         actions = {"copy": (COPY, "copied", ""), "skip": (SKIP, "color_input", message)}
-        return actions.get(config.color_inputs, (COLORIZE, "", ""))
-    return COLORIZE, "", ""
+        return actions.get(config.color_inputs, _COLORIZED)
+    return _COLORIZED
+
+
+def _skip(found: Triage, flag: str) -> tuple[str, str, str]:
+    return SKIP, found.kind, f"{_SHOWS[found.kind]}; --{flag} says skip"
+
+
+def notes(found: Triage) -> tuple[str, ...]:
+    """Returns what the row of a coloured copy says of a scan for which no colour should have been invented."""
+    return (_SHOWS[found.kind],) if found.kind in _SHOWS else ()
 
 
 def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0) -> None:

@@ -61,12 +61,17 @@ def test_kept_tones_are_copied_byte_for_byte_and_black_is_not_passed_off_as_colo
     assert not (tmp_path / "images/scans/page.png").exists()
 
 
+TONES = {"gray": tone.Tone(0.0, 0.0), "toned": tone.Tone(9.0, 1.0), "colour": tone.Tone(20.0, 15.0, 60.0)}
+
+
 @pytest.mark.parametrize(
     ("kind", "flags", "expected"),
     [
         ("gray", {"toned": "skip", "color_inputs": "skip"}, ("colorize", "")),
-        ("negative", {}, ("skip", "negative")),
-        ("negative", {"unsuitable": "colorize", "color_inputs": "skip"}, ("colorize", "")),
+        ("negative", {}, ("colorize", "")),
+        ("negative", {"negatives": "skip"}, ("skip", "negative")),
+        ("text", {}, ("skip", "text")),
+        ("blank", {"unsuitable": "colorize"}, ("colorize", "")),
         ("toned", {}, ("colorize", "")),
         ("toned", {"toned": "keep"}, ("copy", "toned_kept")),
         ("toned", {"toned": "skip"}, ("skip", "toned")),
@@ -76,19 +81,20 @@ def test_kept_tones_are_copied_byte_for_byte_and_black_is_not_passed_off_as_colo
 )
 def test_kind_and_flags_decide(kind, flags, expected):
     config = ColorizeConfig(input=("scans",), output="out", **flags)
-    action, reason, message = screen.decide(triage.Triage(kind, tone.Tone(9.0, 1.0), {}), config)
+    action, reason, message = screen.decide(triage.Triage(kind, TONES.get(kind, TONES["gray"]), {}), config)
     assert (action, reason) == expected
     assert bool(message) == (action == "skip")
 
 
-@pytest.mark.parametrize("flag", ["toned", "unsuitable"])
+@pytest.mark.parametrize("flag", ["toned", "unsuitable", "negatives"])
 def test_the_flags_are_part_of_the_digest(flag):
     default = ColorizeConfig(input=("scans",), output="out")
-    other = {"toned": "keep", "unsuitable": "colorize"}[flag]
+    other = {"toned": "keep", "unsuitable": "colorize", "negatives": "skip"}[flag]
     assert ColorizeConfig(input=("scans",), output="out", **{flag: other}).output_digest() != default.output_digest()
 
 
 def test_a_faint_colour_is_a_colour_and_a_gray_copy_is_none():
-    screen.check_colored(np.full((40, 300, 3), (120, 128, 132), np.uint8))
-    with pytest.raises(errors.Uncolored, match="it counts as gray"):
-        screen.check_colored(np.full((40, 300, 3), (128, 128, 129), np.uint8))
+    gray = np.full((64, 96), 50, np.float32)
+    screen.check_colored(gray, np.full((16, 24, 2), (-1, -3), np.float32))
+    with pytest.raises(errors.Uncolored, match=r"mean chroma of 0\.\d+ CIE units; under 1.5 it counts as gray"):
+        screen.check_colored(gray, np.full((16, 24, 2), (-1, -3), np.float32), saturation=0.2)
