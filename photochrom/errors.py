@@ -17,6 +17,7 @@ PhotochromError            exit status 1: ours or the engine's
     ├── Uncolored          uncolored: the model found next to no colour; the input is skipped, nothing is broken
     ├── Colourless         grayscale, toned: no colour to learn from
     └── ModelError         inference: the model failed on this image
+                           out_of_memory: memory does not suffice for the model, not even for this image alone and small
 """
 
 import dataclasses
@@ -109,7 +110,7 @@ class Uncolored(DataError):
 
 
 class ModelError(DataError):
-    """The model failed on this image."""
+    """The model failed on this image; the reason is `out_of_memory` where that is all it lacked."""
 
     stage = "infer"
     reason = "inference"
