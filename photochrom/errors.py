@@ -6,6 +6,7 @@ PhotochromError            exit status 1: ours or the engine's
 └── DataError              bad data: costs that input alone and leaves its `reason`
     ├── ReadError          unreadable: the file or the archive member could not be read
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
+    ├── Excluded           excluded: somebody asked that it be left alone; the input is skipped, nothing is broken
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
     ├── DecodeError        undecodable: an image, but broken
     │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
@@ -69,6 +70,13 @@ class UnsafeName(DataError):
 
     stage = "list"
     reason = "unsafe_name"
+
+
+class Excluded(DataError):
+    """Somebody asked that it be left alone."""
+
+    stage = "list"
+    reason = "excluded"
 
 
 class NotAnImage(DataError):

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import bundle, cli, errors, files, inputs, progress, settings
+from photochrom import bundle, cli, errors, files, inputs, keys, progress, settings
+from serving import exclusion
 from serving.config import ColorizeConfig
 
 _EPILOG = """\
 examples:
   photochrom colorize --input scans/ --input box7.zip --output coloured
   photochrom colorize --input list.csv --model bundle --output coloured --max_failures=1%
+  photochrom colorize --input scans/ --exclude restricted.txt --output coloured
 
 Every input ends as one row of DIR/manifest/items-*.jsonl: done, skipped or failed, with a reason. The same command
 again does only what is new, changed or failed. Flags that are not listed go to Beam: --runner, --direct_num_workers,
@@ -43,6 +45,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(ColorizeConfig, flags)
     model = bundle.open_bundle(config.model)
+    exclusions = exclusion.open_list(config.exclude)
     from photochrom import beam_io, quiet  # Beam takes seconds: after the flags are known to be good
 
     options = beam_io.parse_options(beam_flags)
@@ -55,15 +58,15 @@ def run(argv: Sequence[str] | None = None) -> Any:
     started = datetime.datetime.now(datetime.UTC)
     with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "colorize"):
         try:
-            result = beam_io.run(lambda root: pipeline.build(root, found, config, model), options)
+            result = beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions), options)
         finally:
             files.delete(pipeline.scratch_folder(config))
     manifest.add_run(config.output, started, model, config.output_digest())
-    _report(config)
+    _report(config, exclusions)
     return result
 
 
-def _report(config: ColorizeConfig) -> None:
+def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None:
     from serving import manifest
 
     summary = manifest.read_summary(config.output)
@@ -75,6 +78,10 @@ def _report(config: ColorizeConfig) -> None:
         status, _, code = reason.partition(":")
         if code:
             print(f"  {status:8} {count:>8}  {code}")
+    if exclusions.path:
+        idle = exclusions.idle(row["key"] for row in manifest.read(config.output) if row["reason"] == "excluded")
+        if idle:
+            print(f"  no input fits {len(idle)} of the lines of --exclude, such as {keys.printable(idle[0])!r}")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
     if not config.allows(summary["failed"], summary["listed"]):
         raise errors.TooManyFailures(

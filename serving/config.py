@@ -33,6 +33,13 @@ class ColorizeConfig:
         group="input and output",
         metavar="BUNDLE",
     )
+    exclude: str = setting(
+        "file of keys or globs (* ? [...], for the whole key; `#` begins a comment), one a line: what is restricted. "
+        "It is not read and has no copy; an earlier copy of it is deleted. Workers read the file too",
+        "",
+        group="input and output",
+        metavar="FILE",
+    )
     color_inputs: str = setting(
         "what to do with a picture that has colours already; toned ones (sepia) count as black and white",
         "skip",

@@ -12,6 +12,7 @@ from photochrom.bundle import Bundle
 from photochrom.inputs import Input
 from serving import copying, inference, manifest, pages, provenance, reading
 from serving.config import ColorizeConfig
+from serving.exclusion import ExclusionList
 from serving.manifest import Row
 
 
@@ -22,11 +23,14 @@ class ColorizeArchive(beam.PTransform):
     config: ColorizeConfig
     bundle: Bundle
     today: str  # as YYYY-MM-DD: told, not looked up, so that all workers say the same
+    exclusions: ExclusionList
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = scratch_folder(self.config)
         progress_folder = files.join(scratch, "progress")
-        sources = listed_inputs | "List" >> beam_io.ListSources(files.join(scratch, "spool"), progress_folder)
+        sources = listed_inputs | "List" >> beam_io.ListSources(
+            files.join(scratch, "spool"), progress_folder, self.exclusions.covers
+        )
         if self.config.pages == "all":
             sources = sources | "Pages" >> pages.SplitPages(self.config.decoder(), progress_folder)
         scanned = (
@@ -35,7 +39,10 @@ class ColorizeArchive(beam.PTransform):
                 self._earlier_rows(listed_inputs.pipeline),
             )
             | "JoinEarlierRows" >> beam.CoGroupByKey()
-            | "Read" >> beam.ParDo(reading.ReadScan(self.config, self.bundle)).with_outputs(reading.ROWS, main="scans")
+            | "Read"
+            >> beam.ParDo(reading.ReadScan(self.config, self.bundle, self.exclusions)).with_outputs(
+                reading.ROWS, main="scans"
+            )
         )
         written = (
             scanned.scans
@@ -84,11 +91,12 @@ def scratch_folder(config: ColorizeConfig) -> str:
     return files.join(config.output, ".colorize")
 
 
-def build(pipeline: beam.Pipeline, inputs: list[Input], config: ColorizeConfig, bundle: Bundle) -> Any:
+def build(
+    pipeline: beam.Pipeline, inputs: list[Input], config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList
+) -> Any:
     """Adds the whole job to a pipeline."""
-    return (
-        pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> ColorizeArchive(config, bundle, provenance.today())
-    )
+    job = ColorizeArchive(config, bundle, provenance.today(), exclusions)
+    return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
 
 
 class CountRow(beam.DoFn):

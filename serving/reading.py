@@ -12,6 +12,7 @@ from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from serving import copying, manifest, scans, screen
 from serving.config import ColorizeConfig
+from serving.exclusion import ExclusionList
 from serving.manifest import Row
 from serving.scans import Scan
 
@@ -21,30 +22,37 @@ ROWS = "rows"
 class ReadScan(beam.DoFn):
     """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once."""
 
-    def __init__(self, config: ColorizeConfig, bundle: Bundle):
+    def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList):
         self._config = config
         self._bundle = bundle
+        self._exclusions = exclusions
 
     def setup(self) -> None:
         self._reader = archives.Reader(files.open_read)
 
     def process(self, element: tuple[str, tuple[Iterable[Source], Iterable[Row]]]) -> Iterator[Any]:
         sources, rows = sorted(element[1][0]), list(element[1][1])
-        if not sources:
-            return  # a row whose source is no longer listed
+        earlier = rows[0] if rows else {}
+        if not sources:  # a row whose source is no longer listed, perhaps because what holds it is excluded
+            if self._exclusions.covers(element[0]):
+                copying.delete_earlier(earlier, self._config)
+            return
         source = sources[0]
         result: Scan | Row
         try:
-            result = self._read(source, rows[0] if rows else {})
+            result = self._read(source, earlier)
         except errors.DataError as error:
-            result = _failed_row(source, error)
+            is_excluded = error.reason == errors.Excluded.reason
+            result = self._excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
 
     def _read(self, source: Source, earlier: Row) -> Scan | Row:
         if source.failure:
             raise source.failure.to_error()
+        if self._exclusions.covers(source.key):  # a page
+            raise errors.Excluded("is on the exclusion list")
         data = self._reader.read(source)
-        if earlier and self._is_current(earlier, data):
+        if earlier and self._is_current(earlier, data) and not self._shows_excluded(source, earlier["reason"]):
             beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
             return earlier
         bundle = self._bundle
@@ -61,12 +69,30 @@ class ReadScan(beam.DoFn):
         if action == screen.SKIP:
             return manifest.row(source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known)
         if action == screen.COPY:
+            if self._shows_excluded(source, reason):
+                raise errors.Excluded("cannot be copied: of the other pages of its file one is on the exclusion list")
             # All pages lie in one copy.
             key = keys.of_file(source.key) if source.page_count > 1 else source.key
             name = files.join("images", keys.to_path(key))
             copying.write_file(files.join(self._config.output, name), data)
             return manifest.row(source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known)
         return None
+
+    def _shows_excluded(self, source: Source, reason: str) -> bool:
+        """Says whether a copy of the whole file, as a row with this reason has it, would show an excluded page."""
+        pages = range(source.page_count if reason in screen.WHOLE_FILE else 1)
+        file = keys.of_file(source.key)
+        return len(pages) > 1 and any(self._exclusions.covers(keys.of_page(file, n, len(pages))) for n in pages)
+
+    def _excluded_row(self, source: Source, earlier: Row, error: errors.DataError) -> Row:
+        """Deletes the copy that an earlier run made, and says so for as long as the row stands."""
+        notes = earlier.get("notes", []) if earlier.get("reason") == error.reason else []
+        if earlier.get("output"):
+            copying.delete_earlier(earlier, self._config)
+            notes = [f"the copy that an earlier run made, {earlier['output']}, was deleted"]
+        return manifest.row(
+            source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), notes=notes
+        )
 
     def _is_current(self, earlier: Row, data: bytes) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):

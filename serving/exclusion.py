@@ -1,0 +1,162 @@
+"""The exclusion list of colorize: restricted or sensitive items, of which nothing is read beyond the listing.
+
+A line is a key or a glob as fnmatch has it, for the whole key, upper and lower case apart: `*` is anything, slashes
+too, `?` one character, `[...]` one of these, `[!...]` one of the others. A line that ends with a slash stands for all
+below. What is on the list is excluded whole: an archive with its members, a file with its pages. In doubt it wins:
+a name with brackets in it excludes the file of that name too, and letters are compared by Unicode's NFC.
+
+Keys are looked up in a set, globs by the part before their first wildcard; fnmatch makes them of atomic groups, so that
+time grows with the length of a key times that of a glob and no faster.
+"""
+
+import dataclasses
+import fnmatch
+import functools
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from photochrom import errors, files, keys
+
+MAX_BYTES = 64 << 20
+MAX_GLOBS = 10_000
+_MAX_LINE = 4096
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+class Patterns:
+    """Keys and globs, ready to be held against keys."""
+
+    def __init__(self, lines: Iterable[str]):
+        """Args: lines: keys and globs; no comments, no blanks."""
+        self._lines = {unicodedata.normalize("NFC", line) for line in lines}
+        self._globs: dict[str, list[str]] = {}  # the part before the first wildcard -> globs
+        for line in sorted(self._lines):
+            glob = f"{line}*" if line.endswith("/") else line
+            wildcard = _WILDCARD.search(glob)
+            if wildcard:
+                self._globs.setdefault(glob[: wildcard.start()], []).append(glob)
+        self._compiled = {start: _compile(globs) for start, globs in self._globs.items()}
+        self._lengths = sorted({len(start) for start in self._globs})
+
+    @property
+    def glob_count(self) -> int:
+        """How many of the lines are globs."""
+        return sum(map(len, self._globs.values()))
+
+    def cover(self, key: str) -> bool:
+        """Says whether a key, the file of which it is a page, or the archive of which it is a member is excluded."""
+        return any(name in self._lines or self._has_glob(name) for name in _wholes(key))
+
+    def idle(self, excluded: Iterable[str]) -> list[str]:
+        """Returns the lines that are the reason for none of these excluded keys, sorted: perhaps mistyped."""
+        left = set(self._lines)
+        globs = {start: [(glob, _compile([glob])) for glob in group] for start, group in self._globs.items()}
+        for key in excluded:
+            for name in _wholes(key):
+                left.discard(name)
+                for start in (name[:length] for length in self._lengths):
+                    for glob, compiled in globs.get(start, ()):
+                        if compiled.match(name):
+                            left -= {glob, glob.removesuffix("*")} if glob.endswith("/*") else {glob}
+                    globs[start] = [one for one in globs.get(start, ()) if not one[1].match(name)]
+        return sorted(left)
+
+    def _has_glob(self, name: str) -> bool:
+        starts = (self._compiled.get(name[:length]) for length in self._lengths)
+        return any(compiled.match(name) for compiled in starts if compiled)
+
+
+def _compile(globs: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, globs)))
+
+
+def _wholes(key: str) -> Iterator[str]:
+    """Yields a key in NFC, the key of the file of which it is a page, and those of the archives that may hold it."""
+    key = unicodedata.normalize("NFC", key)
+    yield key
+    if (file := keys.of_file(key)) != key:
+        yield file
+    end = key.find(keys.SEPARATOR)
+    while end >= 0:
+        yield key[:end]
+        end = key.find(keys.SEPARATOR, end + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExclusionList:
+    """A list that was found good. It crosses to workers as its path; they read it when they need it.
+
+    Attributes:
+        path: of the file; "" for none.
+        sha256: digest of what it held, hex.
+    """
+
+    path: str = ""
+    sha256: str = ""
+
+    def covers(self, key: str) -> bool:
+        """Says whether a key is excluded.
+
+        Raises:
+            PhotochromError: the file is no longer what it was at the start.
+        """
+        return bool(self.path) and _load(self.path, self.sha256).cover(key)
+
+    def idle(self, excluded: Iterable[str]) -> list[str]:
+        """Returns the lines that are the reason for none of these excluded keys."""
+        return _load(self.path, self.sha256).idle(excluded) if self.path else []
+
+
+def open_list(path: str) -> ExclusionList:
+    """Reads and checks a list; "" is the one that excludes nothing.
+
+    Raises:
+        UsageError: it is missing, too large, no text, or has a line or more globs than are taken.
+    """
+    if not path:
+        return ExclusionList()
+    path = os.path.abspath(path) if files.is_local(path) else path
+    data = _read(path)
+    found = ExclusionList(path, hashlib.sha256(data).hexdigest())
+    count = _load(path, found.sha256).glob_count
+    if count > MAX_GLOBS:
+        raise errors.UsageError(f"--exclude {path} has {count} globs, at most {MAX_GLOBS}; write keys, or fewer globs")
+    return found
+
+
+@functools.lru_cache(maxsize=2)
+def _load(path: str, sha256: str) -> Patterns:
+    data = _read(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise errors.PhotochromError(f"--exclude {path} has changed since the job began; run the same command again")
+    return Patterns(_lines(path, data))
+
+
+def _read(path: str) -> bytes:
+    try:
+        with files.open_read(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except Exception as error:  # whatever a file system raises, the answer is the same
+        raise errors.UsageError(f"--exclude {path} cannot be read: {error}; expected a text file of keys") from error
+    if len(data) > MAX_BYTES:
+        raise errors.UsageError(
+            f"--exclude {path} has more than {MAX_BYTES >> 20} MiB; exclude folders by globs instead"
+        )
+    return data
+
+
+def _lines(path: str, data: bytes) -> Iterator[str]:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise errors.UsageError(f"--exclude {path} is no UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        if len(line) > _MAX_LINE:
+            raise errors.UsageError(
+                f"--exclude {path}, line {number}: {len(line)} characters, at most {_MAX_LINE}; expected a key or glob"
+            )
+        if line and not line.startswith("#"):
+            yield line
