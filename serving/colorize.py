@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import bundle, cli, errors, files, inputs, keys, progress, settings
+from photochrom import bundle, claims, cli, errors, files, inputs, keys, progress, settings
 from serving import exclusion
 from serving.config import ColorizeConfig
 
@@ -17,8 +17,9 @@ examples:
   photochrom colorize --input scans/ --exclude restricted.txt --output coloured
 
 Every input ends as one row of DIR/manifest/items-*.jsonl: done, skipped or failed, with a reason. The same command
-again does only what is new, changed or failed. Flags that are not listed go to Beam: --runner, --direct_num_workers,
---setup_file and so on; the default is the local runner with a thread for each core.
+again does only what is new, changed or failed; it also continues a run that was stopped (Ctrl-C, SIGTERM, a crash).
+Flags that are not listed go to Beam: --runner, --direct_num_workers, --setup_file and so on; the default is the local
+runner with a thread for each core.
 """
 
 
@@ -52,16 +53,14 @@ def run(argv: Sequence[str] | None = None) -> Any:
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)
-    quiet.import_tensorflow()
-    from serving import manifest, pipeline
+    with claims.held(config.output, config.scratch):
+        quiet.import_tensorflow()
+        from serving import manifest, pipeline
 
-    started = datetime.datetime.now(datetime.UTC)
-    with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "colorize"):
-        try:
+        started = datetime.datetime.now(datetime.UTC)
+        with progress.shown(files.join(config.scratch, "progress"), "colorize"):
             result = beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions), options)
-        finally:
-            files.delete(pipeline.scratch_folder(config))
-    manifest.add_run(config.output, started, model, config.output_digest())
+        manifest.add_run(config.output, started, model, config.output_digest())
     _report(config, exclusions)
     return result
 

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from photochrom import __version__, bundle
+from photochrom import __version__, bundle, files
 from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.settings import digest, setting
 from serving import formats, marks, provenance
@@ -151,6 +151,11 @@ class ColorizeConfig:
         """Says whether so many failed inputs are within `max_failures`."""
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
+
+    @property
+    def scratch(self) -> str:
+        """The folder for what is under way, deleted at the end."""
+        return files.join(self.output, ".colorize")
 
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""

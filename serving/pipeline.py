@@ -26,7 +26,7 @@ class ColorizeArchive(beam.PTransform):
     exclusions: ExclusionList
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
-        scratch = scratch_folder(self.config)
+        scratch = self.config.scratch
         progress_folder = files.join(scratch, "progress")
         sources = listed_inputs | "List" >> beam_io.ListSources(
             files.join(scratch, "spool"), progress_folder, self.exclusions.covers
@@ -84,11 +84,6 @@ class ColorizeArchive(beam.PTransform):
             | "Once" >> beam.Create([None])
             | "Summarize" >> beam.Map(manifest.write_summary, beam.pvalue.AsList(shards), self.config.output)
         )
-
-
-def scratch_folder(config: ColorizeConfig) -> str:
-    """Returns the folder for what is under way, deleted at the end."""
-    return files.join(config.output, ".colorize")
 
 
 def build(
