@@ -5,8 +5,9 @@ too, `?` one character, `[...]` one of these, `[!...]` one of the others. A line
 below. What is on the list is excluded whole: an archive with its members, a file with its pages. In doubt it wins:
 a name with brackets in it excludes the file of that name too, and letters are compared by Unicode's NFC.
 
-Keys are looked up in a set, globs by the part before their first wildcard; fnmatch makes them of atomic groups, so that
-time grows with the length of a key times that of a glob and no faster.
+Keys are looked up in a set. A glob is tried only on keys that hold some four characters in a row which it asks for,
+those that fewest other globs ask for; fnmatch makes it of atomic groups, so that time grows with the length of a key
+times that of a glob and no faster.
 """
 
 import dataclasses
@@ -23,7 +24,8 @@ from photochrom import errors, files, keys
 MAX_BYTES = 64 << 20
 MAX_GLOBS = 10_000
 _MAX_LINE = 4096
-_WILDCARD = re.compile(r"[*?\[]")
+_WILDCARD = re.compile(r"\*|\?|\[!?\]?[^\]]*\]")
+_GRAM = 4
 
 
 class Patterns:
@@ -32,19 +34,14 @@ class Patterns:
     def __init__(self, lines: Iterable[str]):
         """Args: lines: keys and globs; no comments, no blanks."""
         self._lines = {unicodedata.normalize("NFC", line) for line in lines}
-        self._globs: dict[str, list[str]] = {}  # the part before the first wildcard -> globs
+        self._globs: dict[str, list[str]] = {}  # four characters, or "" -> globs that ask for them
         for line in sorted(self._lines):
-            glob = f"{line}*" if line.endswith("/") else line
-            wildcard = _WILDCARD.search(glob)
-            if wildcard:
-                self._globs.setdefault(glob[: wildcard.start()], []).append(glob)
-        self._compiled = {start: _compile(globs) for start, globs in self._globs.items()}
-        self._lengths = sorted({len(start) for start in self._globs})
-
-    @property
-    def glob_count(self) -> int:
-        """How many of the lines are globs."""
-        return sum(map(len, self._globs.values()))
+            glob = _glob(line)
+            if glob:
+                asked = (gram for text in _WILDCARD.split(glob) for gram in _grams(text))
+                rarest = min(asked, key=lambda gram: len(self._globs.get(gram, ())), default="")
+                self._globs.setdefault(rarest, []).append(glob)
+        self._compiled = {gram: _compile(globs) for gram, globs in self._globs.items()}
 
     def cover(self, key: str) -> bool:
         """Says whether a key, the file of which it is a page, or the archive of which it is a member is excluded."""
@@ -53,20 +50,29 @@ class Patterns:
     def idle(self, excluded: Iterable[str]) -> list[str]:
         """Returns the lines that are the reason for none of these excluded keys, sorted: perhaps mistyped."""
         left = set(self._lines)
-        globs = {start: [(glob, _compile([glob])) for glob in group] for start, group in self._globs.items()}
+        globs = {gram: [(glob, _compile([glob])) for glob in group] for gram, group in self._globs.items()}
         for key in excluded:
             for name in _wholes(key):
                 left.discard(name)
-                for start in (name[:length] for length in self._lengths):
-                    for glob, compiled in globs.get(start, ()):
-                        if compiled.match(name):
-                            left -= {glob, glob.removesuffix("*")} if glob.endswith("/*") else {glob}
-                    globs[start] = [one for one in globs.get(start, ()) if not one[1].match(name)]
+                for gram in globs.keys() & {"", *_grams(name)}:
+                    fit = [glob for glob, compiled in globs[gram] if compiled.match(name)]
+                    left -= {*fit, *(glob.removesuffix("*") for glob in fit if glob.endswith("/*"))}
+                    globs[gram] = [one for one in globs[gram] if one[0] not in fit]
         return sorted(left)
 
     def _has_glob(self, name: str) -> bool:
-        starts = (self._compiled.get(name[:length]) for length in self._lengths)
-        return any(compiled.match(name) for compiled in starts if compiled)
+        grams = self._compiled.keys() & {"", *_grams(name)} if self._compiled else ()
+        return any(self._compiled[gram].match(name) for gram in grams)
+
+
+def _grams(text: str) -> Iterator[str]:
+    return (text[start : start + _GRAM] for start in range(len(text) - _GRAM + 1))
+
+
+def _glob(line: str) -> str:
+    """Returns the glob that a line is, or "" for a key."""
+    glob = f"{line}*" if line.endswith("/") else line
+    return glob if _WILDCARD.search(glob) else ""
 
 
 def _compile(globs: Iterable[str]) -> re.Pattern[str]:
@@ -120,11 +126,10 @@ def open_list(path: str) -> ExclusionList:
         return ExclusionList()
     path = os.path.abspath(path) if files.is_local(path) else path
     data = _read(path)
-    found = ExclusionList(path, hashlib.sha256(data).hexdigest())
-    count = _load(path, found.sha256).glob_count
+    count = sum(bool(_glob(line)) for line in _lines(path, data))
     if count > MAX_GLOBS:
         raise errors.UsageError(f"--exclude {path} has {count} globs, at most {MAX_GLOBS}; write keys, or fewer globs")
-    return found
+    return ExclusionList(path, hashlib.sha256(data).hexdigest())
 
 
 @functools.lru_cache(maxsize=2)
