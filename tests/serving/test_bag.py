@@ -18,6 +18,9 @@ from photochrom import cli, errors
 from serving import bag, colorize, pipeline
 from serving.config import ColorizeConfig
 
+# One worker makes what several tests need.
+pytestmark = pytest.mark.xdist_group("test_bag")
+
 DATE = "--date=2026-01-02"
 NAMES = ("-dash.jpg", "a  b.jpg", "new\nline.jpg", unicodedata.normalize("NFD", "café.jpg"), "#*~.jpg", "\\back.jpg")
 
