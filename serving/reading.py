@@ -29,30 +29,31 @@ class ReadScan(beam.DoFn):
         self._reader = archives.Reader(files.open_read)
 
     def process(self, element: tuple[str, tuple[Iterable[Source], Iterable[Row]]]) -> Iterator[Any]:
-        sources, rows = sorted(element[1][0]), list(element[1][1])
+        sources, rows = list(element[1][0]), list(element[1][1])
         if not sources:
             return  # a row whose source is no longer listed
-        source = sources[0]
-        result: Scan | Row
+        source, earlier = archives.only_one(sources), rows[0] if rows else {}
         try:
-            result = self._read(source, rows[0] if rows else {})
+            result = self._read(source, earlier)
         except errors.DataError as error:
-            result = _failed_row(source, error)
+            result = manifest.with_obsolete(_failed_row(source, error), earlier)
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
 
     def _read(self, source: Source, earlier: Row) -> Scan | Row:
         if source.failure:
             raise source.failure.to_error()
         data = self._reader.read(source)
-        if earlier and self._is_current(earlier, data):
+        made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
+        if earlier and self._is_current(earlier, made_with):
             beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
             return earlier
         bundle = self._bundle
-        scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
+        try:
+            scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
+        except errors.DataError as error:
+            return manifest.with_obsolete(_failed_row(source, error, **made_with), earlier)
         screened = self._screened(scan, data)
-        if screened and earlier.get("output") != screened["output"]:
-            copying.delete_earlier(earlier, self._config)
-        return screened or dataclasses.replace(scan, earlier=earlier)
+        return manifest.with_obsolete(screened, earlier) if screened else dataclasses.replace(scan, earlier=earlier)
 
     def _screened(self, scan: Scan, data: bytes) -> Row | None:
         """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
@@ -68,18 +69,18 @@ class ReadScan(beam.DoFn):
             return manifest.row(source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known)
         return None
 
-    def _is_current(self, earlier: Row, data: bytes) -> bool:
+    def _is_current(self, earlier: Row, made_with: dict[str, str]) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
             return False
-        made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        if not copying.is_of_the_same(earlier, made_with):
-            return False
-        return not earlier["output"] or files.exists(files.join(self._config.output, earlier["output"]))
+        output = self._config.output
+        return copying.is_of_the_same(earlier, made_with) and all(
+            files.exists(files.join(output, path)) for path in manifest.files_of(earlier)
+        )
 
 
-def _failed_row(source: Source, error: errors.DataError) -> Row:
+def _failed_row(source: Source, error: errors.DataError, **values: Any) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
     suffix = "." + source.key.lower().rpartition(".")[2]
     if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
-        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error))
-    return manifest.failed(source, error)
+        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error), **values)
+    return manifest.failed(source, error, **values)
