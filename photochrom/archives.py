@@ -15,7 +15,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
@@ -299,6 +299,17 @@ class Reader:
             if count > MAX_FILE_BYTES:
                 _check_size(size)
             return file.read(count) if count < size else file.read()
+
+
+def only_one(sources: Iterable[Source]) -> Source:
+    """Returns the source that several inputs list under one key; as one that failed if it lies at several places."""
+    first, *others = sorted(sources)
+    places = {(one.path, one.member, one.offset, one.page) for one in (first, *others)}
+    if len(places) == 1:
+        return first
+    named = ", ".join(keys.printable(path) for path in sorted({path for path, *_ in places})[:3])
+    message = f"{len(places)} inputs have this key, in {named}; give the folder that holds them all as --input"
+    return Source.failed(first.key, first.path, errors.DataError(message, "duplicate_key", "list"))
 
 
 def _open_zip(file: IO[bytes]) -> zipfile.ZipFile:

@@ -11,8 +11,8 @@ from photochrom.icc import MAX_PROFILE_BYTES
 from photochrom.metadata import Metadata
 
 # A longer block is left out; a longer text is cut.
-_MAX_BLOCK_BYTES = 4_000_000
-_MAX_TEXT = 10_000
+_MAX_BLOCK_BYTES = 16_000_000
+_MAX_TEXT = 1_000_000
 _ORIENTATION, _EXIF_DIRECTORY, _GPS_DIRECTORY = 274, 34665, 34853
 _DESCRIPTION, _ARTIST, _COPYRIGHT = 270, 315, 33432
 _XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675

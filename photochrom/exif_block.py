@@ -10,8 +10,7 @@ _EXIF_DIRECTORY, _GPS_DIRECTORY, _INTEROPERABILITY = 34665, 34853, 40965
 # Of the page's own tags those that tell of the picture: document name, description, make, model, page name, software,
 # date, artist, host, copyright, Windows's five. Size, colours and strips are the new file's own matter.
 _KEPT = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
-# An APP1 segment of JPEG holds 64 KB in all; a maker's note beyond this is no loss.
-_MAX_VALUE_BYTES = 100_000
+_MAX_VALUE_BYTES = 16_000_000
 _LONG = 4
 
 
@@ -58,7 +57,7 @@ def _entries(reader: ifd.Reader, directory: ifd.Directory, numbers: Collection[i
     for number in sorted(set(numbers) & directory.tags.keys()):
         tag = directory.tags[number]
         value = reader.raw(directory, number, _MAX_VALUE_BYTES)
-        if value and tag.type <= 13:  # BigTIFF's own types have no place in EXIF
+        if value and (tag.type <= 13 or tag.type == 129):  # BigTIFF's own types have no place in EXIF
             entries.append(_Entry(number, tag.type, tag.count, value))
     return entries
 

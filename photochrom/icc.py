@@ -107,8 +107,12 @@ def _eight_bit(profile: bytes, mode: str) -> Any:
 
 @functools.lru_cache(maxsize=32)
 def _is_srgb(profile: bytes) -> bool:
-    """Tells whether the profile says that it is sRGB already."""
-    return "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+    """Tells whether the profile changes no colour by more than one code of 255, whatever it calls itself."""
+    levels = np.arange(0, 256, 15, dtype=np.uint8)
+    ramp = np.repeat(levels[:, None], 3, axis=1)
+    primaries = (np.eye(3, dtype=np.uint8)[:, None] * levels[None, :, None]).reshape(-1, 3)
+    colours = np.concatenate([ramp, primaries])[None]
+    return bool(np.abs(_transform(colours, profile, "RGB", colours.dtype).astype(int) - colours).max() <= 1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,8 +11,27 @@ import struct
 
 from photochrom import errors
 
-# Bytes of a value by its type: BYTE, ASCII, SHORT, LONG, RATIONAL, the signed ones, floats, IFD and BigTIFF's.
-TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+# Bytes of a value by its type: BYTE, ASCII, SHORT, LONG, RATIONAL, the signed ones, floats, IFD, BigTIFF's, and UTF-8
+# of EXIF 3.0.
+TYPE_SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+    129: 1,
+}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MAGIC = {
     b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
@@ -79,6 +98,8 @@ class Reader:
         if not is_tiff(data):
             raise errors.DecodeError(f"no TIFF header: begins with {data[:4]!r}")
         self.data = data
+        # Whether `chain` found that a directory which the one before it points to cannot be read.
+        self.is_cut = False
         self.order, self.big = _MAGIC[data[:4]]
         # Of an entry: tag, type, count, value or offset. Of a directory: count of entries, offset of the next.
         self._entry = struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
@@ -135,6 +156,7 @@ class Reader:
             try:
                 chain.append(self.directory(offset, len(chain)))
             except errors.DecodeError:
+                self.is_cut = True
                 break
             seen.add(offset)
             tags += chain[-1].entries

@@ -104,11 +104,12 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
 def count_pages(data: bytes) -> int:
     """Returns how many pages `decode` can be asked for: those of a TIFF, from its directories alone; else 1.
 
-    Thumbnails, lower levels of a pyramid and masks are no pages. A chain that is broken or comes round again ends
-    there; broken content has one page, which `decode` then refuses.
+    Thumbnails, lower levels of a pyramid and masks are no pages. A chain that comes round again ends there. Of one that
+    is cut off, what is lost counts as one more page, and broken content as one, which `decode` then refuses.
     """
     try:
-        return len(ifd.Reader(data).pages) if ifd.is_tiff(data) else 1
+        reader = ifd.Reader(data) if ifd.is_tiff(data) else None
+        return len(reader.pages) + reader.is_cut if reader else 1
     except errors.DecodeError:
         return 1
 
@@ -127,6 +128,8 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 def _decode_tiff(data: bytes, max_pixels: int, page: int) -> Picture:
     reader = ifd.Reader(data)
     pages = len(reader.pages)
+    if reader.is_cut and page == pages:
+        raise errors.DecodeError(f"what follows page {pages} is cut off or damaged: its directory cannot be read")
     if not 0 <= page < pages:
         raise _no_such_page(page, pages)
     directory = reader.pages[page]
@@ -134,7 +137,11 @@ def _decode_tiff(data: bytes, max_pixels: int, page: int) -> Picture:
     _check_size(width, height, max_pixels)
     samples, is_upright = tiff.read(reader, directory)
     about = embedded.of_tiff(reader, directory)
-    notes = () if pages == 1 else (f"first of {pages} pages" if page == 0 else f"page {page + 1} of {pages}",)
+    notes: tuple[str, ...] = (
+        () if pages == 1 else (f"first of {pages} pages" if page == 0 else f"page {page + 1} of {pages}",)
+    )
+    if reader.is_cut:
+        notes += (f"what follows page {pages} is cut off or damaged",)
     picture = _picture(samples, about, "TIFF", (width, height), 1 if is_upright else about.orientation)
     return dataclasses.replace(picture, notes=notes + picture.notes)
 
@@ -151,6 +158,7 @@ def _decode_other(data: bytes, max_pixels: int, draft_size: int) -> Picture:
             samples = _deep(image, data, boxes, max_pixels) or _eight_bit(image, draft_size)
         about = embedded.of_image(image, boxes)
         samples = _without_gamma(samples, image, about)
+        samples = _with_frames_noted(samples, image)
         format = "JPEG" if image.format == "MPO" else str(image.format)
         return _picture(samples, about, format, size, about.orientation)
 
@@ -232,6 +240,13 @@ def _eight_bit(image: Image.Image, draft_size: int) -> Samples:
         return of_channels(values, has_alpha=True, notes=notes)
     values = np.asarray(image.convert("L") if image.mode == "1" else image)
     return of_channels(values if image.mode in ("1", "L", "RGB") else np.asarray(image.convert("RGB")), False, notes)
+
+
+def _with_frames_noted(samples: Samples, image: Image.Image) -> Samples:
+    frames = getattr(image, "n_frames", 1) if getattr(image, "is_animated", False) else 1
+    if frames == 1 or image.format == "MPO":
+        return samples
+    return dataclasses.replace(samples, notes=(*samples.notes, f"first of {frames} frames"))
 
 
 def _depth_notes(image: Image.Image) -> tuple[str, ...]:

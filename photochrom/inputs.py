@@ -95,9 +95,9 @@ def list_files(one: Input) -> Iterator[Listed]:
 
 def _list_manifest(one: Input) -> Iterator[Listed]:
     rows = (row.strip() for row in _manifest_rows(one.path))
-    split = (row.partition(keys.SEPARATOR) for row in rows if row)
+    split = (keys.split_member(row) for row in rows if row)
     for path, group in itertools.groupby(split, key=lambda parts: parts[0]):
-        members = tuple(dict.fromkeys(member for _, _, member in group))
+        members = tuple(dict.fromkeys(member for _, member in group))
         full = path if not files.is_local(path) or os.path.isabs(path) else one.base + path
         key = keys.printable(_manifest_key(path, full))
         yield Listed(Source(key, full), () if "" in members else members)
@@ -197,7 +197,8 @@ def check_output_apart(inputs: Iterable[Input], output: str) -> None:
         UsageError: the output lies inside an input folder, or the other way round.
     """
     for one in inputs:
-        if one.kind == _FOLDER and inside(output, one.path):
+        folder = {_FOLDER: one.path, _GLOB: one.base if "**" in one.path else ""}.get(one.kind, "")
+        if folder and inside(output, folder):
             raise errors.UsageError(f"--output {output} lies inside --input {one.path}; choose a folder beside it")
         if one.kind != _MANIFEST and inside(one.path, output):
             raise errors.UsageError(f"--input {one.path} lies inside --output {output}; choose another output folder")

@@ -8,6 +8,7 @@ ends like a page's: so no two inputs have one key.
 
 import hashlib
 import re
+import unicodedata
 
 from photochrom import errors
 
@@ -16,6 +17,8 @@ _PAGE = re.compile(r"#page=\d{4,}$")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _ARCHIVE_BORDER = re.compile(r"(\.(?:zip|tar|tar\.\w+|t[gbx]z2?))!", re.IGNORECASE)
 _MAX_NAME_BYTES = 1024
+# Categories of Unicode: control and format characters, surrogates, unassigned ones, line and paragraph separators.
+_HIDDEN = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
 
 
 def digest(key: str, seed: int = 0) -> int:
@@ -65,7 +68,13 @@ def to_path(key: str) -> str:
     return _ARCHIVE_BORDER.sub(r"\1/", key, count=1)
 
 
+def split_member(text: str) -> tuple[str, str]:
+    """Returns path of the archive and name of the member of what a manifest names; ("PATH", "") for a loose file."""
+    border = _ARCHIVE_BORDER.search(text)
+    return (text[: border.end() - 1], text[border.end() :]) if border else (text, "")
+
+
 def printable(text: str) -> str:
     """Returns text that can go into JSON, a terminal or a log: undecodable bytes and control characters escaped."""
     text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) in _HIDDEN else c for c in text)

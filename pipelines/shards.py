@@ -29,8 +29,11 @@ def plan(sources: Iterable[Source]) -> list[Source]:
 
     A file that several inputs list is one source.
     """
-    unique = {source.key: source for source in sorted(sources)}
-    return sorted(unique.values(), key=lambda source: (keys.digest(source.key), source.key))
+    by_key: dict[str, list[Source]] = collections.defaultdict(list)
+    for source in sources:
+        by_key[source.key].append(source)
+    unique = [archives.only_one(same) for same in by_key.values()]
+    return sorted(unique, key=lambda source: (keys.digest(source.key), source.key))
 
 
 def plan_digest(sources: Iterable[Source], representatives: Mapping[str, str], config: PrepareConfig) -> str:

@@ -79,7 +79,7 @@ class ColorizeConfig:
     )
     saturation: float = setting("factor on the chroma of the model's colours", 1.0, group="pictures")
     format: str = setting(
-        "format of the copies; `keep` turns what is only read (GIF, BMP, PNM, JPEG 2000) into PNG",
+        "format of the copies; `keep` turns what is only read (GIF, BMP, PNM, JPEG 2000, AVIF) into PNG",
         formats.KEEP,
         group="copies",
         choices=formats.CHOICES,

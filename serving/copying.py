@@ -27,6 +27,11 @@ def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str
         bundle: the model.
         today: the day that a new copy states, YYYY-MM-DD.
     """
+    scan, _ = inferred
+    return manifest.with_obsolete(_write(inferred, config, bundle, today), scan.earlier)
+
+
+def _write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
     scan, colors = inferred
     said_of_it = known(scan, config, bundle)
     try:
@@ -34,7 +39,6 @@ def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str
             raise colors
         return _write_copy(scan, colors, config, bundle, today)
     except errors.Uncolored as error:  # the same model would say the same again, so it is no failure to retry
-        delete_earlier(scan.earlier, config)
         return manifest.row(
             scan.source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), **said_of_it
         )
@@ -66,12 +70,6 @@ def known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def delete_earlier(earlier: Row, config: ColorizeConfig) -> None:
-    """Deletes the copy that an earlier run made of a scan under another model or other settings."""
-    for name in filter(None, (earlier.get("output"), *earlier.get("sidecars", ()))):
-        files.delete(files.join(config.output, name))
-
-
 def write_file(path: str, data: bytes) -> None:
     """Writes a file, whole or not at all.
 
@@ -86,7 +84,7 @@ def _write_copy(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bund
     screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
     said_of_it = known(scan, config, bundle)
     date = config.date or _earlier_date(scan, config, bundle) or today
-    name = scan.source.key.replace(keys.SEPARATOR, "/").rpartition("/")[2]
+    name = keys.to_path(scan.source.key).rpartition("/")[2]
     provenance = Provenance(bundle.info["name"], bundle.digest, scan.sha256, name, date, config.digital_source_type)
     picture = scan.full_picture(config.decoder())
     with _unwritable_names():

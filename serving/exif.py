@@ -24,7 +24,7 @@ _SRGB = 1
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 # Bytes a value, by type: BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, FLOAT, DOUBLE.
 # Fields of the type IFD point somewhere and are not followed.
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _WIDTH, _HEIGHT = 256, 257
 # What tells that a block was the first directory of a TIFF: offsets of its pixels, or XMP, IPTC-IIM, Photoshop's
 # resources and the profile, which all have a place of their own in a copy.

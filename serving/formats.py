@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from photochrom import images
-
 KEEP = "keep"
+# Begins the end that a name gets with its new format.
+_MARK = ".coloured"
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 
@@ -60,21 +60,12 @@ def choose(source: str, wanted: str, width: int, height: int) -> tuple[Format, t
     return FORMATS[name], notes
 
 
-def file_name(path: str, format: Format, wanted: str = KEEP) -> str:
-    """Returns the output's name: the input's, with an end added where the format changes or the end belies it.
+def file_name(path: str, format: Format) -> str:
+    """Returns the output's name: the input's, with an end added where its own is not that of the format.
 
-    Also where the name is what another input's would become: with a.tif and a.tif.jpg in one folder and all wanted as
-    JPEG, the copies are a.tif.jpg and a.tif.jpg.jpg.
+    No two inputs get one name: what is added begins with a mark, and a name that already looks like that gets it again.
     """
-    lower = path.lower()
-    if lower.endswith(format.suffixes) and not lower.rpartition(".")[0].endswith(_ends_that_become(format, wanted)):
+    stem, _, _ = path.rpartition(".")
+    if path.lower().endswith(format.suffixes) and not stem.endswith(_MARK):
         return path
-    return path + format.suffixes[0]
-
-
-def _ends_that_become(format: Format, wanted: str) -> tuple[str, ...]:
-    """Returns the ends of originals that are written in this format without being of it."""
-    if wanted != KEEP:
-        return tuple(sorted(images.IMAGE_SUFFIXES - set(format.suffixes)))
-    kept = {suffix for known in FORMATS.values() for suffix in known.suffixes}
-    return tuple(sorted(images.IMAGE_SUFFIXES - kept)) if format.name == "PNG" else ()
+    return path + _MARK + format.suffixes[0]

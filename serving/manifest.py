@@ -21,6 +21,8 @@ from photochrom.bundle import Bundle
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 _ROWS_PER_FILE = 50_000
 Row = dict[str, Any]
+# Field of a row under way: files that the earlier row of its input named and that this one no longer names.
+OBSOLETE = "obsolete"
 
 
 def row(source: Source, status: str, *, reason: str = "", stage: str = "", message: str = "", **values: Any) -> Row:
@@ -49,6 +51,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "confidence": 0.0,
         "notes": [],
         "run": 0,  # given when the rows are written
+        OBSOLETE: [],  # left out when the rows are written
     }
     unknown = set(values) - set(fields)
     if unknown:
@@ -59,6 +62,18 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
 def failed(source: Source, error: errors.DataError, **values: Any) -> Row:
     """Returns the row of an input that came to grief."""
     return row(source, FAILED, reason=error.reason, stage=error.stage, message=str(error), **values)
+
+
+def with_obsolete(new: Row, earlier: Row) -> Row:
+    """Returns a new row with what it makes obsolete: nothing if it failed, for a copy is better than none."""
+    if new["status"] == FAILED:
+        return new
+    return {**new, OBSOLETE: sorted(set(files_of(earlier)) - set(files_of(new)))}
+
+
+def files_of(row: Row) -> list[str]:
+    """Returns the paths, below the output folder, of a row's copy and of what lies beside it; none of an empty row."""
+    return [row["output"], *row.get("sidecars", {})] if row.get("output") else []
 
 
 def folder(output: str) -> str:
@@ -85,13 +100,17 @@ def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], outpu
         PhotochromError: keys without a row, with several, or rows without a key.
     """
     (index, count), groups = element
-    listed, rows = sorted(set(groups["listed"])), sorted(groups["rows"], key=lambda r: r["key"])
+    listed, rows = sorted(set(groups["listed"])), sorted(map(_finished, groups["rows"]), key=lambda r: r["key"])
     _check_keys(listed, [r["key"] for r in rows])
     name = f"items-{index:05d}-of-{count:05d}.jsonl"
     path = files.join(folder(output), name)
     rows = _number(rows, path, run=len(read_runs(output)) + 1)
     files.write_bytes(path, beam_io.to_json_lines(rows))
     return {"file": name, "listed": len(listed), "counts": _count(rows)}
+
+
+def _finished(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != OBSOLETE}
 
 
 def _number(rows: Iterable[Row], path: str, run: int) -> list[Row]:

@@ -61,7 +61,7 @@ def write(
     raster, format, notes = plan(picture, ab, config)
     height, width, _ = raster.shape
     prepared = blocks.prepare(picture.metadata, provenance, format, width, height)
-    path = formats.file_name(path, format, config.format)
+    path = formats.file_name(path, format)
     with _workspace(height * width) as file:
         options = encoding.Options(config.quality, config.subsampling)
         _encode(file, format, raster, prepared, options)

@@ -161,9 +161,9 @@ def _problem(folder: str, key: str, name: str, sha256: str, copies: dict[str, st
     strays = posixpath.normpath(name) != name or not name.startswith("images/") or keys.printable(name) != name
     return (
         f"expected a path below images/, in the row of {key}" if strays
-        else "is named by more than one row" if name in copies
+        else "is named by more than one row" if copies.get(name, sha256) != sha256
         else f"differs from {other} by Unicode's normalization alone, which no bag keeps apart; rename one original"
-        if other
+        if other not in ("", name)
         else "has %0A or %0D in its name, which readers of bags take for a line break; rename the original"
         if _READ_AS_BREAK.search(name)
         else "its name ends with a space, which no bag keeps; rename the original" if name != name.strip()

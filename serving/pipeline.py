@@ -41,7 +41,7 @@ class ColorizeArchive(beam.PTransform):
             | "JoinEarlierRows" >> beam.CoGroupByKey()
             | "Read"
             >> beam.ParDo(reading.ReadScan(self.config, self.bundle, self.exclusions)).with_outputs(
-                reading.ROWS, main="scans"
+                reading.ROWS, manifest.OBSOLETE, main="scans"
             )
         )
         written = (
@@ -55,7 +55,9 @@ class ColorizeArchive(beam.PTransform):
             | "AllRows" >> beam.Flatten()
             | "Count" >> beam.ParDo(CountRow(progress_folder))
         )
-        return self._write_manifest(sources, rows)
+        summary = self._write_manifest(sources, rows)
+        self._delete_obsolete(rows, scanned[manifest.OBSOLETE], summary)
+        return summary
 
     def _handler(self) -> inference.BundleHandler:
         return inference.BundleHandler(self.bundle.saved_model, self.bundle.ab_stride, self.config.ensemble)
@@ -66,6 +68,20 @@ class ColorizeArchive(beam.PTransform):
             | "Output" >> beam.Create([self.config.output])
             | "ReadManifest" >> beam.FlatMap(manifest.read)
             | "KeyRows" >> beam.WithKeys(lambda row: row["key"])
+        )
+
+    def _delete_obsolete(self, rows: beam.PCollection, unlisted: beam.PCollection, summary: beam.PCollection) -> None:
+        """Deletes what an earlier run wrote and no row names any more, once the new rows are written."""
+        obsolete = rows | "Obsolete" >> beam.FlatMap(
+            lambda row: [(path, True) for path in row.get(manifest.OBSOLETE, ())]
+        )
+        obsolete = (obsolete, unlisted | "Unlisted" >> beam.Map(lambda path: (path, True))) | beam.Flatten()
+        named = rows | "Named" >> beam.FlatMap(lambda row: [(path, True) for path in manifest.files_of(row)])
+        _ = (
+            {"obsolete": obsolete, "named": named}
+            | "JoinPaths" >> beam.CoGroupByKey()
+            | "NamedNoMore" >> beam.Filter(lambda element: element[1]["obsolete"] and not element[1]["named"])
+            | "Delete" >> beam.Map(_delete, self.config.output, beam.pvalue.AsSingleton(summary))
         )
 
     def _write_manifest(self, sources: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
@@ -84,6 +100,10 @@ class ColorizeArchive(beam.PTransform):
             | "Once" >> beam.Create([None])
             | "Summarize" >> beam.Map(manifest.write_summary, beam.pvalue.AsList(shards), self.config.output)
         )
+
+
+def _delete(element: tuple[str, Any], output: str, _: Row) -> None:
+    files.delete(files.join(output, element[0]))
 
 
 def build(

@@ -21,6 +21,11 @@ _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 xsi:schemaLocation="http://www.loc.gov/premis/v3 https://www.loc.gov/standards/premis/v3/premis-v3-0.xsd" version="3.0">
 """
 _OUTCOMES = {DONE: ("success", "eventOutcome/suc"), FAILED: ("fail", "eventOutcome/fai"), SKIPPED: ("skipped", "")}
+# Reasons of rows whose copy is the original, byte for byte, and why.
+_COPIED = {
+    "copied": "copied unchanged: it has colours already",
+    "toned_kept": "copied unchanged: it is toned",
+}
 _SHA256, _PATH, _KEY, _LOCAL = "SHA-256", "path in the bag", "key", "local"
 
 
@@ -110,16 +115,17 @@ def _file_object(path: str, sha256: str, format: str, *more: Element) -> Element
 
 
 def _is_copied(row: Row) -> bool:
-    return row["reason"] == "copied"
+    return row["reason"] in _COPIED
 
 
 def _model_digest(row: Row) -> str:
     """Returns the digest of the model that was asked, or "" where none was."""
-    return "" if row["status"] == SKIPPED or _is_copied(row) else row["model_digest"]
+    was_asked = row["status"] != SKIPPED or row["reason"] == "uncolored"
+    return row["model_digest"] if was_asked and not _is_copied(row) else ""
 
 
 def _detail(row: Row) -> str:
-    did = "copied unchanged: it has colours already" if _is_copied(row) else "colorization"
+    did = _COPIED.get(row["reason"], "colorization")
     settings = f"; settings {row['settings_digest']}" if row["settings_digest"] else ""
     confidence = f"; confidence {row['confidence']:g} of 1" if row["confidence"] else ""
     return f"{did}; key {row['key']}{settings}{confidence}; run {row['run']}"

@@ -20,7 +20,10 @@ ROWS = "rows"
 
 
 class ReadScan(beam.DoFn):
-    """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once."""
+    """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once.
+
+    Copies of what is excluded and no longer listed, as their archive is excluded, go to manifest.OBSOLETE.
+    """
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList):
         self._config = config
@@ -31,36 +34,39 @@ class ReadScan(beam.DoFn):
         self._reader = archives.Reader(files.open_read)
 
     def process(self, element: tuple[str, tuple[Iterable[Source], Iterable[Row]]]) -> Iterator[Any]:
-        sources, rows = sorted(element[1][0]), list(element[1][1])
+        sources, rows = list(element[1][0]), list(element[1][1])
         earlier = rows[0] if rows else {}
         if not sources:  # a row whose source is no longer listed, perhaps because what holds it is excluded
             if self._exclusions.covers(element[0]):
-                copying.delete_earlier(earlier, self._config)
+                yield from (beam.pvalue.TaggedOutput(manifest.OBSOLETE, path) for path in manifest.files_of(earlier))
             return
-        source = sources[0]
-        result: Scan | Row
+        source = archives.only_one(sources)
         try:
             result = self._read(source, earlier)
         except errors.DataError as error:
             is_excluded = error.reason == errors.Excluded.reason
-            result = self._excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
+            row = _excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
+            result = manifest.with_obsolete(row, earlier)
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
 
     def _read(self, source: Source, earlier: Row) -> Scan | Row:
+        if self._exclusions.covers(source.key):
+            raise errors.Excluded("is on the exclusion list")
         if source.failure:
             raise source.failure.to_error()
-        if self._exclusions.covers(source.key):  # a page
-            raise errors.Excluded("is on the exclusion list")
         data = self._reader.read(source)
-        if earlier and self._is_current(earlier, data) and not self._shows_excluded(source, earlier["reason"]):
+        made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
+        is_open = not earlier or not self._shows_excluded(source, earlier["reason"])
+        if earlier and is_open and self._is_current(earlier, made_with):
             beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
             return earlier
         bundle = self._bundle
-        scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
+        try:
+            scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
+        except errors.DataError as error:
+            return manifest.with_obsolete(_failed_row(source, error, **made_with), earlier)
         screened = self._screened(scan, data)
-        if screened and earlier.get("output") != screened["output"]:
-            copying.delete_earlier(earlier, self._config)
-        return screened or dataclasses.replace(scan, earlier=earlier)
+        return manifest.with_obsolete(screened, earlier) if screened else dataclasses.replace(scan, earlier=earlier)
 
     def _screened(self, scan: Scan, data: bytes) -> Row | None:
         """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
@@ -84,28 +90,28 @@ class ReadScan(beam.DoFn):
         file = keys.of_file(source.key)
         return len(pages) > 1 and any(self._exclusions.covers(keys.of_page(file, n, len(pages))) for n in pages)
 
-    def _excluded_row(self, source: Source, earlier: Row, error: errors.DataError) -> Row:
-        """Deletes the copy that an earlier run made, and says so for as long as the row stands."""
-        notes = earlier.get("notes", []) if earlier.get("reason") == error.reason else []
-        if earlier.get("output"):
-            copying.delete_earlier(earlier, self._config)
-            notes = [f"the copy that an earlier run made, {earlier['output']}, was deleted"]
-        return manifest.row(
-            source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), notes=notes
-        )
-
-    def _is_current(self, earlier: Row, data: bytes) -> bool:
+    def _is_current(self, earlier: Row, made_with: dict[str, str]) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
             return False
-        made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        if not copying.is_of_the_same(earlier, made_with):
-            return False
-        return not earlier["output"] or files.exists(files.join(self._config.output, earlier["output"]))
+        output = self._config.output
+        return copying.is_of_the_same(earlier, made_with) and all(
+            files.exists(files.join(output, path)) for path in manifest.files_of(earlier)
+        )
 
 
-def _failed_row(source: Source, error: errors.DataError) -> Row:
+def _failed_row(source: Source, error: errors.DataError, **values: Any) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
     suffix = "." + source.key.lower().rpartition(".")[2]
     if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
-        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error))
-    return manifest.failed(source, error)
+        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error), **values)
+    return manifest.failed(source, error, **values)
+
+
+def _excluded_row(source: Source, earlier: Row, error: errors.DataError) -> Row:
+    """Says for as long as the row stands which copy was deleted."""
+    notes = earlier.get("notes", []) if earlier.get("reason") == error.reason else []
+    if earlier.get("output"):
+        notes = [f"the copy that an earlier run made, {earlier['output']}, was deleted"]
+    return manifest.row(
+        source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), notes=notes
+    )

@@ -63,16 +63,17 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, decoder: 
         DataError: it cannot be decoded or is too large.
     """
     picture = decoder.decode(data, page=source.page)
-    height, width = picture.pixels.shape[:2]
+    seen = picture.pixels if picture.alpha is None else picture.opaque_rgb()
+    height, width = seen.shape[:2]
     shape, size = geometry.working_size(height, width, image_size, ab_stride)
-    working = geometry.resize(picture.pixels, *size)
+    working = geometry.resize(seen, *size)
     keep = height * width <= _KEPT_PIXELS
     return Scan(
         source=source,
         sha256=hashlib.sha256(data).hexdigest(),
         data=b"" if keep else data,
         picture=picture if keep else None,
-        triage=triage.classify(picture.pixels),
+        triage=triage.classify(seen),
         lightness=geometry.pad_by_reflection(color.to_lightness(working), shape),
         size=size,
     )

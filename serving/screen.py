@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from photochrom import color, compose, errors, triage
+from photochrom import color, errors, geometry, triage
 from photochrom.triage import Triage
 from serving.config import ColorizeConfig
 
@@ -45,7 +45,7 @@ def notes(found: Triage) -> tuple[str, ...]:
 
 
 def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0) -> None:
-    """Checks that a coloured copy will have colours, at the size that the network saw.
+    """Checks that a coloured copy will have colours, at the size of ab.
 
     Args:
         lightness: [h, w] float32 L*.
@@ -55,7 +55,8 @@ def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0
     Raises:
         Uncolored: the mean chroma is that of a gray picture.
     """
-    lab = color.rgb_to_lab(compose.compose(lightness, ab, saturation=saturation))
+    small = geometry.resize(np.ascontiguousarray(lightness), *ab.shape[:2])
+    lab = color.rgb_to_lab(color.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)])))
     chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
     if chroma < _LEAST_CHROMA:
         raise errors.Uncolored(

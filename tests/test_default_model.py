@@ -9,8 +9,9 @@ import skimage.color
 import tensorflow as tf
 
 import photochrom
-from photochrom import bundle, geometry, images, signature
+from photochrom import bundle, color, geometry, images, signature
 from photochrom.archives import Source
+from photochrom.decoder import Decoder
 from serving import scans
 
 SCANS = sorted((pathlib.Path(photochrom.__file__).parent / "samples" / "grayscale").rglob("*.*"))
@@ -60,8 +61,8 @@ def test_colour_does_not_jump_between_a_scan_at_full_and_at_half_size(predict):
 
 def _colorized(predict, data, height, width):
     """Returns [height, width, 3] L*a*b* of a scan, as serving colours it."""
-    scan = scans.read(Source(key="scan", path="scan"), data, 256, 4, 10**7)
+    scan = scans.read(Source(key="scan", path="scan"), data, 256, 4, Decoder(10**7))
     (ab,), _ = predict(scan.lightness[None, ..., None])
     ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
     gray = geometry.resize(scan.picture.pixels, height, width)
-    return np.dstack([scans.to_lightness(gray), geometry.resize(ab, height, width)])
+    return np.dstack([color.to_lightness(gray), geometry.resize(ab, height, width)])

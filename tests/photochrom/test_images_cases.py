@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import skimage.data
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from photochrom import images
 
@@ -334,3 +334,13 @@ def test_a_transparent_colour_of_16_bit_is_transparent():
     picture = images.decode(data + chunk(b"IEND", b""), max_pixels=10**6)
     np.testing.assert_array_equal(picture.pixels, RGB16)
     np.testing.assert_array_equal(picture.alpha == 0, (RGB16[5, 7] == RGB16).all(axis=2))
+
+
+def test_a_profile_is_srgb_by_what_it_does_not_by_its_name():
+    own = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(ADOBE))).strip()
+    named = ADOBE.replace(own.encode(), "sRGB, by name".ljust(len(own)).encode())
+    assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(named)))
+    for one, expected in ((named, adobe_to_srgb(RGB)), (SRGB, RGB)):
+        found = images.decode(saved(RGB, "PNG", icc_profile=one), max_pixels=10**7).pixels
+        assert np.abs(found.astype(int) - expected).mean() < 0.5
+    assert np.abs(adobe_to_srgb(RGB).astype(int) - RGB).mean() > 2

@@ -103,7 +103,7 @@ def test_a_chain_that_comes_round_again_ends_there():
 
 def test_a_broken_later_page_costs_itself_alone():
     data = pointed_at(tiff(*PAGES), 1, 10**9)
-    assert images.count_pages(data) == 2
+    assert images.count_pages(data) == 3
     np.testing.assert_array_equal(decode(data).pixels, GRAY)
 
 
@@ -121,3 +121,13 @@ def test_a_chain_of_long_overlapping_directories_is_refused():
 
 def test_what_is_no_tiff_has_one_page():
     assert [images.count_pages(data) for data in (b"", b"no picture", b"II*\0", b"MM\0*\0\0\0\x08")] == [1, 1, 1, 1]
+
+
+def test_what_a_cut_lost_is_a_page_that_is_refused():
+    data = tiff(*PAGES)
+    third = ifd.Reader(data).pages[2].offset
+    cut = data[:third]
+    assert images.count_pages(cut) == 3
+    assert decode(cut).notes[:2] == ("first of 2 pages", "what follows page 2 is cut off or damaged")
+    with pytest.raises(errors.DecodeError, match="what follows page 2 is cut off or damaged"):
+        decode(cut, 2)

@@ -82,3 +82,20 @@ def test_no_two_files_have_a_page_of_one_key():
     names = ("1.tif", "1.tif#page=0001", "1.tif#page=0002", "1.tif#page=0002#page=0001")
     made = {name: {keys.of_page(name, page, count) for count in (1, 3) for page in range(count)} for name in names}
     assert sum(map(len, made.values())) == len(set().union(*made.values())) == 4 + 3 * 3
+
+
+def test_spaces_of_other_scripts_are_kept_and_controls_are_not():
+    assert keys.printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
+    assert keys.printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x/Wow!z.jpg", ("x/Wow!z.jpg", "")),
+        ("box.zip!p/1.jpg", ("box.zip", "p/1.jpg")),
+        ("a.tar.gz!b!c.jpg", ("a.tar.gz", "b!c.jpg")),
+    ],
+)
+def test_a_member_begins_where_an_archives_name_ends(text, expected):
+    assert keys.split_member(text) == expected

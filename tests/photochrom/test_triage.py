@@ -12,6 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from photochrom import demo, images, negatives, triage
 
+# One worker makes what several tests need.
+pytestmark = pytest.mark.xdist_group("test_triage")
+
 _TONES = {
     "sepia": ((40, 20, 5), (250, 225, 190)),
     "cyanotype": ((5, 20, 60), (215, 235, 250)),

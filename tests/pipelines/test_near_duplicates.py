@@ -11,6 +11,9 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from pipelines import near_duplicates, prepare, splits
 
+# One worker makes what several tests need.
+pytestmark = pytest.mark.xdist_group("test_near_duplicates")
+
 SAMPLES = pathlib.Path(near_duplicates.__file__).parents[1] / "photochrom" / "samples" / "colour"
 COPIES = ("crop", "dark", "jpeg", "mirror", "small", "square")
 SPLIT = "--split=train=0.5,validation=0.5"

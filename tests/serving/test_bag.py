@@ -18,6 +18,9 @@ from photochrom import cli, errors
 from serving import bag, colorize
 from serving.config import ColorizeConfig
 
+# One worker makes what several tests need.
+pytestmark = pytest.mark.xdist_group("test_bag")
+
 DATE = "--date=2026-01-02"
 NAMES = ("-dash.jpg", "a  b.jpg", "new\nline.jpg", unicodedata.normalize("NFD", "café.jpg"), "#*~.jpg", "\\back.jpg")
 
@@ -129,7 +132,7 @@ def test_without_flags_the_bag_lies_beside_and_is_of_today(output):
         (lambda f: flip(f / "data/images/scans/tall.tif"), "data/images/scans/tall.tif sha256 validation failed"),
         (lambda f: flip(f / "data/manifest/items-00000-of-00001.jsonl"), "items-00000-of-00001.jsonl sha256"),
         (lambda f: flip(f / "metadata/premis-00000-of-00001.xml"), "metadata/premis-00000-of-00001.xml sha256"),
-        (lambda f: (f / "data/images/scans/-dash.jpg.tif").unlink(), "but found 14 files"),
+        (lambda f: (f / "data/images/scans/-dash.jpg.coloured.tif").unlink(), "but found 14 files"),
         (lambda f: (f / "metadata/premis-00000-of-00001.xml").unlink(), "exists in manifest but was not found"),
         (lambda f: (f / "data/extra").write_text(""), "but found 16 files"),
     ],
@@ -185,7 +188,7 @@ def test_a_percent_sign_stays_as_it_is_in_a_bag_of_version_0_97(output):
     [
         ("images/scans/a%0ab.tif", "has %0A or %0D in its name"),
         ("images/scans/a.tif ", "ends with a space"),
-        ("images/scans/" + unicodedata.normalize("NFC", "café.jpg.tif"), "by Unicode's normalization alone"),
+        ("images/scans/" + unicodedata.normalize("NFC", "café.jpg.coloured.tif"), "by Unicode's normalization alone"),
         ("images/scans/sepia.jpg", "is named by more than one row"),
         ("images/../manifest/summary.json", "expected a path below images/, in the row of scans/tall.tif"),
         ("manifest/summary.json", "expected a path below images/"),

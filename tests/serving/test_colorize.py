@@ -127,7 +127,7 @@ def test_flags_of_the_copies_reach_them(tint, gray_folder, tmp_path):
     flags = ["--format=tiff", "--mark=border", "--mark_text=made", "--digital_source_type=algorithmicallyEnhanced"]
     run(tint, tmp_path / "out", gray_folder / "tall.tif", gray_folder / "sepia.jpg", flags=flags)
     found = rows(tmp_path / "out")
-    assert found["sepia.jpg"]["output"] == "images/sepia.jpg.tif" and found["sepia.jpg"]["format"] == "TIFF"
+    assert found["sepia.jpg"]["output"] == "images/sepia.jpg.coloured.tif" and found["sepia.jpg"]["format"] == "TIFF"
     assert found["tall.tif"]["height"] > 300 and "border" in found["tall.tif"]["notes"][-1]
     assert Image.open(tmp_path / "out/images/tall.tif").height == found["tall.tif"]["height"]
     assert b"algorithmicallyEnhanced<" in (tmp_path / "out/images/tall.tif").read_bytes()
@@ -176,13 +176,13 @@ def test_second_run_does_only_what_is_new_changed_lost_or_failed(tint, gray_fold
     before = tree(output)
     again = counters(run(tint, output, scans))
     assert tree(output) == before
-    assert again["rows-kept"] == 7  # six done and the colour picture; the broken one is tried again
+    assert again["rows-kept"] == 8  # six done, the colour picture and the text; the broken one is tried again
     assert "num_inferences" not in again
     Image.open(scans / "tall.tif").point(lambda v: 255 - v).save(scans / "tall.tif")
     shutil.copy(scans / "sepia.jpg", scans / "new.jpg")
     (output / "images/scans/lossy.webp").unlink()
     third = counters(run(tint, output, scans))
-    assert third["rows-kept"] == 5
+    assert third["rows-kept"] == 6
     changed = {name for name, digest in tree(output).items() if before.get(name) != digest}
     assert {name for name in changed if name.startswith("images")} == {"images/scans/tall.tif", "images/scans/new.jpg"}
     assert (output / "images/scans/lossy.webp").exists()
@@ -257,10 +257,11 @@ def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
     run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"])
     found = rows(tmp_path)
     names = [f"{file}#page={page:04d}" for file in ("three.tif", "box.zip!p/three.tif") for page in (1, 2, 3)]
-    singles = ["one.tif", "one.tif#page=0001#page=0001", "gray.png", "broken.tif"]
+    singles = ["one.tif", "one.tif#page=0001#page=0001", "gray.png"]
+    broken = ["broken.tif#page=0001", "broken.tif#page=0002"]  # what the cut lost counts as a page
     colour = ["colour.tif#page=0001", "colour.tif#page=0002"]
-    assert set(found) == {f"scans/{name}" for name in (*names, *singles, *colour)}
-    assert found["scans/broken.tif"]["reason"] == "undecodable"
+    assert set(found) == {f"scans/{name}" for name in (*names, *singles, *broken, *colour)}
+    assert {found[f"scans/{name}"]["reason"] for name in broken} == {"undecodable"}
     for number, page in enumerate(pages):
         for name in (names[number], names[number + 3]):
             row = found[f"scans/{name}"]
@@ -268,13 +269,16 @@ def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
             coloured = np.asarray(Image.open(tmp_path / row["output"]))
             lightness = color.rgb_to_lightness(coloured), color.gray_to_lightness(np.asarray(page))
             assert np.abs(np.subtract(*lightness)).max() < 0.6
-    assert found["scans/box.zip!p/three.tif#page=0002"]["output"] == "images/scans/box.zip/p/three.tif#page=0002.tif"
+    assert (
+        found["scans/box.zip!p/three.tif#page=0002"]["output"]
+        == "images/scans/box.zip/p/three.tif#page=0002.coloured.tif"
+    )
     for name in colour:
         assert (found[f"scans/{name}"]["reason"], found[f"scans/{name}"]["output"]) == (
             "copied", "images/scans/colour.tif",
         )  # fmt: skip
     assert (tmp_path / "images/scans/colour.tif").read_bytes() == (folder / "colour.tif").read_bytes()
-    assert json.loads((tmp_path / "manifest/summary.json").read_text())["listed"] == 12
+    assert json.loads((tmp_path / "manifest/summary.json").read_text())["listed"] == 13
     assert counters(run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"]))["rows-kept"] == 11
 
 

@@ -219,7 +219,7 @@ def test_border_adds_to_the_size_and_is_said(write):
 
 def test_a_format_that_cannot_hold_the_size_is_changed_and_that_is_said(write):
     copy = write("WEBP", np.zeros((1, 16_384), np.uint8), name="wide.webp")
-    assert copy.written.path == "wide.webp.tif"
+    assert copy.written.path == "wide.webp.coloured.tif"
     assert "a WEBP holds at most 16383 px a side; the copy is a TIFF" in copy.notes
 
 

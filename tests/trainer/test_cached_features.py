@@ -14,6 +14,9 @@ from trainer import features, loop, model, reporting, train, weights
 from trainer.config import TrainConfig
 from trainer.data import MAPS, Dataset, TrainStream
 
+# One worker makes what several tests need.
+pytestmark = pytest.mark.xdist_group("test_cached_features")
+
 NETWORK = ("--backbone=EfficientNetLite0", "--backbone_weights=imagenet")
 STEPS = 4
 FLAGS = {
