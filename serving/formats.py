@@ -60,6 +60,11 @@ def choose(source: str, wanted: str, width: int, height: int) -> tuple[Format, t
     return FORMATS[name], notes
 
 
+def names(path: str) -> list[str]:
+    """Returns what a copy of that input may be named: as it is, or all that `file_name` may make of it."""
+    return sorted({path} | {file_name(path, format) for format in FORMATS.values()})
+
+
 def file_name(path: str, format: Format) -> str:
     """Returns the output's name: the input's, with an end added where its own is not that of the format.
 

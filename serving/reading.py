@@ -10,7 +10,7 @@ import apache_beam as beam
 from photochrom import archives, errors, files, images, keys
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
-from serving import copying, manifest, scans, screen
+from serving import copying, formats, manifest, scans, screen
 from serving.config import ColorizeConfig
 from serving.exclusion import ExclusionList
 from serving.manifest import Row
@@ -47,6 +47,8 @@ class ReadScan(beam.DoFn):
             is_excluded = error.reason == errors.Excluded.reason
             row = _excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
             result = manifest.with_obsolete(row, earlier)
+            if is_excluded and earlier.get("status") == manifest.FAILED:
+                result[manifest.OBSOLETE] += self._unnamed(source)
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
 
     def _read(self, source: Source, earlier: Row) -> Scan | Row:
@@ -89,6 +91,12 @@ class ReadScan(beam.DoFn):
         pages = range(source.page_count if reason in screen.WHOLE_FILE else 1)
         file = keys.of_file(source.key)
         return len(pages) > 1 and any(self._exclusions.covers(keys.of_page(file, n, len(pages))) for n in pages)
+
+    def _unnamed(self, source: Source) -> list[str]:
+        """Returns what may be there of an input that failed: its row does not name the copy that it had before."""
+        names = formats.names(files.join("images", keys.to_path(source.key)))
+        paths = [name + end for name in names for end in ("", ".exif", ".iptc", ".xmp")]
+        return [path for path in paths if not files.is_folder(files.join(self._config.output, path))]
 
     def _is_current(self, earlier: Row, made_with: dict[str, str]) -> bool:
         if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):

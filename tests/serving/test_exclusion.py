@@ -193,6 +193,18 @@ def test_a_file_is_not_copied_whole_if_a_page_of_it_is_excluded(tint, photograph
     assert not (tmp_path / "out/images/scans/colour.tif").exists()
 
 
+def test_a_copy_that_outlived_a_failure_is_deleted_too(tint, gray_folder, tmp_path):
+    (tmp_path / "scans").mkdir()
+    scan, flags = tmp_path / "scans/tall.tif", ["--format=png", "--max_failures=2"]
+    shutil.copy(gray_folder / "tall.tif", scan)
+    copy = tmp_path / "out" / run(tint, tmp_path / "scans", tmp_path / "out", flags=flags)["tall.tif"]["output"]
+    scan.write_bytes(scan.read_bytes()[:100])
+    assert run(tint, tmp_path / "scans", tmp_path / "out", flags=flags)["tall.tif"]["status"] == "failed"
+    assert copy.exists()
+    assert run(tint, tmp_path / "scans", tmp_path / "out", "scans/", flags=flags)["tall.tif"]["reason"] == "excluded"
+    assert not copy.exists()
+
+
 def test_excluded_members_of_a_compressed_tar_are_not_laid_down(scans, tmp_path):
     from photochrom import inputs
 
