@@ -143,11 +143,19 @@ def _list_tar(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
 
 @dataclasses.dataclass(frozen=True)
 class Spool:
-    """A file under way that is to hold the members of one compressed tar, at most `limit` bytes."""
+    """A file under way that is to hold the members of one compressed tar, at most `limit` bytes.
+
+    Attributes:
+        path: of the file.
+        file: the file.
+        limit: bytes that the tar may unpack to.
+        leaves_out: says by its key which member is not laid there; its source cannot be read.
+    """
 
     path: str
     file: IO[bytes]
     limit: int
+    leaves_out: Callable[[str], bool] = lambda key: False
 
 
 _UNPACKERS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
@@ -177,7 +185,7 @@ def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[S
                 continue
             where = {"offset": written, "version": f"mtime:{info.mtime}"}
             source = _screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
-            if source.failure is None:
+            if source.failure is None and not spool.leaves_out(source.key):
                 content = archive.extractfile(info)
                 assert content is not None  # a regular file has content
                 shutil.copyfileobj(content, spool.file, 1 << 20)

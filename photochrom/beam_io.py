@@ -53,10 +53,12 @@ class ListSources(beam.PTransform):
     Attributes:
         spool_folder: where the members of compressed tars are laid.
         progress_folder: where workers leave their counts.
+        is_excluded: says by its key what is to be left alone.
     """
 
     spool_folder: str
     progress_folder: str
+    is_excluded: Callable[[str], bool] = lambda key: False
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         return (
@@ -67,7 +69,7 @@ class ListSources(beam.PTransform):
         )
 
     def _expand(self, listed: inputs.Listed) -> Iterator[Source]:
-        for source in inputs.expand(listed, self.spool_folder):
+        for source in inputs.expand(listed, self.spool_folder, self.is_excluded):
             progress.Tally.add(self.progress_folder, "listed")
             yield source
 

@@ -1,7 +1,7 @@
 """The command `photochrom`: finds a job by its name, and turns what a job raises into one line and an exit status.
 
 Exit status: 0 done, 1 a failure that is ours or the engine's, 2 bad usage, 3 finished but more inputs failed than
-`--max_failures` allows.
+`--max_failures` allows, 130 and 143 stopped by SIGINT (Ctrl-C) and SIGTERM: the same command continues.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from photochrom import __version__, errors
+from photochrom import __version__, errors, interruption
 
 # command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
 COMMANDS = {
@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="photochrom",
         description="Colorizes archives of black-and-white photographs: prepares data, trains, evaluates, colorizes.",
         epilog=f"commands:\n{listing}\n\n`photochrom COMMAND --help` explains each.\n\nexit status: 0 done, 1 failed, "
-        "2 bad usage, 3 finished but too many inputs failed",
+        "2 bad usage, 3 finished but too many inputs failed, 130 and 143 stopped by a signal",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="photochrom [--help] [--version] COMMAND [flags]",
     )
@@ -57,11 +57,12 @@ def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None 
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("photochrom").setLevel(logging.INFO)
     try:
-        run(argv)
+        with interruption.handled():
+            run(argv)
     except errors.PhotochromError as error:
         print(f"photochrom: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("photochrom: interrupted; the same command continues", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(interruption.message(f"stopped by {str(error) or 'SIGINT'}"), file=sys.stderr)
+        return getattr(error, "exit_status", 130)
     return 0

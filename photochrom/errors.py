@@ -6,6 +6,7 @@ PhotochromError            exit status 1: ours or the engine's
 └── DataError              bad data: costs that input alone and leaves its `reason`
     ├── ReadError          unreadable: the file or the archive member could not be read
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
+    ├── Excluded           excluded: somebody asked that it be left alone; the input is skipped, nothing is broken
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
     ├── DecodeError        undecodable: an image, but broken
     │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
@@ -17,6 +18,7 @@ PhotochromError            exit status 1: ours or the engine's
     ├── Uncolored          uncolored: the model found next to no colour; the input is skipped, nothing is broken
     ├── Colourless         grayscale, toned: no colour to learn from
     └── ModelError         inference: the model failed on this image
+                           out_of_memory: memory does not suffice for the model, not even for this image alone and small
 """
 
 import dataclasses
@@ -70,6 +72,13 @@ class UnsafeName(DataError):
     reason = "unsafe_name"
 
 
+class Excluded(DataError):
+    """Somebody asked that it be left alone."""
+
+    stage = "list"
+    reason = "excluded"
+
+
 class NotAnImage(DataError):
     """The content is no image of a format on the allow-list."""
 
@@ -109,7 +118,7 @@ class Uncolored(DataError):
 
 
 class ModelError(DataError):
-    """The model failed on this image."""
+    """The model failed on this image; the reason is `out_of_memory` where that is all it lacked."""
 
     stage = "infer"
     reason = "inference"

@@ -20,6 +20,7 @@ _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _GLOB = re.compile(r"[*?\[]")
 # Names of files under way; whoever lists a folder passes over them.
 TEMPORARY_MARK = ".photochrom-tmp-"
+_under_way: set[pathlib.Path] = set()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,7 @@ def create(path: str) -> Iterator[IO[bytes]]:
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{TEMPORARY_MARK}{uuid.uuid4().hex}")
+    _under_way.add(temporary)
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -87,6 +89,14 @@ def create(path: str) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        _under_way.discard(temporary)
+
+
+def abandon() -> None:
+    """Deletes the local files that this process has under way, before it ends on the spot."""
+    for temporary in list(_under_way):
+        temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: str, data: bytes) -> None:

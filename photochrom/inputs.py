@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from photochrom import archives, errors, files, keys
@@ -137,17 +137,29 @@ def _csv_rows(rows: Iterator[list[str]]) -> Iterator[str]:
     yield from (row[column] for row in rows if row)
 
 
-def expand(listed: Listed, spool_folder: str) -> Iterator[Source]:
+def expand(
+    listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool] = lambda key: False
+) -> Iterator[Source]:
     """Yields the sources that a listed file stands for: itself, or the members of the archive that it is.
 
     Args:
         listed: what `list_files` found.
         spool_folder: where the members of a compressed tar are laid.
+        is_excluded: says by its key what is to be left alone: such a source is a failed one, an archive is not opened.
     """
+    for source in _expand(listed, spool_folder, is_excluded):
+        if is_excluded(source.key):
+            failure = errors.Failure.of(source.key, errors.Excluded("is on the exclusion list"))
+            yield dataclasses.replace(source, failure=failure)
+        else:
+            yield source
+
+
+def _expand(listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool]) -> Iterator[Source]:
     archive = listed.source
     wanted = {keys.printable(f"{archive.key}{keys.SEPARATOR}{name}") for name in listed.wanted}
-    if archives.is_archive(archive.path):
-        for source in _members(archive, spool_folder):
+    if archives.is_archive(archive.path) and not is_excluded(archive.key):
+        for source in _members(archive, spool_folder, is_excluded):
             if not listed.wanted or source.key in wanted:
                 wanted.discard(source.key)
                 yield source
@@ -157,12 +169,12 @@ def expand(listed: Listed, spool_folder: str) -> Iterator[Source]:
         yield Source.failed(key, archive.path, errors.ReadError("the archive holds no such member", "not_found"))
 
 
-def _members(archive: Source, spool_folder: str) -> Iterator[Source]:
+def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bool]) -> Iterator[Source]:
     @contextmanager
     def spool() -> Iterator[archives.Spool]:
         path = files.join(spool_folder, f"{keys.digest(archive.path + archive.version):016x}")
         with files.create(path) as file:
-            yield archives.Spool(path, file, archives.spool_limit(archive.size))
+            yield archives.Spool(path, file, archives.spool_limit(archive.size), is_excluded)
 
     try:
         with files.open_read(archive.path) as file:

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from photochrom import signature
+from photochrom import files, signature
 from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.settings import setting
 from pipelines import splits
@@ -61,6 +61,11 @@ class PrepareConfig:
         if self.near_duplicates not in ("together", "ignore"):
             raise ValueError(f"--near_duplicates is {self.near_duplicates!r}, expected together or ignore")
         splits.parse(self.split)
+
+    @property
+    def scratch(self) -> str:
+        """The folder for what is under way, deleted at the end."""
+        return files.join(self.output, ".prepare")
 
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""

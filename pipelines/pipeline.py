@@ -31,7 +31,7 @@ class PrepareDataset(beam.PTransform):
     network: Bundle | None = None
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
-        scratch = scratch_folder(self.config)
+        scratch = self.config.scratch
         progress_folder = files.join(scratch, "progress")
         sources = listed_inputs | "List" >> beam_io.ListSources(files.join(scratch, "spool"), progress_folder)
         total = beam.pvalue.AsSingleton(_count(sources))
@@ -74,11 +74,6 @@ class PrepareDataset(beam.PTransform):
         if self.network is None:
             return training.pipeline | "NoEmbeddings" >> beam.Create([])
         return training | "Embed" >> EmbedShards(self.config, self.network)
-
-
-def scratch_folder(config: PrepareConfig) -> str:
-    """Returns the folder for what is under way, deleted at the end."""
-    return files.join(config.output, ".prepare")
 
 
 def _count(sources: beam.PCollection) -> beam.PCollection:

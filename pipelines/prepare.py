@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import bundle, cli, errors, files, inputs, progress, settings
+from photochrom import bundle, claims, cli, errors, files, inputs, progress, settings
 from pipelines.config import PrepareConfig
 
 _log = logging.getLogger("photochrom")
@@ -53,14 +53,12 @@ def run(argv: Sequence[str] | None = None) -> Any:
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     _claim_output(config)
-    quiet.import_tensorflow()
-    from pipelines import pipeline
+    with claims.held(config.output, config.scratch):
+        quiet.import_tensorflow()
+        from pipelines import pipeline
 
-    with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "prepare"):
-        try:
+        with progress.shown(files.join(config.scratch, "progress"), "prepare"):
             result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options)
-        finally:
-            files.delete(pipeline.scratch_folder(config))
     _report(config)
     return result
 

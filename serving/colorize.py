@@ -6,17 +6,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import bundle, cli, errors, files, inputs, progress, settings
+from photochrom import bundle, claims, cli, errors, files, inputs, keys, progress, settings
+from serving import exclusion
 from serving.config import ColorizeConfig
 
 _EPILOG = """\
 examples:
   photochrom colorize --input scans/ --input box7.zip --output coloured
   photochrom colorize --input list.csv --model bundle --output coloured --max_failures=1%
+  photochrom colorize --input scans/ --exclude restricted.txt --output coloured
 
 Every input ends as one row of DIR/manifest/items-*.jsonl: done, skipped or failed, with a reason. The same command
-again does only what is new, changed or failed. Flags that are not listed go to Beam: --runner, --direct_num_workers,
---setup_file and so on; the default is the local runner with a thread for each core.
+again does only what is new, changed or failed; it also continues a run that was stopped (Ctrl-C, SIGTERM, a crash).
+Flags that are not listed go to Beam: --runner, --direct_num_workers, --setup_file and so on; the default is the local
+runner with a thread for each core.
 """
 
 
@@ -43,27 +46,26 @@ def run(argv: Sequence[str] | None = None) -> Any:
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(ColorizeConfig, flags)
     model = bundle.open_bundle(config.model)
+    exclusions = exclusion.open_list(config.exclude)
     from photochrom import beam_io, quiet  # Beam takes seconds: after the flags are known to be good
 
     options = beam_io.parse_options(beam_flags)
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)
-    quiet.import_tensorflow()
-    from serving import manifest, pipeline
+    with claims.held(config.output, config.scratch):
+        quiet.import_tensorflow()
+        from serving import manifest, pipeline
 
-    started = datetime.datetime.now(datetime.UTC)
-    with progress.shown(files.join(pipeline.scratch_folder(config), "progress"), "colorize"):
-        try:
-            result = beam_io.run(lambda root: pipeline.build(root, found, config, model), options)
-        finally:
-            files.delete(pipeline.scratch_folder(config))
-    manifest.add_run(config.output, started, model, config.output_digest())
-    _report(config)
+        started = datetime.datetime.now(datetime.UTC)
+        with progress.shown(files.join(config.scratch, "progress"), "colorize"):
+            result = beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions), options)
+        manifest.add_run(config.output, started, model, config.output_digest())
+    _report(config, exclusions)
     return result
 
 
-def _report(config: ColorizeConfig) -> None:
+def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None:
     from serving import manifest
 
     summary = manifest.read_summary(config.output)
@@ -75,6 +77,10 @@ def _report(config: ColorizeConfig) -> None:
         status, _, code = reason.partition(":")
         if code:
             print(f"  {status:8} {count:>8}  {code}")
+    if exclusions.path:
+        idle = exclusions.idle(row["key"] for row in manifest.read(config.output) if row["reason"] == "excluded")
+        if idle:
+            print(f"  no input fits {len(idle)} of the lines of --exclude, such as {keys.printable(idle[0])!r}")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
     if not config.allows(summary["failed"], summary["listed"]):
         raise errors.TooManyFailures(

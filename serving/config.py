@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from photochrom import __version__, bundle
+from photochrom import __version__, bundle, files
 from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.settings import digest, setting
 from serving import formats, marks, provenance
@@ -32,6 +32,13 @@ class ColorizeConfig:
         bundle.DEFAULT,
         group="input and output",
         metavar="BUNDLE",
+    )
+    exclude: str = setting(
+        "file of keys or globs (* ? [...], for the whole key; `#` begins a comment), one a line: what is restricted. "
+        "It is not read and has no copy; an earlier copy of it is deleted. Workers read the file too",
+        "",
+        group="input and output",
+        metavar="FILE",
     )
     color_inputs: str = setting(
         "what to do with a picture that has colours already; toned ones (sepia) count as black and white",
@@ -144,6 +151,11 @@ class ColorizeConfig:
         """Says whether so many failed inputs are within `max_failures`."""
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
+
+    @property
+    def scratch(self) -> str:
+        """The folder for what is under way, deleted at the end."""
+        return files.join(self.output, ".colorize")
 
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""

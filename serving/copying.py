@@ -9,8 +9,8 @@ from photochrom import errors, files, keys
 from photochrom.bundle import Bundle
 from serving import manifest, outputs, screen
 from serving.config import ColorizeConfig
-from serving.inference import Colors, Inferred
 from serving.manifest import Row
+from serving.predictor import Colors, Inferred
 from serving.provenance import Provenance
 from serving.scans import Scan
 
@@ -100,7 +100,7 @@ def _write_copy(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bund
         width=written.width,
         format=written.format,
         confidence=colors.confidence,
-        notes=[*screen.notes(scan.triage), *picture.notes, *written.notes],
+        notes=[*screen.notes(scan.triage), *colors.notes, *picture.notes, *written.notes],
         date=date,
         **said_of_it,
     )

@@ -1,7 +1,7 @@
 """Runs a model bundle on batches of scans: full batches of one shape in, the same batches with ab out."""
 
 import collections
-import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,21 +10,9 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import ensemble, errors, signature
+from photochrom import ensemble, signature
+from serving.predictor import Inferred, Predictor
 from serving.scans import Scan
-
-
-@dataclasses.dataclass(frozen=True)
-class Colors:
-    """What the model says of one scan.
-
-    Attributes:
-        ab: [h, w, 2] float32 CIE a*, b*, of the picture without its padding.
-        confidence: mean over the picture, 0..1.
-    """
-
-    ab: np.ndarray
-    confidence: float
 
 
 class BatchByShape(beam.DoFn):
@@ -52,59 +40,31 @@ class BatchByShape(beam.DoFn):
         self._waiting.clear()
 
 
-Inferred = tuple[Scan, Colors | errors.ModelError]
+class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
+    """Loads a SavedModel once a process and calls it on batches of scans of one shape."""
 
-
-class BundleHandler(base.ModelHandler[Scan, Inferred, Any]):
-    """Loads a SavedModel once a process and calls it on batches of scans of one shape.
-
-    A batch that fails is halved until the scan that breaks it stands alone; the others get their colours.
-    """
-
-    def __init__(self, saved_model: str, ensemble: bool = False):
-        """Args: saved_model: its folder. ensemble: whether to average over photochrom.ensemble's views."""
+    def __init__(self, saved_model: str, ab_stride: int, ensemble: bool = False):
+        """Args: saved_model: its folder. ab_stride: of its ab. ensemble: whether to average over several views."""
         super().__init__()
         self._saved_model = saved_model
+        self._ab_stride = ab_stride
         self._ensemble = ensemble
 
-    def load_model(self) -> Any:
+    def load_model(self) -> Predictor:
         import tensorflow as tf  # here, so that only workers that do inference wait for it
 
-        return tf.saved_model.load(self._saved_model)
+        model = tf.saved_model.load(self._saved_model)
+
+        def call(lightness: np.ndarray) -> ensemble.Answers:
+            outputs = model.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
+            return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
+
+        return Predictor(functools.partial(ensemble.average, call) if self._ensemble else call, self._ab_stride)
 
     def run_inference(
-        self, batch: Sequence[Scan], model: Any, inference_args: dict[str, Any] | None = None
+        self, batch: Sequence[Scan], model: Predictor, inference_args: dict[str, Any] | None = None
     ) -> Iterable[Inferred]:
-        return self._colors(list(batch), model.signatures[signature.NAME])
+        return model.colors(batch)
 
     def get_num_bytes(self, batch: Sequence[Scan]) -> int:
         return sum(scan.lightness.nbytes for scan in batch)
-
-    def _colors(self, scans: list[Scan], predict: Any) -> list[Inferred]:
-        try:
-            outputs = self._predict(scans, predict)
-        except Exception as error:  # whatever the engine raises, it costs the scan that causes it alone
-            if len(scans) == 1:
-                return [(scans[0], errors.ModelError(f"the model failed: {type(error).__name__}: {str(error)[:500]}"))]
-            middle = len(scans) // 2
-            return self._colors(scans[:middle], predict) + self._colors(scans[middle:], predict)
-        return [(scan, _cut(scan, *output)) for scan, output in zip(scans, outputs, strict=True)]
-
-    def _predict(self, scans: list[Scan], predict: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        import tensorflow as tf
-
-        def call(lightness: np.ndarray) -> ensemble.Answers:
-            outputs = predict(**{signature.LIGHTNESS: tf.constant(lightness)})
-            return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
-
-        lightness = np.stack([scan.lightness for scan in scans])[..., None]  # [B, h, w, 1]
-        return zip(*(ensemble.average(call, lightness) if self._ensemble else call(lightness)), strict=True)
-
-
-def _cut(scan: Scan, ab: np.ndarray, confidence: np.ndarray) -> Colors | errors.ModelError:
-    """Cuts the padding off the model's outputs [H/s, W/s, ...]."""
-    stride = scan.lightness.shape[0] // ab.shape[0]
-    height, width = (side // stride for side in scan.size)
-    if not np.isfinite(ab[:height, :width]).all():
-        return errors.ModelError("the model returned values that are not finite")
-    return Colors(ab[:height, :width], round(float(confidence[:height, :width].mean()), 4))

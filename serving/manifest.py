@@ -93,8 +93,10 @@ def shard_of(key: str, total: int) -> tuple[int, int]:
     return keys.digest(key) % count, count
 
 
-def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str) -> Row:
+def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str, _: Any = None) -> Row:
     """Checks that each listed key has one row, writes the rows in order of keys, and returns their totals.
+
+    A Beam step that waits for its side input.
 
     Raises:
         PhotochromError: keys without a row, with several, or rows without a key.

@@ -12,6 +12,7 @@ from photochrom.bundle import Bundle
 from photochrom.inputs import Input
 from serving import copying, inference, manifest, pages, provenance, reading
 from serving.config import ColorizeConfig
+from serving.exclusion import ExclusionList
 from serving.manifest import Row
 
 
@@ -22,11 +23,14 @@ class ColorizeArchive(beam.PTransform):
     config: ColorizeConfig
     bundle: Bundle
     today: str  # as YYYY-MM-DD: told, not looked up, so that all workers say the same
+    exclusions: ExclusionList
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
-        scratch = scratch_folder(self.config)
+        scratch = self.config.scratch
         progress_folder = files.join(scratch, "progress")
-        sources = listed_inputs | "List" >> beam_io.ListSources(files.join(scratch, "spool"), progress_folder)
+        sources = listed_inputs | "List" >> beam_io.ListSources(
+            files.join(scratch, "spool"), progress_folder, self.exclusions.covers
+        )
         if self.config.pages == "all":
             sources = sources | "Pages" >> pages.SplitPages(self.config.decoder(), progress_folder)
         scanned = (
@@ -35,7 +39,10 @@ class ColorizeArchive(beam.PTransform):
                 self._earlier_rows(listed_inputs.pipeline),
             )
             | "JoinEarlierRows" >> beam.CoGroupByKey()
-            | "Read" >> beam.ParDo(reading.ReadScan(self.config, self.bundle)).with_outputs(reading.ROWS, main="scans")
+            | "Read"
+            >> beam.ParDo(reading.ReadScan(self.config, self.bundle, self.exclusions)).with_outputs(
+                reading.ROWS, reading.OBSOLETE, main="scans"
+            )
         )
         written = (
             scanned.scans
@@ -48,12 +55,11 @@ class ColorizeArchive(beam.PTransform):
             | "AllRows" >> beam.Flatten()
             | "Count" >> beam.ParDo(CountRow(progress_folder))
         )
-        summary = self._write_manifest(sources, rows)
-        self._delete_obsolete(rows, summary)
-        return summary
+        deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows)
+        return self._write_manifest(sources, rows, deleted)
 
     def _handler(self) -> inference.BundleHandler:
-        return inference.BundleHandler(self.bundle.saved_model, self.config.ensemble)
+        return inference.BundleHandler(self.bundle.saved_model, self.bundle.ab_stride, self.config.ensemble)
 
     def _earlier_rows(self, pipeline: beam.Pipeline) -> beam.PCollection:
         return (
@@ -63,20 +69,25 @@ class ColorizeArchive(beam.PTransform):
             | "KeyRows" >> beam.WithKeys(lambda row: row["key"])
         )
 
-    def _delete_obsolete(self, rows: beam.PCollection, summary: beam.PCollection) -> None:
-        """Deletes what an earlier run wrote and no row names any more, once the new rows are written."""
-        obsolete = rows | "Obsolete" >> beam.FlatMap(
-            lambda row: [(path, True) for path in row.get(manifest.OBSOLETE, ())]
+    def _delete_obsolete(self, paths: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
+        """Deletes what an earlier run wrote and no row names any more, once all rows are known."""
+        of_rows = rows | "ObsoleteOfRows" >> beam.FlatMap(lambda row: row.get(manifest.OBSOLETE, ()))
+        obsolete = (
+            (paths, of_rows) | "Obsolete" >> beam.Flatten() | "KeyObsolete" >> beam.Map(lambda path: (path, True))
         )
         named = rows | "Named" >> beam.FlatMap(lambda row: [(path, True) for path in manifest.files_of(row)])
-        _ = (
+        return (
             {"obsolete": obsolete, "named": named}
             | "JoinPaths" >> beam.CoGroupByKey()
             | "NamedNoMore" >> beam.Filter(lambda element: element[1]["obsolete"] and not element[1]["named"])
-            | "Delete" >> beam.Map(_delete, self.config.output, beam.pvalue.AsSingleton(summary))
+            | "Delete"
+            >> beam.Map(lambda element, output: files.delete(files.join(output, element[0])), self.config.output)
         )
 
-    def _write_manifest(self, sources: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
+    def _write_manifest(
+        self, sources: beam.PCollection, rows: beam.PCollection, deleted: beam.PCollection
+    ) -> beam.PCollection:
+        """Writes the rows, after the deletions: of a run that is killed between, the next one mends what is missing."""
         total = beam.pvalue.AsSingleton(sources | "CountSources" >> beam.combiners.Count.Globally())
         listed = sources | "ListedKeys" >> beam.Map(
             lambda source, n: (manifest.shard_of(source.key, n), source.key), total
@@ -85,7 +96,7 @@ class ColorizeArchive(beam.PTransform):
         shards = (
             {"listed": listed, "rows": keyed_rows}
             | "Reconcile" >> beam.CoGroupByKey()
-            | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output)
+            | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output, beam.pvalue.AsList(deleted))
         )
         return (
             sources.pipeline
@@ -94,20 +105,12 @@ class ColorizeArchive(beam.PTransform):
         )
 
 
-def _delete(element: tuple[str, Any], output: str, _: Row) -> None:
-    files.delete(files.join(output, element[0]))
-
-
-def scratch_folder(config: ColorizeConfig) -> str:
-    """Returns the folder for what is under way, deleted at the end."""
-    return files.join(config.output, ".colorize")
-
-
-def build(pipeline: beam.Pipeline, inputs: list[Input], config: ColorizeConfig, bundle: Bundle) -> Any:
+def build(
+    pipeline: beam.Pipeline, inputs: list[Input], config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList
+) -> Any:
     """Adds the whole job to a pipeline."""
-    return (
-        pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> ColorizeArchive(config, bundle, provenance.today())
-    )
+    job = ColorizeArchive(config, bundle, provenance.today(), exclusions)
+    return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
 
 
 class CountRow(beam.DoFn):

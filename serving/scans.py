@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import color, geometry, triage
+from photochrom import color, geometry, signature, triage
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
 from photochrom.images import Picture
@@ -43,6 +43,17 @@ class Scan:
     def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""
         return self.picture or decoder.decode(self.data, page=self.source.page)
+
+    def halved(self, ab_stride: int) -> "Scan | None":
+        """Returns the scan at half its working size, for less memory; None where that is the least that models take."""
+        step = signature.SIZE_STEP
+        height, width = (-(-side // (2 * step)) * step for side in self.lightness.shape)
+        if (height, width) == self.lightness.shape:
+            return None
+        rows, columns = (max(ab_stride, side // (2 * ab_stride) * ab_stride) for side in self.size)
+        smaller = geometry.resize(self.lightness[: self.size[0], : self.size[1]], rows, columns)
+        padded = geometry.pad_by_reflection(smaller, (height, width))
+        return dataclasses.replace(self, lightness=padded, size=(rows, columns))
 
 
 def read(source: Source, data: bytes, image_size: int, ab_stride: int, decoder: Decoder) -> Scan:

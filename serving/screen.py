@@ -7,6 +7,8 @@ from photochrom.triage import Triage
 from serving.config import ColorizeConfig
 
 COLORIZE, COPY, SKIP = "colorize", "copy", "skip"
+# Reasons of rows whose copy is the whole file, with all its pages.
+WHOLE_FILE = ("copied", "toned_kept")
 _COLORIZED = (COLORIZE, "", "")
 # Mean C*ab of the copy, CIE units: half of the least that the default model gave to 213 historic scans (2.99).
 _LEAST_CHROMA = 1.5

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -28,7 +29,30 @@ def test_ctrl_c_says_how_to_continue(capsys):
         raise KeyboardInterrupt
 
     assert cli.call(run) == 130
-    assert "the same command continues" in capsys.readouterr().err
+    assert "photochrom: stopped by SIGINT; the same command continues: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_unwinds_what_need_not_end_on_the_spot(number, capsys):
+    before, unwound = signal.getsignal(number), []
+
+    def run(argv):
+        try:
+            signal.raise_signal(number)
+        finally:
+            unwound.append(number)
+
+    assert cli.call(run) == 128 + number and unwound == [number]
+    assert f"stopped by {number.name}; the same command continues: " in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+    try:
+        assert cli.call(lambda argv: signal.raise_signal(signal.SIGINT)) == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_error_that_was_not_foreseen_keeps_its_trace():

@@ -15,7 +15,7 @@ import bagit
 import pytest
 
 from photochrom import cli, errors
-from serving import bag, colorize, pipeline
+from serving import bag, colorize
 from serving.config import ColorizeConfig
 
 # One worker makes what several tests need.
@@ -221,7 +221,7 @@ def test_names_that_a_bag_cannot_hold_are_refused(output, name, words):
         (lambda f: (f / "manifest/items-00000-of-00001.jsonl").write_text("[]\n"), "does not belong to a finished run"),
         (lambda f: rewrite(f, {k: {**r, "run": 2} for k, r in rows(f).items()}), "does not belong to a finished run"),
         (
-            lambda f: os.mkdir(pipeline.scratch_folder(ColorizeConfig(("x",), str(f)))),
+            lambda f: os.mkdir(ColorizeConfig(("x",), str(f)).scratch),
             "a run is under way or was killed",
         ),
     ],

@@ -1,0 +1,167 @@
+"""The exclusion list of colorize: restricted or sensitive items, of which nothing is read beyond the listing.
+
+A line is a key or a glob as fnmatch has it, for the whole key, upper and lower case apart: `*` is anything, slashes
+too, `?` one character, `[...]` one of these, `[!...]` one of the others. A line that ends with a slash stands for all
+below. What is on the list is excluded whole: an archive with its members, a file with its pages. In doubt it wins:
+a name with brackets in it excludes the file of that name too, and letters are compared by Unicode's NFC.
+
+Keys are looked up in a set. A glob is tried only on keys that hold some four characters in a row which it asks for,
+those that fewest other globs ask for; fnmatch makes it of atomic groups, so that time grows with the length of a key
+times that of a glob and no faster.
+"""
+
+import dataclasses
+import fnmatch
+import functools
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from photochrom import errors, files, keys
+
+MAX_BYTES = 64 << 20
+MAX_GLOBS = 10_000
+_MAX_LINE = 4096
+_WILDCARD = re.compile(r"\*|\?|\[!?\]?[^\]]*\]")
+_GRAM = 4
+
+
+class Patterns:
+    """Keys and globs, ready to be held against keys."""
+
+    def __init__(self, lines: Iterable[str]):
+        """Args: lines: keys and globs; no comments, no blanks."""
+        self._lines = {unicodedata.normalize("NFC", line) for line in lines}
+        self._globs: dict[str, list[str]] = {}  # four characters, or "" -> globs that ask for them
+        for line in sorted(self._lines):
+            glob = _glob(line)
+            if glob:
+                asked = (gram for text in _WILDCARD.split(glob) for gram in _grams(text))
+                rarest = min(asked, key=lambda gram: len(self._globs.get(gram, ())), default="")
+                self._globs.setdefault(rarest, []).append(glob)
+        self._compiled = {gram: _compile(globs) for gram, globs in self._globs.items()}
+
+    def cover(self, key: str) -> bool:
+        """Says whether a key, the file of which it is a page, or the archive of which it is a member is excluded."""
+        return any(name in self._lines or self._has_glob(name) for name in _wholes(key))
+
+    def idle(self, excluded: Iterable[str]) -> list[str]:
+        """Returns the lines that are the reason for none of these excluded keys, sorted: perhaps mistyped."""
+        left = set(self._lines)
+        globs = {gram: [(glob, _compile([glob])) for glob in group] for gram, group in self._globs.items()}
+        for key in excluded:
+            for name in _wholes(key):
+                left.discard(name)
+                for gram in globs.keys() & {"", *_grams(name)}:
+                    fit = [glob for glob, compiled in globs[gram] if compiled.match(name)]
+                    left -= {*fit, *(glob.removesuffix("*") for glob in fit if glob.endswith("/*"))}
+                    globs[gram] = [one for one in globs[gram] if one[0] not in fit]
+        return sorted(left)
+
+    def _has_glob(self, name: str) -> bool:
+        grams = self._compiled.keys() & {"", *_grams(name)} if self._compiled else ()
+        return any(self._compiled[gram].match(name) for gram in grams)
+
+
+def _grams(text: str) -> Iterator[str]:
+    return (text[start : start + _GRAM] for start in range(len(text) - _GRAM + 1))
+
+
+def _glob(line: str) -> str:
+    """Returns the glob that a line is, or "" for a key."""
+    glob = f"{line}*" if line.endswith("/") else line
+    return glob if _WILDCARD.search(glob) else ""
+
+
+def _compile(globs: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, globs)))
+
+
+def _wholes(key: str) -> Iterator[str]:
+    """Yields a key in NFC, the key of the file of which it is a page, and those of the archives that may hold it."""
+    key = unicodedata.normalize("NFC", key)
+    yield key
+    if (file := keys.of_file(key)) != key:
+        yield file
+    end = key.find(keys.SEPARATOR)
+    while end >= 0:
+        yield key[:end]
+        end = key.find(keys.SEPARATOR, end + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExclusionList:
+    """A list that was found good. It crosses to workers as its path; they read it when they need it.
+
+    Attributes:
+        path: of the file; "" for none.
+        sha256: digest of what it held, hex.
+    """
+
+    path: str = ""
+    sha256: str = ""
+
+    def covers(self, key: str) -> bool:
+        """Says whether a key is excluded.
+
+        Raises:
+            PhotochromError: the file is no longer what it was at the start.
+        """
+        return bool(self.path) and _load(self.path, self.sha256).cover(key)
+
+    def idle(self, excluded: Iterable[str]) -> list[str]:
+        """Returns the lines that are the reason for none of these excluded keys."""
+        return _load(self.path, self.sha256).idle(excluded) if self.path else []
+
+
+def open_list(path: str) -> ExclusionList:
+    """Reads and checks a list; "" is the one that excludes nothing.
+
+    Raises:
+        UsageError: it is missing, too large, no text, or has a line or more globs than are taken.
+    """
+    if not path:
+        return ExclusionList()
+    path = os.path.abspath(path) if files.is_local(path) else path
+    data = _read(path)
+    count = sum(bool(_glob(line)) for line in _lines(path, data))
+    if count > MAX_GLOBS:
+        raise errors.UsageError(f"--exclude {path} has {count} globs, at most {MAX_GLOBS}; write keys, or fewer globs")
+    return ExclusionList(path, hashlib.sha256(data).hexdigest())
+
+
+@functools.lru_cache(maxsize=2)
+def _load(path: str, sha256: str) -> Patterns:
+    data = _read(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise errors.PhotochromError(f"--exclude {path} has changed since the job began; run the same command again")
+    return Patterns(_lines(path, data))
+
+
+def _read(path: str) -> bytes:
+    try:
+        with files.open_read(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except Exception as error:  # whatever a file system raises, the answer is the same
+        raise errors.UsageError(f"--exclude {path} cannot be read: {error}; expected a text file of keys") from error
+    if len(data) > MAX_BYTES:
+        raise errors.UsageError(
+            f"--exclude {path} has more than {MAX_BYTES >> 20} MiB; exclude folders by globs instead"
+        )
+    return data
+
+
+def _lines(path: str, data: bytes) -> Iterator[str]:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise errors.UsageError(f"--exclude {path} is no UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        if len(line) > _MAX_LINE:
+            raise errors.UsageError(
+                f"--exclude {path}, line {number}: {len(line)} characters, at most {_MAX_LINE}; expected a key or glob"
+            )
+        if line and not line.startswith("#"):
+            yield line
