@@ -67,14 +67,7 @@ def _report(config: ColorizeConfig) -> None:
     from serving import manifest
 
     summary = manifest.read_summary(config.output)
-    print(
-        f"{config.output}: {summary['listed']} inputs: {summary['done']} done, "
-        f"{summary['skipped']} skipped, {summary['failed']} failed"
-    )
-    for reason, count in summary["reasons"].items():
-        status, _, code = reason.partition(":")
-        if code:
-            print(f"  {status:8} {count:>8}  {code}")
+    print(*manifest.summary_lines(config.output, summary), sep="\n")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
     if not config.allows(summary["failed"], summary["listed"]):
         raise errors.TooManyFailures(
