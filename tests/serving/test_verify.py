@@ -1,13 +1,9 @@
 """Real runs' folders, read again after their files were tampered with."""
 
-import errno
 import hashlib
 import json
 import os
 import pathlib
-import pty
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -177,23 +173,3 @@ def test_a_folder_behind_a_scheme_is_verified_by_the_same_code(output, capsys):
         ("changed", "images/scans/tall.tif"),
         ("foreign", "images/stray.jpg"),
     ]
-
-
-def test_with_a_bar_on_the_terminal_findings_still_go_where_stdout_goes(output, tmp_path):
-    (output / "images/stray.jpg").write_bytes(b"x")
-    code = "import sys; from photochrom import cli; sys.exit(cli.main(['verify', sys.argv[1]]))"
-    terminal, theirs = pty.openpty()
-    with open(tmp_path / "said", "wb") as said:
-        argv = [sys.executable, "-c", code, str(output)]
-        done = subprocess.run(argv, stdout=said, stderr=theirs, check=False, timeout=60)
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(terminal, 1 << 16):
-            shown += piece
-    except OSError as error:  # how Linux ends a terminal that nobody writes to any more
-        assert error.errno == errno.EIO
-    os.close(terminal)
-    assert done.returncode == 1
-    assert "foreign: images/stray.jpg: is in no row" in (tmp_path / "said").read_text()
-    assert b"stray" not in shown and b"1 findings" in shown
