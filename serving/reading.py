@@ -49,10 +49,10 @@ class ReadScan(beam.DoFn):
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
 
     def _read(self, source: Source, earlier: Row) -> Scan | Row:
-        if source.failure:
-            raise source.failure.to_error()
         if self._exclusions.covers(source.key):  # a page
             raise errors.Excluded("is on the exclusion list")
+        if source.failure:
+            raise source.failure.to_error()
         data = self._reader.read(source)
         made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
         if earlier and self._is_current(earlier, made_with) and not self._shows_excluded(source, earlier["reason"]):
