@@ -1,16 +1,15 @@
-"""What both Beam jobs share of Beam: the runner's options, the listing of inputs, rows written as JSON lines."""
+"""What both Beam jobs share of Beam: the runner's options and the listing of inputs."""
 
 import dataclasses
-import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from photochrom import errors, files, inputs, progress
+from photochrom import errors, inputs, progress
 from photochrom.archives import Source
 
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
@@ -72,18 +71,6 @@ class ListSources(beam.PTransform):
         for source in inputs.expand(listed, self.spool_folder, self.is_excluded):
             progress.Tally.add(self.progress_folder, "listed")
             yield source
-
-
-def to_json_lines(rows: Iterable[dict[str, Any]]) -> bytes:
-    """Returns rows as JSON lines, keys sorted, so that the same rows give the same bytes."""
-    return b"".join(json.dumps(row, sort_keys=True, ensure_ascii=False).encode() + b"\n" for row in rows)
-
-
-def read_json_lines(path: str) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a file of JSON lines."""
-    with files.open_read(path) as file:
-        for line in file:
-            yield json.loads(line)
 
 
 def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions) -> Any:

@@ -21,6 +21,11 @@ COMMANDS = {
     "train": ("trainer.train", "Lab TFRecords -> model bundle, resumable"),
     "evaluate": ("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
     "colorize": ("serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest"),
+    "status": (
+        "serving.status",
+        "the folder of a colorize -> how many are done, why others are not, what its runs were",
+    ),
+    "verify": ("serving.verify", "reads every copy of a colorize again, against the digests of the manifest"),
     "bag": ("serving.bag", "a finished colorize -> BagIt bag with checksums and PREMIS events, for the repository"),
     "demo": ("photochrom.demo", "all of the above on photographs that come with the project"),
 }

@@ -72,12 +72,12 @@ def _step(command: str, *argv: str) -> None:
 
 def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:
     """Lays the originals beside their coloured copies, by the rows of the manifest."""
-    from photochrom import archives, beam_io, images, sheets
+    from photochrom import archives, images, json_lines, sheets
 
     reader = archives.Reader(files.open_read)
     rows, captions = [], []
     manifest = sorted(coloured.glob("manifest/items-*.jsonl"))
-    for row in (row for path in manifest for row in beam_io.read_json_lines(str(path)) if row["status"] == "done"):
+    for row in (row for path in manifest for row in json_lines.read(str(path)) if row["status"] == "done"):
         archive, _, member = row["key"].partition("!")
         before = reader.read(archives.Source(row["key"], str(SAMPLES / archive), member))
         after = (coloured / row["output"]).read_bytes()

@@ -120,18 +120,22 @@ def list_folder(folder: str) -> Iterator[FileInfo]:
 
     A local folder that may not be read is listed as if it were a file: reading it will say so. A missing one is empty.
     """
+    return (info for info in list_all(folder) if TEMPORARY_MARK not in info.path.rpartition("/")[2])
+
+
+def list_all(folder: str) -> Iterator[FileInfo]:
+    """Yields all files below a folder as `list_folder` does, and those under way as well."""
     if is_local(folder):
         unreadable: list[OSError] = []
         for parent, folders, names in os.walk(folder, onerror=unreadable.append):
             folders.sort()
             for name in sorted(names):
-                if TEMPORARY_MARK not in name:
-                    yield _local_info(os.path.join(parent, name))
+                yield _local_info(os.path.join(parent, name))
         for error in unreadable:
             if not isinstance(error, FileNotFoundError | NotADirectoryError):
                 yield FileInfo(str(error.filename), -1, "")
     else:
-        yield from _match(join(folder, "**"))
+        yield from _match(join(glob.escape(folder), "**"))
 
 
 def list_glob(pattern: str) -> Iterator[FileInfo]:
@@ -153,7 +157,7 @@ def stat(path: str) -> FileInfo:
     if is_local(path):
         os.stat(path)
         return _local_info(path)
-    for info in _match(path):
+    for info in _match(glob.escape(path)):
         return info
     raise FileNotFoundError(path)
 

@@ -85,7 +85,12 @@ def _show_bar(folder: str, title: str, stop: threading.Event) -> None:
         rich_progress.TextColumn("left"),
         rich_progress.TimeRemainingColumn(),
     )
-    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with rich_progress.Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # what goes to a file stays in it
+    ) as bar:
         task = bar.add_task(title, total=None, rate="")
         for step, listed, done, rate in _polled(folder, stop):
             bar.update(task, description=title + step, completed=done, total=listed or None, rate=f"{rate:.1f}/s")

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import apache_beam as beam
 
-from photochrom import archives, beam_io, errors, files, keys, progress, settings
+from photochrom import archives, errors, files, json_lines, keys, progress, settings
 from photochrom.archives import Source
 from photochrom.records import write_tfrecord
 from pipelines import photographs
@@ -104,7 +104,7 @@ class WriteShard(beam.DoFn):
                     place = {"split": shard.split, "shard": shard.name, "position": len(items)}
                     items.append({**item, **place, "near_duplicate_of": _original(source.key, representatives)})
                 progress.Tally.add(self._progress_folder, "done")
-        files.write_bytes(paths.items, beam_io.to_json_lines(items))
+        files.write_bytes(paths.items, json_lines.encode(items))
         _write_failures(paths.failures, failures)
         summary = {
             "name": shard.name,
@@ -149,7 +149,7 @@ def _kept(paths: _Paths, digest: str) -> dict[str, Any] | None:
 
 def _write_failures(path: str, failures: list[errors.Failure]) -> None:
     if failures:
-        files.write_bytes(path, beam_io.to_json_lines(dataclasses.asdict(failure) for failure in failures))
+        files.write_bytes(path, json_lines.encode(dataclasses.asdict(failure) for failure in failures))
     else:
         files.delete(path)
 

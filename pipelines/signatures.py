@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, beam_io, errors, files, geometry, perceptual_hash, progress, settings
+from photochrom import archives, errors, files, geometry, json_lines, perceptual_hash, progress, settings
 from photochrom.archives import Source
 from pipelines import shards
 from pipelines.config import PrepareConfig
@@ -32,7 +32,7 @@ def file_of(digest: int, total: int) -> str:
 
 def read(path: str) -> Iterator[tuple[str, bytes]]:
     """Yields key and signature of each picture in a file of signatures."""
-    rows = beam_io.read_json_lines(path)
+    rows = json_lines.read(path)
     next(rows)
     for row in rows:
         yield row["key"], base64.b64decode(row["signature"])
@@ -57,7 +57,7 @@ class WriteSignatures(beam.DoFn):
             beam.metrics.Metrics.counter(type(self), "signatures-kept").inc(len(sources))
         else:
             rows = [{"plan_digest": digest}, *self._rows(sources)]
-            files.write_bytes(path, beam_io.to_json_lines(rows))
+            files.write_bytes(path, json_lines.encode(rows))
             beam.metrics.Metrics.counter(type(self), "signatures-written").inc(len(rows) - 1)
         yield path
 

@@ -105,7 +105,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     folder = os.path.abspath(flags.folder) if files.is_local(flags.folder) else flags.folder
     target = config.output.rstrip("/") or f"{folder}-bag"
     _check_target(folder, target)
-    from serving import payload  # with it comes Beam, which takes seconds
+    from serving import payload
 
     try:
         found = payload.collect(folder)

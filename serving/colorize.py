@@ -69,14 +69,7 @@ def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None
     from serving import manifest
 
     summary = manifest.read_summary(config.output)
-    print(
-        f"{config.output}: {summary['listed']} inputs: {summary['done']} done, "
-        f"{summary['skipped']} skipped, {summary['failed']} failed"
-    )
-    for reason, count in summary["reasons"].items():
-        status, _, code = reason.partition(":")
-        if code:
-            print(f"  {status:8} {count:>8}  {code}")
+    print(*manifest.summary_lines(config.output, summary), sep="\n")
     if exclusions.path:
         idle = exclusions.idle(row["key"] for row in manifest.read(config.output) if row["reason"] == "excluded")
         if idle:

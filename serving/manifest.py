@@ -11,15 +11,20 @@ import collections
 import datetime
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from photochrom import __version__, beam_io, errors, files, keys
+from photochrom import __version__, errors, files, json_lines, keys
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 _ROWS_PER_FILE = 50_000
+# How runs.jsonl states a time, UTC.
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+# The name of a file of rows: its number, how many there are.
+ITEMS = re.compile(r"items-(\d+)-of-(\d+)\.jsonl")
 Row = dict[str, Any]
 # Field of a row under way: files that the earlier row of its input named and that this one no longer names.
 OBSOLETE = "obsolete"
@@ -83,8 +88,14 @@ def folder(output: str) -> str:
 
 def read(output: str) -> Iterator[Row]:
     """Yields the rows that earlier runs left in an output folder."""
-    for info in files.list_glob(files.join(folder(output), "items-*.jsonl")):
-        yield from beam_io.read_json_lines(info.path)
+    for name in item_files(output):
+        yield from json_lines.read(files.join(folder(output), name))
+
+
+def item_files(output: str) -> list[str]:
+    """Returns the names of the files of rows in an output folder, sorted; the folder's own may have wildcards in it."""
+    found = (info.path.removeprefix(f"{folder(output)}/") for info in files.list_folder(folder(output)))
+    return sorted(name for name in found if ITEMS.fullmatch(name))
 
 
 def shard_of(key: str, total: int) -> tuple[int, int]:
@@ -93,8 +104,10 @@ def shard_of(key: str, total: int) -> tuple[int, int]:
     return keys.digest(key) % count, count
 
 
-def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str) -> Row:
+def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str, _: Any = None) -> Row:
     """Checks that each listed key has one row, writes the rows in order of keys, and returns their totals.
+
+    A Beam step that waits for its side input.
 
     Raises:
         PhotochromError: keys without a row, with several, or rows without a key.
@@ -105,7 +118,7 @@ def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], outpu
     name = f"items-{index:05d}-of-{count:05d}.jsonl"
     path = files.join(folder(output), name)
     rows = _number(rows, path, run=len(read_runs(output)) + 1)
-    files.write_bytes(path, beam_io.to_json_lines(rows))
+    files.write_bytes(path, json_lines.encode(rows))
     return {"file": name, "listed": len(listed), "counts": _count(rows)}
 
 
@@ -115,7 +128,7 @@ def _finished(row: Row) -> Row:
 
 def _number(rows: Iterable[Row], path: str, run: int) -> list[Row]:
     """Returns the rows with the first run that left each as it is: `run`, or the one that the file already names."""
-    earlier = {r["key"]: r for r in beam_io.read_json_lines(path)} if files.exists(path) else {}
+    earlier = {r["key"]: r for r in json_lines.read(path)} if files.exists(path) else {}
 
     def first_run(row: Row) -> int:
         before = earlier.get(row["key"], {})
@@ -148,9 +161,8 @@ def write_summary(_: Any, shards: Iterable[Row], output: str) -> Row:
     }
     summary = {"listed": sum(shard["listed"] for shard in shards), **status, "reasons": dict(sorted(counts.items()))}
     current = {shard["file"] for shard in shards}
-    for info in list(files.list_glob(files.join(folder(output), "items-*.jsonl"))):
-        if info.path.rsplit("/", 1)[1] not in current:
-            files.delete(info.path)
+    for name in set(item_files(output)) - current:
+        files.delete(files.join(folder(output), name))
     files.write_bytes(files.join(folder(output), "summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
     return summary
 
@@ -160,10 +172,22 @@ def read_summary(output: str) -> Row:
     return json.loads(files.read_bytes(files.join(folder(output), "summary.json")))
 
 
+def summary_lines(output: str, summary: Row) -> Iterator[str]:
+    """Yields totals as people read them: a line for all, a line for each reason."""
+    yield (
+        f"{output}: {summary['listed']} inputs: {summary[DONE]} done, {summary[SKIPPED]} skipped, "
+        f"{summary[FAILED]} failed"
+    )
+    for reason, count in summary["reasons"].items():
+        status, _, code = reason.partition(":")
+        if code:
+            yield f"  {status:8} {count:>8}  {code}"
+
+
 def read_runs(output: str) -> list[Row]:
     """Returns the finished runs of an output folder, the first one first; none where nobody wrote them down."""
     path = files.join(folder(output), "runs.jsonl")
-    return list(beam_io.read_json_lines(path)) if files.exists(path) else []
+    return list(json_lines.read(path)) if files.exists(path) else []
 
 
 def add_run(output: str, started: datetime.datetime, model: Bundle, settings_digest: str) -> None:
@@ -182,8 +206,8 @@ def add_run(output: str, started: datetime.datetime, model: Bundle, settings_dig
             **{name: summary[name] for name in ("listed", DONE, SKIPPED, FAILED)},
         }
     )
-    files.write_bytes(files.join(folder(output), "runs.jsonl"), beam_io.to_json_lines(runs))
+    files.write_bytes(files.join(folder(output), "runs.jsonl"), json_lines.encode(runs))
 
 
 def _timestamp(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(datetime.UTC).strftime(TIME)

@@ -41,7 +41,7 @@ class ColorizeArchive(beam.PTransform):
             | "JoinEarlierRows" >> beam.CoGroupByKey()
             | "Read"
             >> beam.ParDo(reading.ReadScan(self.config, self.bundle, self.exclusions)).with_outputs(
-                reading.ROWS, manifest.OBSOLETE, main="scans"
+                reading.ROWS, reading.OBSOLETE, main="scans"
             )
         )
         written = (
@@ -55,9 +55,8 @@ class ColorizeArchive(beam.PTransform):
             | "AllRows" >> beam.Flatten()
             | "Count" >> beam.ParDo(CountRow(progress_folder))
         )
-        summary = self._write_manifest(sources, rows)
-        self._delete_obsolete(rows, scanned[manifest.OBSOLETE], summary)
-        return summary
+        deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows)
+        return self._write_manifest(sources, rows, deleted)
 
     def _handler(self) -> inference.BundleHandler:
         return inference.BundleHandler(self.bundle.saved_model, self.bundle.ab_stride, self.config.ensemble)
@@ -70,21 +69,25 @@ class ColorizeArchive(beam.PTransform):
             | "KeyRows" >> beam.WithKeys(lambda row: row["key"])
         )
 
-    def _delete_obsolete(self, rows: beam.PCollection, unlisted: beam.PCollection, summary: beam.PCollection) -> None:
-        """Deletes what an earlier run wrote and no row names any more, once the new rows are written."""
-        obsolete = rows | "Obsolete" >> beam.FlatMap(
-            lambda row: [(path, True) for path in row.get(manifest.OBSOLETE, ())]
+    def _delete_obsolete(self, paths: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
+        """Deletes what an earlier run wrote and no row names any more, once all rows are known."""
+        of_rows = rows | "ObsoleteOfRows" >> beam.FlatMap(lambda row: row.get(manifest.OBSOLETE, ()))
+        obsolete = (
+            (paths, of_rows) | "Obsolete" >> beam.Flatten() | "KeyObsolete" >> beam.Map(lambda path: (path, True))
         )
-        obsolete = (obsolete, unlisted | "Unlisted" >> beam.Map(lambda path: (path, True))) | beam.Flatten()
         named = rows | "Named" >> beam.FlatMap(lambda row: [(path, True) for path in manifest.files_of(row)])
-        _ = (
+        return (
             {"obsolete": obsolete, "named": named}
             | "JoinPaths" >> beam.CoGroupByKey()
             | "NamedNoMore" >> beam.Filter(lambda element: element[1]["obsolete"] and not element[1]["named"])
-            | "Delete" >> beam.Map(_delete, self.config.output, beam.pvalue.AsSingleton(summary))
+            | "Delete"
+            >> beam.Map(lambda element, output: files.delete(files.join(output, element[0])), self.config.output)
         )
 
-    def _write_manifest(self, sources: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
+    def _write_manifest(
+        self, sources: beam.PCollection, rows: beam.PCollection, deleted: beam.PCollection
+    ) -> beam.PCollection:
+        """Writes the rows, after the deletions: of a run that is killed between, the next one mends what is missing."""
         total = beam.pvalue.AsSingleton(sources | "CountSources" >> beam.combiners.Count.Globally())
         listed = sources | "ListedKeys" >> beam.Map(
             lambda source, n: (manifest.shard_of(source.key, n), source.key), total
@@ -93,17 +96,13 @@ class ColorizeArchive(beam.PTransform):
         shards = (
             {"listed": listed, "rows": keyed_rows}
             | "Reconcile" >> beam.CoGroupByKey()
-            | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output)
+            | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output, beam.pvalue.AsList(deleted))
         )
         return (
             sources.pipeline
             | "Once" >> beam.Create([None])
             | "Summarize" >> beam.Map(manifest.write_summary, beam.pvalue.AsList(shards), self.config.output)
         )
-
-
-def _delete(element: tuple[str, Any], output: str, _: Row) -> None:
-    files.delete(files.join(output, element[0]))
 
 
 def build(

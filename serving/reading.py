@@ -17,13 +17,12 @@ from serving.manifest import Row
 from serving.scans import Scan
 
 ROWS = "rows"
+# Paths of copies that must not stay, without a row.
+OBSOLETE = "obsolete"
 
 
 class ReadScan(beam.DoFn):
-    """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once.
-
-    Copies of what is excluded and no longer listed, as their archive is excluded, go to manifest.OBSOLETE.
-    """
+    """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once."""
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList):
         self._config = config
@@ -38,15 +37,15 @@ class ReadScan(beam.DoFn):
         earlier = rows[0] if rows else {}
         if not sources:  # a row whose source is no longer listed, perhaps because what holds it is excluded
             if self._exclusions.covers(element[0]):
-                yield from (beam.pvalue.TaggedOutput(manifest.OBSOLETE, path) for path in manifest.files_of(earlier))
+                yield from (beam.pvalue.TaggedOutput(OBSOLETE, path) for path in manifest.files_of(earlier))
             return
         source = archives.only_one(sources)
         try:
             result = self._read(source, earlier)
         except errors.DataError as error:
             is_excluded = error.reason == errors.Excluded.reason
-            row = _excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
-            result = manifest.with_obsolete(row, earlier)
+            failed = _excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
+            result = manifest.with_obsolete(failed, earlier)
             if is_excluded and earlier.get("status") == manifest.FAILED:
                 result[manifest.OBSOLETE] += self._unnamed(source)
         yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
@@ -58,8 +57,7 @@ class ReadScan(beam.DoFn):
             raise source.failure.to_error()
         data = self._reader.read(source)
         made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        is_open = not earlier or not self._shows_excluded(source, earlier["reason"])
-        if earlier and is_open and self._is_current(earlier, made_with):
+        if earlier and self._is_current(earlier, made_with) and not self._shows_excluded(source, earlier["reason"]):
             beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
             return earlier
         bundle = self._bundle
@@ -107,19 +105,19 @@ class ReadScan(beam.DoFn):
         )
 
 
-def _failed_row(source: Source, error: errors.DataError, **values: Any) -> Row:
-    """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
-    suffix = "." + source.key.lower().rpartition(".")[2]
-    if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
-        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error), **values)
-    return manifest.failed(source, error, **values)
-
-
 def _excluded_row(source: Source, earlier: Row, error: errors.DataError) -> Row:
-    """Says for as long as the row stands which copy was deleted."""
+    """Says for as long as the row stands that the copy which an earlier run made was deleted."""
     notes = earlier.get("notes", []) if earlier.get("reason") == error.reason else []
     if earlier.get("output"):
         notes = [f"the copy that an earlier run made, {earlier['output']}, was deleted"]
     return manifest.row(
         source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), notes=notes
     )
+
+
+def _failed_row(source: Source, error: errors.DataError, **values: Any) -> Row:
+    """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
+    suffix = "." + source.key.lower().rpartition(".")[2]
+    if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
+        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error), **values)
+    return manifest.failed(source, error, **values)

@@ -60,13 +60,6 @@ def test_a_pipeline_that_does_not_end_as_done_is_a_failure(monkeypatch):
         beam_io.run(lambda pipeline: None, beam_io.parse_options([]))
 
 
-def test_the_same_rows_give_the_same_lines(tmp_path):
-    data = beam_io.to_json_lines([{"b": "ü", "a": 1}])
-    assert data == '{"a": 1, "b": "ü"}\n'.encode()
-    (tmp_path / "x.jsonl").write_bytes(data * 2)
-    assert list(beam_io.read_json_lines(str(tmp_path / "x.jsonl"))) == [{"a": 1, "b": "ü"}] * 2
-
-
 def test_no_element_is_lost_or_cut_by_the_local_runners_clock(monkeypatch):
     monkeypatch.setattr(worker_handlers, "DATA_BUFFER_TIME_LIMIT_MS", 2)  # as if each step took minutes
     count = 5000

@@ -1,5 +1,9 @@
 import json
 import logging
+import os
+import pty
+import subprocess
+import sys
 import threading
 import time
 
@@ -54,3 +58,20 @@ def test_looking_for_copies_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
             time.sleep(1.5)
     assert any(line.startswith("prepare, looking for copies: 40 of 100") for line in caplog.messages)
     assert any(line.startswith("prepare: 7 of 100") for line in caplog.messages)
+
+
+def test_with_a_bar_on_the_terminal_what_is_printed_still_goes_where_stdout_goes(tmp_path):
+    code = (
+        "import sys, time; from photochrom import progress\n"
+        "with progress.shown(sys.argv[1], 'look'):\n"
+        "    time.sleep(1.5)\n"  # until the bar is there
+        "    print('found')"
+    )
+    terminal, theirs = pty.openpty()
+    argv = [sys.executable, "-c", code, str(tmp_path / "progress")]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=60)
+    os.close(theirs)
+    shown = os.read(terminal, 1 << 16)
+    os.close(terminal)
+    assert b"look" in shown and b"found" not in shown
+    assert done.stdout == b"found\n"

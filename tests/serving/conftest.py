@@ -1,7 +1,9 @@
 """Pictures and metadata of the kinds that archives have, for the tests of what is written."""
 
 import dataclasses
+import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image, ImageCms
 
 from photochrom import images
 from photochrom.metadata import Metadata
-from serving import outputs
+from serving import colorize, outputs
 from serving.config import ColorizeConfig
 from serving.provenance import Provenance
 
@@ -89,3 +91,33 @@ def write(tmp_path):
         return Copy(tmp_path / written.path, written)
 
     return call
+
+
+ITEMS = "manifest/items-00000-of-00001.jsonl"
+
+
+@pytest.fixture(scope="session")
+def coloured(tint, gray_folder, tmp_path_factory) -> pathlib.Path:
+    """The output of a real run on the gray scans, in a folder whose name is a pattern that it does not match."""
+    output = tmp_path_factory.mktemp("coloured") / "out [1]*"
+    colorize.run([f"--model={tint}", f"--input={gray_folder}", f"--output={output}", "--max_failures=50%"])
+    return output
+
+
+@pytest.fixture
+def output(coloured, tmp_path) -> pathlib.Path:
+    """A copy of it, to be spoilt."""
+    return pathlib.Path(shutil.copytree(coloured, tmp_path / coloured.name))
+
+
+def read_rows(output: pathlib.Path) -> dict[str, dict]:
+    return {row["key"]: row for row in map(json.loads, (output / ITEMS).read_text().splitlines())}
+
+
+def write_rows(output: pathlib.Path, rows: list[dict]) -> None:
+    (output / ITEMS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def edit_row(output: pathlib.Path, key: str, /, **values) -> None:
+    rows = read_rows(output)
+    write_rows(output, [{**row, **values} if row["key"] == key else row for row in rows.values()])

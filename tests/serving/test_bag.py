@@ -218,7 +218,7 @@ def test_names_that_a_bag_cannot_hold_are_refused(output, name, words):
         (lambda f: (f / "manifest/runs.jsonl").write_text('{"run": 1}\n'), "manifest is broken: KeyError"),
         (lambda f: (f / "manifest/items-00000-of-00001.jsonl").write_text(""), "has 0 rows, its summary.json says 15"),
         (lambda f: (f / "manifest/items-00000-of-00001.jsonl").write_text("{"), "broken after row 0"),
-        (lambda f: (f / "manifest/items-00000-of-00001.jsonl").write_text("[]\n"), "does not belong to a finished run"),
+        (lambda f: (f / "manifest/items-00000-of-00001.jsonl").write_text("[]\n"), "line 1 ([]) is no row"),
         (lambda f: rewrite(f, {k: {**r, "run": 2} for k, r in rows(f).items()}), "does not belong to a finished run"),
         (
             lambda f: os.mkdir(ColorizeConfig(("x",), str(f)).scratch),

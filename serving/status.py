@@ -1,0 +1,139 @@
+"""`photochrom status`: how an output folder of `photochrom colorize` stands, from its manifest alone."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from photochrom import cli, errors, files, keys
+
+_EPILOG = """\
+examples:
+  photochrom status coloured
+  photochrom status coloured --json
+
+No scan and no copy is opened; `photochrom verify` reads the copies.
+
+exit status: 0 the last run finished and adds up, 1 it did not finish or rows do not add up, 2 there is no manifest, or
+none that colorize writes
+"""
+_WIDTH = 9  # of a count
+_FATES = {
+    "kept": "keep",
+    "failed": "try again: failed",
+    "without_digests": "look at again, as each run does: no picture, so the row has no digests",
+    "other_model": "make anew: by another model than the last run's",
+    "other_settings": "make anew: by other settings or another version than the last run's",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this command's flags."""
+    parser = argparse.ArgumentParser(
+        prog="photochrom status",
+        description="Tells from the manifest of an output folder how many inputs are done, why others are not, and "
+        "what its runs were.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="OUT", help="the --output of `photochrom colorize`")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Prints how an output folder stands.
+
+    Raises:
+        UsageError: there is no manifest, or none that colorize writes.
+        PhotochromError: the last run did not finish, or its rows do not add up.
+    """
+    flags = build_parser().parse_args(argv)
+    from serving import standing
+
+    state = standing.read(os.path.abspath(flags.folder) if files.is_local(flags.folder) else flags.folder)
+    print(
+        json.dumps({"output": flags.folder, **state}, indent=2)
+        if flags.json
+        else "\n".join(_lines(flags.folder, state))
+    )
+    if state["problems"]:
+        more = f" and {len(state['problems']) - 1} more" if len(state["problems"]) > 1 else ""
+        raise errors.PhotochromError(f"{flags.folder}: rows do not add up: {state['problems'][0]}{more}")
+    if state["unfinished"]:
+        raise errors.PhotochromError(f"{flags.folder}: the last run did not finish: {state['unfinished']}")
+
+
+def _lines(folder: str, state: dict[str, Any]) -> Iterator[str]:
+    from serving import manifest
+
+    yield from manifest.summary_lines(folder, state)
+    if state["share_done"] is not None:
+        yield f"done: {state['share_done']:.1%}"
+    kinds = ", ".join(f"{count} {kind}" for kind, count in state["kinds"].items())
+    yield f"kinds: {kinds or 'none known'}"
+    yield ""
+    yield from _run_lines(state)
+    yield ""
+    yield from _again_lines(state["again"])
+    yield ""
+    yield from _verdict_lines(state)
+
+
+def _run_lines(state: dict[str, Any]) -> Iterator[str]:
+    shown = len(state["runs"])
+    yield f"{state['finished_runs']} finished runs" + (f", the last {shown}:" if shown else "; runs.jsonl has none")
+    for run in state["runs"]:
+        model, settings = (_short(run[name]) for name in ("model_digest", "settings_digest"))
+        yield (
+            f"  run {run['run']}, {run['started']}, {_duration(run['seconds'])}: {run['listed']} inputs, "
+            f"{run['done']} done, {run['skipped']} skipped, {run['failed']} failed; {run['rows']} rows are its own"
+        )
+        yield (
+            f"    photochrom {keys.printable(run['version'])[:40]}, model {keys.printable(run['model_name'])[:60]} "
+            f"{model}, settings {settings}"
+        )
+    if shown and state["runs"][-1]["listed_per_second"] is not None:
+        last = state["runs"][-1]
+        yield f"  the last run went through {last['listed_per_second']:.2f} inputs a second, kept ones included"
+
+
+def _again_lines(again: dict[str, Any]) -> Iterator[str]:
+    if not again["known"]:
+        yield "what the same command would do again is not known: no run was written down"
+        return
+    yield "the last run's command again, with --retry=failed as by default and the scans unchanged, would"
+    for name, text in _FATES.items():
+        if again[name]:
+            yield f"  {again[name]:>{_WIDTH}}  {text}"
+    if again["other_version"]:
+        yield f"  (the last run was by photochrom {keys.printable(again['other_version'])[:40]}, this is another one)"
+    yield "the manifest cannot tell " + "; ".join(again["cannot_tell"])
+
+
+def _verdict_lines(state: dict[str, Any]) -> Iterator[str]:
+    for problem in state["problems"]:
+        yield f"does not add up: {problem}"
+    if state["unfinished"]:
+        age = state["seconds_since_sign_of_life"]
+        sign = f"; its last sign of life was {_duration(age)} ago" if age is not None else ""
+        yield f"not finished: {state['unfinished']}{sign}"
+    if not state["problems"] and not state["unfinished"]:
+        yield "the last run finished, and its rows add up"
+
+
+def _short(digest: str) -> str:
+    return keys.printable(digest)[:19]  # sha256: and 12 digits
+
+
+def _duration(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+if __name__ == "__main__":
+    sys.exit(cli.call(run))
