@@ -56,7 +56,6 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "confidence": 0.0,
         "notes": [],
         "run": 0,  # given when the rows are written
-        OBSOLETE: [],  # left out when the rows are written
     }
     unknown = set(values) - set(fields)
     if unknown:

@@ -23,7 +23,7 @@ _WIDTH = 9  # of a count
 _FATES = {
     "kept": "keep",
     "failed": "try again: failed",
-    "without_digests": "look at again, as each run does: no picture, so the row has no digests",
+    "without_digests": "look at again, as each run does: not read, so the row has no digests",
     "other_model": "make anew: by another model than the last run's",
     "other_settings": "make anew: by other settings or another version than the last run's",
 }
