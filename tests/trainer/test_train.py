@@ -15,9 +15,6 @@ import tensorflow as tf
 from photochrom import bundle, errors
 from trainer import job, loop, losses, reporting, train
 
-# One worker makes what several tests need.
-pytestmark = pytest.mark.xdist_group("test_train")
-
 FLAGS = {
     "backbone": "none",
     "width": 8,
