@@ -56,11 +56,12 @@ def prepare(metadata: Metadata, provenance: Provenance, format: Format, width: i
 
 
 def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, width: int, height: int) -> None:
-    if metadata.exif:
+    if metadata.exif and not exif.is_empty(metadata.exif):
         try:
             blocks.exif = exif.set_right(exif.parse(metadata.exif), width, height)
         except (ValueError, struct.error):
-            blocks.notes.append("broken EXIF not carried over")
+            blocks.sidecars[".exif"] = metadata.exif
+            blocks.notes.append("broken EXIF lies beside the copy as it came")
     block = blocks.exif
     texts = {tag: getattr(metadata, name) for tag, name in _TEXT_TAGS.items()}
     added = {tag: exif.text(value) for tag, value in texts.items() if value and tag not in block.main}
@@ -92,7 +93,8 @@ def _put_aside(blocks: Blocks, format: Format, provenance: Provenance) -> None:
         blocks.notes.append(f"{words}; it lies beside the copy, end .{name}")
         if name == "exif":
             blocks.sidecars[".exif"] = exif.to_bytes(blocks.exif)
-            blocks.exif = exif.empty()
+            shorter = exif.reduced(blocks.exif)
+            blocks.exif = shorter if len(exif.to_bytes(shorter)) <= limit else exif.empty()
         elif name == "iptc":
             blocks.sidecars[".iptc"] = blocks.iptc
             blocks.iptc = b""

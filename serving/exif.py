@@ -23,8 +23,11 @@ _POSITIONING = 531
 _SRGB = 1
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 # Bytes a value, by type: BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, FLOAT, DOUBLE.
-# Fields of the type IFD point somewhere and are not followed.
+# IFD, of which only the known ones are followed, and the UTF-8 of EXIF 3.0.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
+_IFD = 13
+# Longer values, of maker notes and comments, are what makes a block too large for a JPEG.
+_SHORT_VALUE_BYTES = 1000
 _WIDTH, _HEIGHT = 256, 257
 # What tells that a block was the first directory of a TIFF: offsets of its pixels, or XMP, IPTC-IIM, Photoshop's
 # resources and the profile, which all have a place of their own in a copy.
@@ -92,6 +95,16 @@ def parse(exif: bytes) -> Block:
     return block
 
 
+def is_empty(exif: bytes) -> bool:
+    """Says whether a block is whole and has no fields, as some programs write it."""
+    raw = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(raw[:4])
+    if order is None or len(raw) < 10:
+        return False
+    (start,) = struct.unpack_from(f"{order}I", raw, 4)
+    return 8 <= start <= len(raw) - 2 and raw[start : start + 2] == b"\0\0"
+
+
 def _read_directory(block: Block, start: int, parent: int) -> tuple[Directory, int]:
     """Returns a directory's fields, and where the offset of the next directory stands (0: beyond the block)."""
     raw, order = block.raw, block.order
@@ -104,6 +117,8 @@ def _read_directory(block: Block, start: int, parent: int) -> tuple[Directory, i
         tag, type, number = struct.unpack_from(f"{order}HHI", raw, at)
         size = _SIZES.get(type, 0) * number
         begin = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", raw, at + 8)[0]
+        if type == _IFD and tag not in _PARENTS:
+            continue
         if not size or begin + size > len(raw) or tag in directory:
             continue
         block.left -= size
@@ -140,6 +155,21 @@ def resolution(dpi: tuple[float, float], order: str) -> Directory:
     """Returns the three fields that state a resolution, px per inch."""
     across, down = (Entry(_RATIONAL, struct.pack(f"{order}II", round(v * 1000), 1000)) for v in dpi)
     return {X_RESOLUTION: across, Y_RESOLUTION: down, RESOLUTION_UNIT: Entry(_SHORT, struct.pack(f"{order}H", 2))}
+
+
+def reduced(block: Block) -> Block:
+    """Returns the block without long values (maker notes, comments): what a caption and a date need remains."""
+
+    def short(directory: Directory) -> Directory:
+        kept: Directory = {}
+        for tag, entry in directory.items():
+            if isinstance(entry.value, dict):
+                kept[tag] = Entry(entry.type, short(entry.value))
+            elif len(entry.value) <= _SHORT_VALUE_BYTES:
+                kept[tag] = entry
+        return kept
+
+    return dataclasses.replace(block, raw=b"", main=short(block.main))
 
 
 def set_right(block: Block, width: int, height: int) -> Block:

@@ -115,7 +115,9 @@ class _Dataset(Examples):
     def __init__(self, folder: str, split: str, image_size: int, limit: int):
         info = _read_info(folder)
         _check_dataset(info, folder, split, image_size)
-        self._shards = [shard.path for shard in files.list_glob(files.join(folder, f"{split}-*.tfrecord*"))]
+        begin = files.join(folder, f"{split}-")
+        found = (info.path for info in files.list_folder(folder))
+        self._shards = [path for path in found if path.startswith(begin) and ".tfrecord" in path]
         expected = len(info["splits"][split]["shard_lengths"])
         if len(self._shards) != expected:
             raise errors.UsageError(

@@ -167,7 +167,7 @@ def test_exif_is_kept_and_set_right(write, format, order):
 @pytest.mark.parametrize("garbage", [b"Exif\0\0garbage", b"II*\0\xff\xff\xff\xff" + bytes(20), b"x"])
 def test_broken_exif_is_left_behind_and_said(write, garbage):
     copy = write("JPEG", metadata=Metadata(exif=garbage))
-    assert copy.written.notes == ("broken EXIF not carried over",)
+    assert copy.written.notes == ("broken EXIF lies beside the copy as it came",)
     assert Image.open(copy.path).size == (30, 20)
 
 
@@ -183,7 +183,14 @@ def test_exif_too_large_for_a_jpeg_lies_beside_it(write):
     beside = Image.Exif()
     beside.load(copy.path.with_name(copy.path.name + ".exif").read_bytes())
     assert (beside[274], len(beside[270])) == (1, 70_000)
-    assert "exif" not in Image.open(copy.path).info
+    short = Image.open(copy.path).getexif()
+    assert short[274] == 1 and 270 not in short
+
+
+def test_exif_without_fields_is_nothing_to_speak_of(write):
+    empty = b"Exif\0\0II*\0" + (8).to_bytes(4, "little") + bytes(6)
+    copy = write("JPEG", metadata=Metadata(exif=empty))
+    assert (copy.written.notes, copy.written.sidecars) == ((), {})
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])

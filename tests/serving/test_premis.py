@@ -47,7 +47,7 @@ def row(key: str, status: str, **values) -> manifest.Row:
 DONE = row(
     "scans/a & <b>.jpg", manifest.DONE, output="images/scans/a & <b>.jpg", output_sha256="bb" * 32,
     source_sha256="aa" * 32, model_digest="sha256:cc", settings_digest="sha256:dd", format="JPEG", confidence=0.5,
-    notes=["written with 8 bit a channel", "broken EXIF not carried over"],
+    notes=["written with 8 bit a channel", "broken EXIF lies beside the copy as it came"],
 )  # fmt: skip
 COPIED = {**DONE, "key": "c", "reason": "copied"}
 SKIPPED = row("s", manifest.SKIPPED, reason="color_input", stage="screen", message="m", source_sha256="ee" * 32)
