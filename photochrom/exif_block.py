@@ -1,8 +1,8 @@
-"""Packs the tags of a TIFF page that are EXIF into an EXIF block of their own, value by value as they are."""
+"""Lays out directories of EXIF, and packs those of a TIFF page into a block of their own, values as they are."""
 
+import dataclasses
 import struct
 from collections.abc import Collection
-from typing import NamedTuple
 
 from photochrom import errors, ifd
 
@@ -11,67 +11,86 @@ _EXIF_DIRECTORY, _GPS_DIRECTORY, _INTEROPERABILITY = 34665, 34853, 40965
 # date, artist, host, copyright, Windows's five. Size, colours and strips are the new file's own matter.
 _KEPT = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
 _MAX_VALUE_BYTES = 16_000_000
-_LONG = 4
+_LONG, _BIG_OFFSET = 4, 18
+# Bytes of a value by its type; BigTIFF's own types have no place in EXIF.
+TYPE_SIZES = {type: size for type, size in ifd.TYPE_SIZES.items() if type not in (16, 17, _BIG_OFFSET)}
 
 
-class _Entry(NamedTuple):
-    number: int
+@dataclasses.dataclass
+class Entry:
+    """A field of a directory: its type, and its value's bytes in the block's byte order, or a directory."""
+
     type: int
-    items: int
-    value: bytes
+    value: "bytes | Directory"
+
+
+Directory = dict[int, Entry]
 
 
 def from_tiff(reader: ifd.Reader, page: ifd.Directory) -> bytes:
     """Returns "Exif", two zeros and a TIFF structure with the page's EXIF and GPS directories; b"" for none."""
-    own = _entries(reader, page, _KEPT)
-    under = {}
+    directory = _entries(reader, page, _KEPT)
     for number in (_EXIF_DIRECTORY, _GPS_DIRECTORY):
-        entries = _entries_under(reader, reader.number(page, number))
-        if entries:
-            under[number] = entries
-    if not own and not under:
-        return b""
-    pointers = [_Entry(number, _LONG, 1, bytes(4)) for number in under]
-    start = 8 + len(_pack(reader.order, own + pointers, 8))
-    bodies = b""
-    for i, (number, entries) in enumerate(under.items()):
-        pointers[i] = _Entry(number, _LONG, 1, struct.pack(reader.order + "I", start + len(bodies)))
-        bodies += _pack(reader.order, entries, start + len(bodies))
-    header = (b"II*\0" if reader.order == "<" else b"MM\0*") + struct.pack(reader.order + "I", 8)
-    return b"Exif\0\0" + header + _pack(reader.order, own + pointers, 8) + bodies
+        under = _entries_under(reader, reader.number(page, number))
+        if under:
+            directory[number] = Entry(_LONG, under)
+    return b"Exif\0\0" + block(directory, reader.order) if directory else b""
 
 
-def _entries_under(reader: ifd.Reader, offset: int) -> list[_Entry]:
+def _entries_under(reader: ifd.Reader, offset: int) -> Directory:
     """Returns the entries of the directory at `offset`; none where it is broken or there is none (0)."""
     try:
         directory = reader.directory(offset) if offset else None
     except errors.DecodeError:
         directory = None
     if directory is None or directory.value_bytes > len(reader.data):
-        return []
+        return {}
     return _entries(reader, directory, directory.tags.keys() - {_INTEROPERABILITY})
 
 
-def _entries(reader: ifd.Reader, directory: ifd.Directory, numbers: Collection[int]) -> list[_Entry]:
-    entries = []
-    for number in sorted(set(numbers) & directory.tags.keys()):
+def _entries(reader: ifd.Reader, directory: ifd.Directory, numbers: Collection[int]) -> Directory:
+    entries = {}
+    for number in set(numbers) & directory.tags.keys():
         tag = directory.tags[number]
         value = reader.raw(directory, number, _MAX_VALUE_BYTES)
-        if value and (tag.type <= 13 or tag.type == 129):  # BigTIFF's own types have no place in EXIF
-            entries.append(_Entry(number, tag.type, tag.count, value))
+        if value and tag.type in TYPE_SIZES:
+            entries[number] = Entry(tag.type, value)
     return entries
 
 
-def _pack(order: str, entries: list[_Entry], offset: int) -> bytes:
-    """Returns a directory that begins at `offset`: its entries, and after them the values of more than four bytes."""
-    entries = sorted(entries)
-    values = b""
-    place = offset + 2 + 12 * len(entries) + 4
-    table = struct.pack(order + "H", len(entries))
-    for entry in entries:
-        field = entry.value.ljust(4, b"\0")
-        if len(entry.value) > 4:
-            field = struct.pack(order + "I", place + len(values))
-            values += entry.value + bytes(len(entry.value) % 2)
-        table += struct.pack(order + "HHI", entry.number, entry.type, entry.items) + field
-    return table + bytes(4) + values
+def block(directory: Directory, order: str) -> bytes:
+    """Returns a TIFF structure whose first directory this is."""
+    header = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
+    return header + lay_out(directory, 8, order)
+
+
+def lay_out(directory: Directory, base: int, order: str, *, big: bool = False) -> bytes:
+    """Returns a directory with all that it points at, to stand at the even byte `base` of a file.
+
+    Args:
+        directory: its fields.
+        base: where it will stand.
+        order: "<" or ">", as the values' bytes are.
+        big: whether offsets have 8 bytes (BigTIFF).
+    """
+    number, entry_format, offset = ("Q", "HHQ", "Q") if big else ("H", "HHI", "I")
+    width = struct.calcsize(f"{order}{offset}")
+    head = struct.pack(f"{order}{number}", len(directory))
+    size = len(head) + len(directory) * (struct.calcsize(f"{order}{entry_format}") + width) + width
+    fields, values = b"", b""
+    for tag, entry in sorted(directory.items()):
+        at = base + size + len(values)
+        if isinstance(entry.value, dict):
+            type, count, field = (_BIG_OFFSET if big else _LONG), 1, struct.pack(f"{order}{offset}", at)
+            values += _even(lay_out(entry.value, at, order, big=big))
+        else:
+            type, count, field = entry.type, len(entry.value) // TYPE_SIZES[entry.type], entry.value.ljust(width, b"\0")
+            if len(entry.value) > width:
+                field = struct.pack(f"{order}{offset}", at)
+                values += _even(entry.value)
+        fields += struct.pack(f"{order}{entry_format}", tag, type, count) + field
+    return head + fields + bytes(width) + values
+
+
+def _even(value: bytes) -> bytes:
+    return value + b"\0" * (len(value) % 2)

@@ -47,6 +47,11 @@ def join(folder: str, *parts: str) -> str:
     return "/".join([folder.rstrip("/") or "/", *parts])
 
 
+def absolute(path: str) -> str:
+    """Returns a local path from the root, without a slash at its end; one with a scheme as it is."""
+    return os.path.abspath(path) if is_local(path) else path
+
+
 def _beam() -> Any:
     from apache_beam.io.filesystems import FileSystems
 

@@ -62,9 +62,7 @@ def _first_key(one: Input) -> str:
 
 
 def _parse(text: str) -> Input:
-    path = text.rstrip("/") or "/"
-    if files.is_local(path):
-        path = os.path.abspath(path)
+    path = files.absolute(text.rstrip("/") or "/")
     if files.is_glob(path):
         fixed = path[: min(i for i in (path.find(c) for c in "*?[") if i >= 0)]
         one = Input(_GLOB, path, fixed[: fixed.rfind("/") + 1])

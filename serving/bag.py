@@ -102,7 +102,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     """
     flags = build_parser().parse_args(argv)
     config = settings.from_flags(BagConfig, flags)
-    folder = os.path.abspath(flags.folder) if files.is_local(flags.folder) else flags.folder
+    folder = files.absolute(flags.folder)
     target = config.output.rstrip("/") or f"{folder}-bag"
     _check_target(folder, target)
     from serving import payload

@@ -56,7 +56,7 @@ def prepare(metadata: Metadata, provenance: Provenance, format: Format, width: i
 
 
 def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, width: int, height: int) -> None:
-    if metadata.exif and not exif.is_empty(metadata.exif):
+    if metadata.exif:
         try:
             blocks.exif = exif.set_right(exif.parse(metadata.exif), width, height)
         except (ValueError, struct.error):

@@ -9,6 +9,8 @@ from photochrom.settings import digest, setting
 from serving import formats, marks, provenance
 
 MAX_SATURATION = 10
+# Folder below the output of what is under way: there while a run is, or where one was killed.
+SCRATCH = ".colorize"
 _FAILURES = re.compile(r"^(\d+)(%?)$")
 
 
@@ -155,7 +157,7 @@ class ColorizeConfig:
     @property
     def scratch(self) -> str:
         """The folder for what is under way, deleted at the end."""
-        return files.join(self.output, ".colorize")
+        return files.join(self.output, SCRATCH)
 
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""

@@ -37,7 +37,7 @@ def _write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: st
     try:
         if isinstance(colors, errors.ModelError):
             raise colors
-        return _write_copy(scan, colors, config, bundle, today)
+        return _write_copy(scan, colors, config, bundle, today, said_of_it)
     except errors.Uncolored as error:  # the same model would say the same again, so it is no failure to retry
         return manifest.row(
             scan.source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), **said_of_it
@@ -80,9 +80,10 @@ def write_file(path: str, data: bytes) -> None:
         files.write_bytes(path, data)
 
 
-def _write_copy(scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
+def _write_copy(
+    scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, today: str, said_of_it: dict[str, Any]
+) -> Row:
     screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
-    said_of_it = known(scan, config, bundle)
     date = config.date or _earlier_date(scan, config, bundle) or today
     name = keys.to_path(scan.source.key).rpartition("/")[2]
     provenance = Provenance(bundle.info["name"], bundle.digest, scan.sha256, name, date, config.digital_source_type)

@@ -11,6 +11,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
+from photochrom import exif_block
 from serving import exif, iptc
 from serving.blocks import Blocks
 from serving.raster import Raster
@@ -103,7 +104,7 @@ def _append_directories(file: IO[bytes], blocks: Blocks, big: bool) -> None:
         directory = blocks.exif.main[tag].value
         assert isinstance(directory, dict)
         directory = {tag: entry for tag, entry in directory.items() if tag not in exif.OF_A_JPEG}
-        file.write(exif.lay_out(directory, end, order, big=big))
+        file.write(exif_block.lay_out(directory, end, order, big=big))
         file.seek(places[tag])
         file.write(struct.pack(f"{order}{'Q' if big else 'I'}", end))
 

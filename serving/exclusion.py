@@ -14,7 +14,6 @@ import dataclasses
 import fnmatch
 import functools
 import hashlib
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -124,7 +123,7 @@ def open_list(path: str) -> ExclusionList:
     """
     if not path:
         return ExclusionList()
-    path = os.path.abspath(path) if files.is_local(path) else path
+    path = files.absolute(path)
     data = _read(path)
     count = sum(bool(_glob(line)) for line in _lines(path, data))
     if count > MAX_GLOBS:

@@ -1,4 +1,4 @@
-"""EXIF blocks: read, set right for upright sRGB pixels, and laid out anew for the inside of a TIFF.
+"""EXIF blocks: read, and set right for upright sRGB pixels; photochrom.exif_block lays them out anew.
 
 Values stay the bytes that they were. A block is changed in place where it can be, since maker notes hold offsets
 into it that no library can move.
@@ -8,6 +8,9 @@ Source: CIPA DC-008 (EXIF 2.32), TIFF 6.0 section 2, and for 8-byte offsets the 
 
 import dataclasses
 import struct
+
+from photochrom import exif_block
+from photochrom.exif_block import TYPE_SIZES, Directory, Entry
 
 ARTIST, COPYRIGHT, DESCRIPTION = 315, 33432, 270
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
@@ -22,9 +25,6 @@ OF_A_JPEG = frozenset((_COMPONENTS, 0x9102, _PIXEL_WIDTH, _PIXEL_HEIGHT))
 _POSITIONING = 531
 _SRGB = 1
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
-# Bytes a value, by type: BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, FLOAT, DOUBLE.
-# IFD, of which only the known ones are followed, and the UTF-8 of EXIF 3.0.
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 _IFD = 13
 # Longer values, of maker notes and comments, are what makes a block too large for a JPEG.
 _SHORT_VALUE_BYTES = 1000
@@ -38,17 +38,6 @@ STRUCTURE = frozenset(
      293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325, 330, 332, 333, 334, 336, 338, 339, 340, 341, 347, 512,
      513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, 700, 32997, 32998, 33723, 34377, 34675)
 )  # fmt: skip
-
-
-@dataclasses.dataclass
-class Entry:
-    """A field of a directory: its type, and its value's bytes in the block's byte order, or a directory."""
-
-    type: int
-    value: "bytes | Directory"
-
-
-Directory = dict[int, Entry]
 
 
 @dataclasses.dataclass
@@ -80,29 +69,23 @@ def empty() -> Block:
 def parse(exif: bytes) -> Block:
     """Reads a block, with or without "Exif" and two zeros before it; fields that point outside of it are left out.
 
+    One that is whole and has no fields, as some programs write it, is as none.
+
     Raises:
         ValueError: it is no EXIF block.
     """
     raw = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(raw[:4])
-    if order is None or len(raw) < 14:
+    if order is None or len(raw) < 10:
         raise ValueError(f"{len(raw)} bytes that begin with {raw[:4]!r} are no EXIF block")
-    block = Block(raw, order, {}, {}, left=len(raw))
     (start,) = struct.unpack_from(f"{order}I", raw, 4)
+    if start >= 8 and raw[start : start + 2] == b"\0\0":
+        return empty()
+    block = Block(raw, order, {}, {}, left=len(raw))
     block.main, block.thumbnail = _read_directory(block, start, 0)
     if not block.main:
         raise ValueError(f"no EXIF field at byte {start} of {len(raw)}")
     return block
-
-
-def is_empty(exif: bytes) -> bool:
-    """Says whether a block is whole and has no fields, as some programs write it."""
-    raw = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(raw[:4])
-    if order is None or len(raw) < 10:
-        return False
-    (start,) = struct.unpack_from(f"{order}I", raw, 4)
-    return 8 <= start <= len(raw) - 2 and raw[start : start + 2] == b"\0\0"
 
 
 def _read_directory(block: Block, start: int, parent: int) -> tuple[Directory, int]:
@@ -115,7 +98,7 @@ def _read_directory(block: Block, start: int, parent: int) -> tuple[Directory, i
     directory: Directory = {}
     for at in range(start + 2, start + 2 + 12 * count, 12):
         tag, type, number = struct.unpack_from(f"{order}HHI", raw, at)
-        size = _SIZES.get(type, 0) * number
+        size = TYPE_SIZES.get(type, 0) * number
         begin = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", raw, at + 8)[0]
         if type == _IFD and tag not in _PARENTS:
             continue
@@ -212,37 +195,4 @@ def to_bytes(block: Block) -> bytes:
     """Returns the block for a JPEG, PNG or WebP: as it came, or laid out anew where fields were added or taken out."""
     if block.raw or not block.main:
         return block.raw
-    header = (b"II*\0" if block.order == "<" else b"MM\0*") + struct.pack(f"{block.order}I", 8)
-    return header + lay_out(block.main, 8, block.order)
-
-
-def lay_out(directory: Directory, base: int, order: str, *, big: bool = False) -> bytes:
-    """Returns a directory with all that it points at, to stand at the even byte `base` of a file.
-
-    Args:
-        directory: its fields.
-        base: where it will stand.
-        order: "<" or ">", as the values' bytes are.
-        big: whether offsets have 8 bytes (BigTIFF).
-    """
-    number, entry_format, offset = ("Q", "HHQ", "Q") if big else ("H", "HHI", "I")
-    width = struct.calcsize(f"{order}{offset}")
-    head = struct.pack(f"{order}{number}", len(directory))
-    size = len(head) + len(directory) * (struct.calcsize(f"{order}{entry_format}") + width) + width
-    fields, values = b"", b""
-    for tag, entry in sorted(directory.items()):
-        at = base + size + len(values)
-        if isinstance(entry.value, dict):
-            type, count, field = (18 if big else _LONG), 1, struct.pack(f"{order}{offset}", at)
-            values += _even(lay_out(entry.value, at, order, big=big))
-        else:
-            type, count, field = entry.type, len(entry.value) // _SIZES[entry.type], entry.value.ljust(width, b"\0")
-            if len(entry.value) > width:
-                field = struct.pack(f"{order}{offset}", at)
-                values += _even(entry.value)
-        fields += struct.pack(f"{order}{entry_format}", tag, type, count) + field
-    return head + fields + bytes(width) + values
-
-
-def _even(value: bytes) -> bytes:
-    return value + b"\0" * (len(value) % 2)
+    return exif_block.block(block.main, block.order)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from photochrom import errors, files, inputs, json_lines, keys
-from serving import manifest
+from serving import config, manifest
 from serving.manifest import Row
 
 AGAIN = "run the same `photochrom colorize` command again: what is done is kept"
@@ -53,7 +53,7 @@ def read(folder: str) -> Account:
     """
     if not files.is_folder(folder):
         raise errors.UsageError(f"{folder} is no folder; expected the --output of a `photochrom colorize`")
-    is_open = files.exists(files.join(folder, ".colorize"))
+    is_open = files.exists(files.join(folder, config.SCRATCH))
     if not files.exists(files.join(manifest.folder(folder), "summary.json")):
         more = " (one is under way or was killed: there is a .colorize)" if is_open else ""
         raise errors.UsageError(f"{folder} has no manifest/summary.json: no run has finished there{more}; {AGAIN}")
@@ -90,11 +90,6 @@ def read_rows(folder: str) -> Iterator[tuple[str, Row]]:
             raise errors.UsageError(
                 f"{folder}/manifest/{name} is broken after row {count}: {str(error)[:200]}; {AGAIN}"
             ) from error
-
-
-def files_of(row: Row) -> list[tuple[str, str]]:
-    """Returns path below the output folder and SHA-256 of a row's copy and of the files beside it."""
-    return [(row["output"], row["output_sha256"]), *sorted(row.get("sidecars", {}).items())] if row["output"] else []
 
 
 def problem_of_name(key: str, name: str, sha256: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from photochrom import errors, files, keys, progress
-from serving import finished
+from serving import config, finished, manifest
 from serving.audit import Audit
 
 MISSING, CHANGED, UNREADABLE = "missing", "changed", "unreadable"
@@ -25,7 +25,6 @@ FOREIGN, TEMPORARY, MANIFEST = "foreign", "temporary", "manifest"
 KINDS = (MISSING, CHANGED, UNREADABLE, FOREIGN, TEMPORARY, MANIFEST)
 _PIECE_BYTES = 1 << 20
 _AHEAD = 64  # files handed to the threads before the first of them is waited for
-_SCRATCH = ".colorize/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +78,7 @@ def survey(folder: str, progress_folder: str) -> Named:
     audit = Audit(account)
     digests = array.array("Q")
     for file, row in audit.watch(finished.read_rows(folder)):
-        for name, sha256 in finished.files_of(row):
+        for name, sha256 in manifest.files_of(row):
             problem = finished.problem_of_name(row["key"], name, sha256)
             if problem:
                 raise errors.UsageError(f"{folder}/manifest/{file} is broken: {keys.printable(name)[:300]}: {problem}")
@@ -119,7 +118,7 @@ def _named_files(folder: str, progress_folder: str) -> Iterator[tuple[str, str]]
     for now, row in finished.read_rows(folder):
         if now != file:
             file, seen = now, set()
-        for named in finished.files_of(row):
+        for named in manifest.files_of(row):
             if named in seen:
                 progress.Tally.add(progress_folder, "done")
             elif not finished.problem_of_name(row["key"], *named):  # the manifest may have changed since the survey
@@ -163,7 +162,7 @@ def check_foreign(folder: str, named: Named) -> Iterator[Finding]:
     for info in files.list_all(folder):
         name = info.path.removeprefix(start)
         shown = keys.printable(name)
-        if name.startswith(_SCRATCH) or finished.is_listing(name) or name in named:
+        if name.startswith(f"{config.SCRATCH}/") or finished.is_listing(name) or name in named:
             continue
         if files.TEMPORARY_MARK in name.rpartition("/")[2]:
             yield Finding(TEMPORARY, shown, "was left by a write that was cut off, or is under way")

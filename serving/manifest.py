@@ -72,12 +72,19 @@ def with_obsolete(new: Row, earlier: Row) -> Row:
     """Returns a new row with what it makes obsolete: nothing if it failed, for a copy is better than none."""
     if new["status"] == FAILED:
         return new
-    return {**new, OBSOLETE: sorted(set(files_of(earlier)) - set(files_of(new)))}
+    return {**new, OBSOLETE: sorted(set(paths_of(earlier)) - set(paths_of(new)))}
 
 
-def files_of(row: Row) -> list[str]:
-    """Returns the paths, below the output folder, of a row's copy and of what lies beside it; none of an empty row."""
-    return [row["output"], *row.get("sidecars", {})] if row.get("output") else []
+def files_of(row: Row) -> list[tuple[str, str]]:
+    """Returns path below the output folder and SHA-256 of a row's copy and of the files beside it; none of no row."""
+    if not row.get("output"):
+        return []
+    return [(row["output"], row["output_sha256"]), *sorted(row.get("sidecars", {}).items())]
+
+
+def paths_of(row: Row) -> list[str]:
+    """Returns the paths alone."""
+    return [path for path, _ in files_of(row)]
 
 
 def folder(output: str) -> str:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from photochrom import errors, files, json_lines, keys
-from serving import finished
+from serving import finished, manifest
 from serving.audit import Audit
 from serving.manifest import Row
 
@@ -50,7 +50,7 @@ def collect(folder: str) -> Payload:
     alike: dict[str, str] = {}
     problems = []
     for row in _read_rows(folder, account):
-        for name, sha256 in finished.files_of(row):
+        for name, sha256 in manifest.files_of(row):
             problem = _problem(folder, row["key"], name, sha256, copies, alike)
             if problem:
                 problems.append(f"{keys.printable(name)}: {problem}")

@@ -75,7 +75,7 @@ class ColorizeArchive(beam.PTransform):
         obsolete = (
             (paths, of_rows) | "Obsolete" >> beam.Flatten() | "KeyObsolete" >> beam.Map(lambda path: (path, True))
         )
-        named = rows | "Named" >> beam.FlatMap(lambda row: [(path, True) for path in manifest.files_of(row)])
+        named = rows | "Named" >> beam.FlatMap(lambda row: [(path, True) for path in manifest.paths_of(row)])
         return (
             {"obsolete": obsolete, "named": named}
             | "JoinPaths" >> beam.CoGroupByKey()

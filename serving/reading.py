@@ -37,7 +37,7 @@ class ReadScan(beam.DoFn):
         earlier = rows[0] if rows else {}
         if not sources:  # a row whose source is no longer listed, perhaps because what holds it is excluded
             if self._exclusions.covers(element[0]):
-                yield from (beam.pvalue.TaggedOutput(OBSOLETE, path) for path in manifest.files_of(earlier))
+                yield from (beam.pvalue.TaggedOutput(OBSOLETE, path) for path in manifest.paths_of(earlier))
             return
         source = archives.only_one(sources)
         try:
@@ -101,7 +101,7 @@ class ReadScan(beam.DoFn):
             return False
         output = self._config.output
         return copying.is_of_the_same(earlier, made_with) and all(
-            files.exists(files.join(output, path)) for path in manifest.files_of(earlier)
+            files.exists(files.join(output, path)) for path in manifest.paths_of(earlier)
         )
 
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from photochrom import __version__, files
-from serving import finished, manifest
+from serving import config, finished, manifest
 from serving.audit import Audit
 from serving.finished import Account
 from serving.manifest import Row
@@ -98,7 +98,7 @@ def _seconds_since_sign_of_life(folder: str) -> int | None:
     if not files.is_local(folder):
         return None
     try:
-        with os.scandir(files.join(folder, ".colorize", "progress")) as entries:
+        with os.scandir(files.join(folder, config.SCRATCH, "progress")) as entries:
             times = [entry.stat(follow_symlinks=False).st_mtime for entry in entries]
     except OSError:
         return None

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -54,7 +53,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     flags = build_parser().parse_args(argv)
     from serving import standing
 
-    state = standing.read(os.path.abspath(flags.folder) if files.is_local(flags.folder) else flags.folder)
+    state = standing.read(files.absolute(flags.folder))
     print(
         json.dumps({"output": flags.folder, **state}, indent=2)
         if flags.json

@@ -3,7 +3,6 @@
 import argparse
 import collections
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -56,7 +55,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     flags = build_parser().parse_args(argv)
     from serving import fixity
 
-    folder = os.path.abspath(flags.folder) if files.is_local(flags.folder) else flags.folder
+    folder = files.absolute(flags.folder)
     read = fixity.Read()
     counts: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory(prefix="photochrom-verify-") as scratch:
