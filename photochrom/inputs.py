@@ -154,7 +154,7 @@ def expand(
 
 
 def _expand(listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool]) -> Iterator[Source]:
-    archive = listed.source
+    archive = _looked_up(listed.source)
     wanted = {keys.printable(f"{archive.key}{keys.SEPARATOR}{name}") for name in listed.wanted}
     if archives.is_archive(archive.path) and not is_excluded(archive.key):
         for source in _members(archive, spool_folder, is_excluded):
@@ -167,6 +167,17 @@ def _expand(listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool
         yield Source.failed(key, archive.path, errors.ReadError("the archive holds no such member", "not_found"))
 
 
+def _looked_up(source: Source) -> Source:
+    """Returns a source that a manifest named with the size and version that its folder's listing would have shown."""
+    if source.version or source.failure:
+        return source
+    try:
+        info = files.stat(source.path)
+    except OSError:  # reading it will say so
+        return source
+    return dataclasses.replace(source, size=info.size, version=info.version)
+
+
 def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bool]) -> Iterator[Source]:
     @contextmanager
     def spool() -> Iterator[archives.Spool]:
@@ -176,7 +187,10 @@ def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bo
 
     try:
         with files.open_read(archive.path) as file:
-            yield from archives.list_members(file, archive.path, archive.key, spool)
+            for source in archives.list_members(file, archive.path, archive.key, spool):
+                # A zip has a checksum of each member, a tar but a time that somebody wrote into it.
+                version = source.version if source.member else f"{archive.version} {source.version}"
+                yield source if source.failure else dataclasses.replace(source, version=version)
     except OSError as error:
         yield Source.failed(archive.key, archive.path, errors.ReadError(f"cannot be read: {error}"))
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from photochrom import keys
-from serving import manifest
+from serving import finished, manifest
 from serving.finished import Account
 from serving.manifest import Row
 
@@ -95,7 +95,7 @@ class Audit:
         """Returns what tells that the last run did not come to its end, or ""."""
         unknown = sorted(self.of_run.keys() - self._account.runs.keys() - {0})
         return (
-            "a run is under way or was killed (there is a .colorize)" if self._account.is_open
+            finished.UNDER_WAY if self._account.is_open
             else f"{self.of_run[unknown[0]]} rows are of run {unknown[0]}, which is not in runs.jsonl: it was killed"
             if unknown
             else ""

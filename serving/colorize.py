@@ -55,12 +55,13 @@ def run(argv: Sequence[str] | None = None) -> Any:
     files.check_writable(config.output)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()
-        from serving import manifest, pipeline
+        from serving import journal, manifest, pipeline
 
         started = datetime.datetime.now(datetime.UTC)
         with progress.shown(files.join(config.scratch, "progress"), "colorize"):
             result = beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions), options)
         manifest.add_run(config.output, started, model, config.output_digest())
+        journal.clear(config.output)
     _report(config, exclusions)
     return result
 

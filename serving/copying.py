@@ -9,6 +9,7 @@ from photochrom import errors, files, keys
 from photochrom.bundle import Bundle
 from serving import manifest, outputs, screen
 from serving.config import ColorizeConfig
+from serving.earlier import Earlier
 from serving.manifest import Row
 from serving.predictor import Colors, Inferred
 from serving.provenance import Provenance
@@ -28,7 +29,7 @@ def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str
         today: the day that a new copy states, YYYY-MM-DD.
     """
     scan, _ = inferred
-    return manifest.with_obsolete(_write(inferred, config, bundle, today), scan.earlier)
+    return manifest.with_obsolete(_write(inferred, config, bundle, today), scan.earlier.paths())
 
 
 def _write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:
@@ -48,16 +49,23 @@ def _write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: st
 
 def made_with(source_sha256: str, config: ColorizeConfig, bundle: Bundle) -> dict[str, str]:
     """Returns what decides the bytes of a copy, as its row states it: the scan, the model and the settings."""
-    return {
-        "source_sha256": source_sha256,
-        "model_digest": bundle.digest,
-        "settings_digest": config.output_digest(),
-    }
+    return {"source_sha256": source_sha256, **made_by(config, bundle)}
+
+
+def made_by(config: ColorizeConfig, bundle: Bundle) -> dict[str, str]:
+    """Returns the model and the settings, as rows state them."""
+    return {"model_digest": bundle.digest, "settings_digest": config.output_digest()}
 
 
 def is_of_the_same(row: Row, made_with: dict[str, str]) -> bool:
     """Says whether a row is of that scan, model and settings."""
     return all(row.get(name) == value for name, value in made_with.items())
+
+
+def date_of(earlier: Earlier, made_with: dict[str, str], config: ColorizeConfig, today: str) -> str:
+    """Returns the date of a new copy: the one asked for, else that of an earlier copy of the same, else today."""
+    same = (row.get("date", "") for row in earlier.rows if is_of_the_same(row, made_with))
+    return config.date or next(filter(None, same), today)
 
 
 def known(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def _write_copy(
     scan: Scan, colors: Colors, config: ColorizeConfig, bundle: Bundle, today: str, said_of_it: dict[str, Any]
 ) -> Row:
     screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
-    date = config.date or _earlier_date(scan, config, bundle) or today
+    date = date_of(scan.earlier, made_with(scan.sha256, config, bundle), config, today)
     name = keys.to_path(scan.source.key).rpartition("/")[2]
     provenance = Provenance(bundle.info["name"], bundle.digest, scan.sha256, name, date, config.digital_source_type)
     picture = scan.full_picture(config.decoder())
@@ -105,12 +113,6 @@ def _write_copy(
         date=date,
         **said_of_it,
     )
-
-
-def _earlier_date(scan: Scan, config: ColorizeConfig, bundle: Bundle) -> str:
-    """Returns the date of the copy that an earlier run made of the same by the same, or ""."""
-    is_same = is_of_the_same(scan.earlier, made_with(scan.sha256, config, bundle))
-    return scan.earlier.get("date", "") if is_same else ""
 
 
 @contextlib.contextmanager

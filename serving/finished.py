@@ -16,6 +16,7 @@ from photochrom import errors, files, inputs, json_lines, keys
 from serving import config, manifest
 from serving.manifest import Row
 
+UNDER_WAY = "a run is under way or did not come to its end (there is a .colorize or a manifest/pending)"
 AGAIN = "run the same `photochrom colorize` command again: what is done is kept"
 # Fields of a row that are text.
 _TEXTS = (
@@ -26,7 +27,9 @@ _RUN_TEXTS = ("version", "model_name", "model_digest", "settings_digest")
 _TOTALS = ("listed", manifest.DONE, manifest.SKIPPED, manifest.FAILED)
 _CODE = re.compile(r"[a-z0-9_]{0,40}")
 _HEX = re.compile("[0-9a-f]{64}")
-_LISTING = re.compile(rf"manifest/({manifest.ITEMS.pattern}|summary\.json|runs\.jsonl)")
+_LISTING = re.compile(
+    rf"manifest/({manifest.ITEMS.pattern}|{manifest.GONE.pattern}|pending/[0-9a-f]{{32}}\.jsonl|summary\.json|runs\.jsonl)"
+)
 _MAX_SUMMARY_BYTES = 1 << 20
 
 
@@ -37,7 +40,7 @@ class Account:
     Attributes:
         summary: the totals of the last run that wrote its rows to the end.
         runs: number -> row of runs.jsonl, the first run first; none where nobody wrote them down.
-        is_open: whether a run is under way or was killed.
+        is_open: whether a run is under way or did not come to its end.
     """
 
     summary: Row
@@ -53,9 +56,9 @@ def read(folder: str) -> Account:
     """
     if not files.is_folder(folder):
         raise errors.UsageError(f"{folder} is no folder; expected the --output of a `photochrom colorize`")
-    is_open = files.exists(files.join(folder, config.SCRATCH))
+    is_open = any(files.is_folder(path) for path in (files.join(folder, config.SCRATCH), manifest.pending(folder)))
     if not files.exists(files.join(manifest.folder(folder), "summary.json")):
-        more = " (one is under way or was killed: there is a .colorize)" if is_open else ""
+        more = f": {UNDER_WAY}, with {noted(folder)} rows noted" if is_open else ""
         raise errors.UsageError(f"{folder} has no manifest/summary.json: no run has finished there{more}; {AGAIN}")
     try:
         summary = _read_summary(folder)
@@ -73,7 +76,22 @@ def read_rows(folder: str) -> Iterator[tuple[str, Row]]:
     Raises:
         UsageError: a file or a row is none that colorize writes.
     """
-    for name in manifest.item_files(folder):
+    yield from _read_rows(folder, manifest.ITEMS)
+
+
+def noted(folder: str) -> int:
+    """Returns how many rows the runs that did not finish have noted, for the next one to keep."""
+    notes = (json_lines.read(info.path) for info in files.list_folder(manifest.pending(folder)))
+    return sum(note.get("status") != manifest.BEGUN for rows in notes for note in rows)
+
+
+def read_gone(folder: str) -> Iterator[tuple[str, Row]]:
+    """Yields, as `read_rows` does, the rows of inputs that are no longer listed and whose copies are kept."""
+    yield from _read_rows(folder, manifest.GONE)
+
+
+def _read_rows(folder: str, kind: re.Pattern[str]) -> Iterator[tuple[str, Row]]:
+    for name in manifest.row_files(folder, kind):
         count = 0
         try:
             for row in json_lines.read(_listing_path(folder, f"manifest/{name}")):

@@ -11,6 +11,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -77,7 +78,7 @@ def survey(folder: str, progress_folder: str) -> Named:
     account = finished.read(folder)
     audit = Audit(account)
     digests = array.array("Q")
-    for file, row in audit.watch(finished.read_rows(folder)):
+    for file, row in itertools.chain(audit.watch(finished.read_rows(folder)), finished.read_gone(folder)):
         for name, sha256 in manifest.files_of(row):
             problem = finished.problem_of_name(row["key"], name, sha256)
             if problem:
@@ -115,7 +116,7 @@ def _named_files(folder: str, progress_folder: str) -> Iterator[tuple[str, str]]
     The names of one file of the manifest are in memory, some 50,000.
     """
     file, seen = "", set[tuple[str, str]]()
-    for now, row in finished.read_rows(folder):
+    for now, row in itertools.chain(finished.read_rows(folder), finished.read_gone(folder)):
         if now != file:
             file, seen = now, set()
         for named in manifest.files_of(row):
@@ -170,3 +171,8 @@ def check_foreign(folder: str, named: Named) -> Iterator[Finding]:
             yield Finding(UNREADABLE, shown, "is a folder that cannot be listed")
         else:
             yield Finding(FOREIGN, shown, "is in no row of the manifest")
+
+
+def is_whole(folder: str, name: str, sha256: str) -> bool:
+    """Says whether a file below an output folder is there and has that digest."""
+    return _digest(folder, name)[1] == sha256

@@ -1,7 +1,8 @@
 """The manifest: for every input exactly one row, `done`, `skipped` or `failed`, with a reason.
 
 OUT/manifest/items-00000-of-00002.jsonl ... hold the rows, OUT/manifest/summary.json their totals. Rows are written
-once all of them are there, and checked by key against the listing: a run that does not add up fails.
+once all of them are there, and checked by key against the listing: a run that does not add up fails. OUT/manifest/
+gone-00000-of-00002.jsonl ... hold the rows of inputs that are no longer listed, and whose copies are kept.
 
 OUT/manifest/runs.jsonl tells when: a line for each finished run. A row names the first run that left it as it is, so
 that a run which changes nothing leaves the rows' bytes alone.
@@ -20,11 +21,16 @@ from photochrom.archives import Source
 from photochrom.bundle import Bundle
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+# Status of a note: a run began to write this copy.
+BEGUN = "begun"
 _ROWS_PER_FILE = 50_000
 # How runs.jsonl states a time, UTC.
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 # The name of a file of rows: its number, how many there are.
 ITEMS = re.compile(r"items-(\d+)-of-(\d+)\.jsonl")
+GONE = re.compile(r"gone-(\d+)-of-(\d+)\.jsonl")
+# What decides the bytes of a copy, but for the date that it states.
+MADE_WITH = ("source_sha256", "model_digest", "settings_digest")
 Row = dict[str, Any]
 # Field of a row under way: files that the earlier row of its input named and that this one no longer names.
 OBSOLETE = "obsolete"
@@ -41,6 +47,8 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "source": keys.printable(source.path),
         "source_sha256": "",
         "source_bytes": max(source.size, 0),
+        "source_version": source.version,
+        "pages": source.page_count,
         "output": "",
         "output_sha256": "",
         "sidecars": {},
@@ -68,11 +76,12 @@ def failed(source: Source, error: errors.DataError, **values: Any) -> Row:
     return row(source, FAILED, reason=error.reason, stage=error.stage, message=str(error), **values)
 
 
-def with_obsolete(new: Row, earlier: Row) -> Row:
-    """Returns a new row with what it makes obsolete: nothing if it failed, for a copy is better than none."""
-    if new["status"] == FAILED:
-        return new
-    return {**new, OBSOLETE: sorted(set(paths_of(earlier)) - set(paths_of(new)))}
+def with_obsolete(new: Row, earlier: Iterable[str]) -> Row:
+    """Returns a new row with what it makes obsolete: of the paths that earlier ones named those that it does not name.
+
+    That is nothing if it failed, for a copy is better than none.
+    """
+    return new if new["status"] == FAILED else {**new, OBSOLETE: sorted(set(earlier) - set(paths_of(new)))}
 
 
 def files_of(row: Row) -> list[tuple[str, str]]:
@@ -92,16 +101,21 @@ def folder(output: str) -> str:
     return files.join(output, "manifest")
 
 
+def pending(output: str) -> str:
+    """Returns where a run that is under way notes its rows."""
+    return files.join(folder(output), "pending")
+
+
 def read(output: str) -> Iterator[Row]:
-    """Yields the rows that earlier runs left in an output folder."""
-    for name in item_files(output):
+    """Yields the rows of the inputs that the last run listed."""
+    for name in row_files(output, ITEMS):
         yield from json_lines.read(files.join(folder(output), name))
 
 
-def item_files(output: str) -> list[str]:
-    """Returns the names of the files of rows in an output folder, sorted; the folder's own may have wildcards in it."""
+def row_files(output: str, kind: re.Pattern[str]) -> list[str]:
+    """Returns the names of the files of rows, ITEMS or GONE, sorted; the output's own name may have wildcards in it."""
     found = (info.path.removeprefix(f"{folder(output)}/") for info in files.list_folder(folder(output)))
-    return sorted(name for name in found if ITEMS.fullmatch(name))
+    return sorted(name for name in found if kind.fullmatch(name))
 
 
 def shard_of(key: str, total: int) -> tuple[int, int]:
@@ -121,11 +135,15 @@ def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], outpu
     (index, count), groups = element
     listed, rows = sorted(set(groups["listed"])), sorted(map(_finished, groups["rows"]), key=lambda r: r["key"])
     _check_keys(listed, [r["key"] for r in rows])
-    name = f"items-{index:05d}-of-{count:05d}.jsonl"
-    path = files.join(folder(output), name)
+    place = f"{index:05d}-of-{count:05d}.jsonl"
+    path = files.join(folder(output), f"items-{place}")
     rows = _number(rows, path, run=len(read_runs(output)) + 1)
     files.write_bytes(path, json_lines.encode(rows))
-    return {"file": name, "listed": len(listed), "counts": _count(rows)}
+    gone = sorted(map(_finished, groups["gone"]), key=lambda r: r["key"])
+    if gone:
+        files.write_bytes(files.join(folder(output), f"gone-{place}"), json_lines.encode(gone))
+    names = [f"items-{place}", *([f"gone-{place}"] if gone else [])]
+    return {"files": names, "listed": len(listed), "gone": len(gone), "counts": _count(rows)}
 
 
 def _finished(row: Row) -> Row:
@@ -135,10 +153,11 @@ def _finished(row: Row) -> Row:
 def _number(rows: Iterable[Row], path: str, run: int) -> list[Row]:
     """Returns the rows with the first run that left each as it is: `run`, or the one that the file already names."""
     earlier = {r["key"]: r for r in json_lines.read(path)} if files.exists(path) else {}
+    aside = {"run": 0, "source_version": ""}
 
     def first_run(row: Row) -> int:
         before = earlier.get(row["key"], {})
-        return row.get("run") or (before.get("run") if {**before, "run": 0} == {**row, "run": 0} else 0) or run
+        return row.get("run") or (before.get("run") if {**before, **aside} == {**row, **aside} else 0) or run
 
     return [{**r, "run": first_run(r)} for r in rows]
 
@@ -165,9 +184,10 @@ def write_summary(_: Any, shards: Iterable[Row], output: str) -> Row:
     status = {
         name: sum(n for key, n in counts.items() if key.startswith(f"{name}:")) for name in (DONE, SKIPPED, FAILED)
     }
-    summary = {"listed": sum(shard["listed"] for shard in shards), **status, "reasons": dict(sorted(counts.items()))}
-    current = {shard["file"] for shard in shards}
-    for name in set(item_files(output)) - current:
+    listed, gone = (sum(shard[name] for shard in shards) for name in ("listed", "gone"))
+    summary = {"listed": listed, **status, "gone": gone, "reasons": dict(sorted(counts.items()))}
+    current = {name for shard in shards for name in shard["files"]}
+    for name in {*row_files(output, ITEMS), *row_files(output, GONE)} - current:
         files.delete(files.join(folder(output), name))
     files.write_bytes(files.join(folder(output), "summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
     return summary
@@ -188,6 +208,8 @@ def summary_lines(output: str, summary: Row) -> Iterator[str]:
         status, _, code = reason.partition(":")
         if code:
             yield f"  {status:8} {count:>8}  {code}"
+    if summary.get("gone"):
+        yield f"  {'gone':8} {summary['gone']:>8}  no longer in the input; their copies are kept"
 
 
 def read_runs(output: str) -> list[Row]:

@@ -84,7 +84,7 @@ def _read_account(folder: str) -> finished.Account:
         raise errors.UsageError(f"{folder} is not a local folder; bags are made on a disk: copy it there first")
     account = finished.read(folder)
     if account.is_open:
-        raise errors.UsageError(f"{folder}: a run is under way or was killed (there is a .colorize); {finished.AGAIN}")
+        raise errors.UsageError(f"{folder}: {finished.UNDER_WAY}; {finished.AGAIN}")
     if not account.runs:
         raise errors.UsageError(f"{folder}/manifest/runs.jsonl does not tell when its runs were; {finished.AGAIN}")
     return account

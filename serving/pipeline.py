@@ -10,9 +10,10 @@ from apache_beam.ml.inference.base import RunInference
 from photochrom import beam_io, files, progress
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from serving import copying, inference, manifest, pages, provenance, reading
+from serving import copying, inference, journal, manifest, pages, provenance, reading
 from serving.config import ColorizeConfig
 from serving.exclusion import ExclusionList
+from serving.ledger import ReadLedger
 from serving.manifest import Row
 
 
@@ -28,49 +29,48 @@ class ColorizeArchive(beam.PTransform):
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = self.config.scratch
         progress_folder = files.join(scratch, "progress")
+        ledger = listed_inputs.pipeline | "Ledger" >> ReadLedger(self.config.output)
         sources = listed_inputs | "List" >> beam_io.ListSources(
             files.join(scratch, "spool"), progress_folder, self.exclusions.covers
         )
         if self.config.pages == "all":
-            sources = sources | "Pages" >> pages.SplitPages(self.config.decoder(), progress_folder)
+            split = pages.SplitPages(ledger["finished"], self.config.decoder(), progress_folder)
+            sources = sources | "Pages" >> split
         scanned = (
-            (
-                sources | "KeySources" >> beam.WithKeys(lambda source: source.key),
-                self._earlier_rows(listed_inputs.pipeline),
-            )
-            | "JoinEarlierRows" >> beam.CoGroupByKey()
+            {"sources": sources | "KeySources" >> beam.WithKeys(lambda source: source.key), **ledger}
+            | "JoinLedger" >> beam.CoGroupByKey()
             | "Read"
             >> beam.ParDo(reading.ReadScan(self.config, self.bundle, self.exclusions)).with_outputs(
-                reading.ROWS, reading.OBSOLETE, main="scans"
+                reading.NEW, reading.KEPT, reading.GONE, reading.OBSOLETE, main="scans"
             )
         )
         written = (
             scanned.scans
             | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
+            | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config, self.bundle, self.today))
             | "Infer" >> RunInference(self._handler().with_no_batching())
             | "Write" >> beam.Map(copying.write, self.config, self.bundle, self.today)
         )
+        new = [
+            rows | f"Note{name}" >> beam.ParDo(journal.NoteRows(self.config.output))
+            for name, rows in (("Written", written), ("Others", scanned[reading.NEW]))
+        ]
         rows = (
-            (scanned[reading.ROWS], written)
+            (*new, scanned[reading.KEPT])
             | "AllRows" >> beam.Flatten()
             | "Count" >> beam.ParDo(CountRow(progress_folder))
         )
-        deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows)
-        return self._write_manifest(sources, rows, deleted)
+        deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows, scanned[reading.GONE])
+        return self._write_manifest(sources, rows, scanned[reading.GONE], deleted)
 
     def _handler(self) -> inference.BundleHandler:
         return inference.BundleHandler(self.bundle.saved_model, self.bundle.ab_stride, self.config.ensemble)
 
-    def _earlier_rows(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        return (
-            pipeline
-            | "Output" >> beam.Create([self.config.output])
-            | "ReadManifest" >> beam.FlatMap(manifest.read)
-            | "KeyRows" >> beam.WithKeys(lambda row: row["key"])
-        )
-
-    def _delete_obsolete(self, paths: beam.PCollection, rows: beam.PCollection) -> beam.PCollection:
+    def _delete_obsolete(
+        self, paths: beam.PCollection, rows: beam.PCollection, gone: beam.PCollection
+    ) -> beam.PCollection:
         """Deletes what an earlier run wrote and no row names any more, once all rows are known."""
+        rows = (rows, gone) | "RowsAndGone" >> beam.Flatten()
         of_rows = rows | "ObsoleteOfRows" >> beam.FlatMap(lambda row: row.get(manifest.OBSOLETE, ()))
         obsolete = (
             (paths, of_rows) | "Obsolete" >> beam.Flatten() | "KeyObsolete" >> beam.Map(lambda path: (path, True))
@@ -85,16 +85,19 @@ class ColorizeArchive(beam.PTransform):
         )
 
     def _write_manifest(
-        self, sources: beam.PCollection, rows: beam.PCollection, deleted: beam.PCollection
+        self, sources: beam.PCollection, rows: beam.PCollection, gone: beam.PCollection, deleted: beam.PCollection
     ) -> beam.PCollection:
         """Writes the rows, after the deletions: of a run that is killed between, the next one mends what is missing."""
         total = beam.pvalue.AsSingleton(sources | "CountSources" >> beam.combiners.Count.Globally())
         listed = sources | "ListedKeys" >> beam.Map(
             lambda source, n: (manifest.shard_of(source.key, n), source.key), total
         )
-        keyed_rows = rows | "ShardRows" >> beam.Map(lambda row, n: (manifest.shard_of(row["key"], n), row), total)
+        rows, gone = (
+            part | f"Shard{name}" >> beam.Map(lambda row, n: (manifest.shard_of(row["key"], n), row), total)
+            for name, part in (("Rows", rows), ("Gone", gone))
+        )
         shards = (
-            {"listed": listed, "rows": keyed_rows}
+            {"listed": listed, "rows": rows, "gone": gone}
             | "Reconcile" >> beam.CoGroupByKey()
             | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output, beam.pvalue.AsList(deleted))
         )

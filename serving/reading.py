@@ -10,19 +10,21 @@ import apache_beam as beam
 from photochrom import archives, errors, files, images, keys
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
-from serving import copying, formats, manifest, scans, screen
+from serving import copying, earlier, formats, journal, manifest, scans, screen
 from serving.config import ColorizeConfig
+from serving.earlier import Earlier
 from serving.exclusion import ExclusionList
 from serving.manifest import Row
 from serving.scans import Scan
 
-ROWS = "rows"
+# New rows of what needs no model or cannot be read; earlier rows that stand; those of inputs that are not listed.
+NEW, KEPT, GONE = "new", "kept", "gone"
 # Paths of copies that must not stay, without a row.
 OBSOLETE = "obsolete"
 
 
 class ReadScan(beam.DoFn):
-    """(key, (sources, earlier rows)) -> Scan; what needs no model or cannot be read goes to ROWS at once."""
+    """(key, sources and what earlier runs left) -> Scan, or a row to NEW, KEPT or GONE."""
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList):
         self._config = config
@@ -32,41 +34,67 @@ class ReadScan(beam.DoFn):
     def setup(self) -> None:
         self._reader = archives.Reader(files.open_read)
 
-    def process(self, element: tuple[str, tuple[Iterable[Source], Iterable[Row]]]) -> Iterator[Any]:
-        sources, rows = list(element[1][0]), list(element[1][1])
-        earlier = rows[0] if rows else {}
-        if not sources:  # a row whose source is no longer listed, perhaps because what holds it is excluded
-            if self._exclusions.covers(element[0]):
-                yield from (beam.pvalue.TaggedOutput(OBSOLETE, path) for path in manifest.paths_of(earlier))
+    def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
+        key, found = element
+        sources, left = list(found["sources"]), Earlier.of(found["finished"], found["pending"], found["missing"])
+        if not sources:
+            yield from self._unlisted(key, left)
             return
-        source = archives.only_one(sources)
+        source = earlier.settled(archives.only_one(sources))
         try:
-            result = self._read(source, earlier)
+            row = self._current(source, left)
+            result = beam.pvalue.TaggedOutput(KEPT, row) if row else self._read(source, left)
         except errors.DataError as error:
-            is_excluded = error.reason == errors.Excluded.reason
-            failed = _excluded_row(source, earlier, error) if is_excluded else _failed_row(source, error)
-            result = manifest.with_obsolete(failed, earlier)
-            if is_excluded and earlier.get("status") == manifest.FAILED:
-                result[manifest.OBSOLETE] += self._unnamed(source)
-        yield result if isinstance(result, Scan) else beam.pvalue.TaggedOutput(ROWS, result)
+            result = self._refused(source, error, left)
+        yield beam.pvalue.TaggedOutput(NEW, result) if isinstance(result, dict) else result
 
-    def _read(self, source: Source, earlier: Row) -> Scan | Row:
+    def _unlisted(self, key: str, left: Earlier) -> Iterator[beam.pvalue.TaggedOutput]:
+        """Yields the row of an input that is no longer listed, or, if it is excluded, what must not stay of it."""
+        if self._exclusions.covers(key):
+            yield from (beam.pvalue.TaggedOutput(OBSOLETE, path) for path in left.paths())
+        elif row := left.kept():
+            yield beam.pvalue.TaggedOutput(GONE, row)
+
+    def _current(self, source: Source, left: Earlier) -> Row | None:
+        """Returns the earlier row that stands, told from the listing alone, or None."""
         if self._exclusions.covers(source.key):
             raise errors.Excluded("is on the exclusion list")
         if source.failure:
             raise source.failure.to_error()
+        by = copying.made_by(self._config, self._bundle)
+        same = {"source_version": source.version, "source_bytes": source.size, **by}
+        return self._kept(source, left, same) if source.version else None
+
+    def _kept(self, source: Source, left: Earlier, same: dict[str, Any]) -> Row | None:
+        row = left.current(self._config.output, self._config.retry, lambda row: same.items() <= row.items())
+        if row is None or self._shows_excluded(source, row["reason"]):
+            return None
+        beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
+        return row
+
+    def _read(self, source: Source, left: Earlier) -> Scan | Row | beam.pvalue.TaggedOutput:
         data = self._reader.read(source)
+        beam.metrics.Metrics.counter(type(self), "scans-read").inc()
         made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        if earlier and self._is_current(earlier, made_with) and not self._shows_excluded(source, earlier["reason"]):
-            beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
-            return earlier
+        if row := self._kept(source, left, made_with):
+            return beam.pvalue.TaggedOutput(KEPT, earlier.with_listing(row, source))
         bundle = self._bundle
         try:
             scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
         except errors.DataError as error:
-            return manifest.with_obsolete(_failed_row(source, error, **made_with), earlier)
+            return manifest.with_obsolete(_failed_row(source, error, **made_with), left.paths())
+        scan = dataclasses.replace(scan, earlier=left)
         screened = self._screened(scan, data)
-        return manifest.with_obsolete(screened, earlier) if screened else dataclasses.replace(scan, earlier=earlier)
+        return manifest.with_obsolete(screened, left.paths()) if screened else scan
+
+    def _refused(self, source: Source, error: errors.DataError, left: Earlier) -> Row:
+        """Returns the row of an input of which nothing was decoded."""
+        if error.reason != errors.Excluded.reason:
+            return manifest.with_obsolete(_failed_row(source, error), left.paths())
+        row = manifest.with_obsolete(_excluded_row(source, left, error), left.paths())
+        if all(row["status"] == manifest.FAILED for row in left.finished):
+            row[manifest.OBSOLETE] += self._unnamed(source)
+        return row
 
     def _screened(self, scan: Scan, data: bytes) -> Row | None:
         """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
@@ -80,6 +108,9 @@ class ReadScan(beam.DoFn):
             # All pages lie in one copy.
             key = keys.of_file(source.key) if source.page_count > 1 else source.key
             name = files.join("images", keys.to_path(key))
+            if scan.earlier.paths():
+                made_with = copying.made_with(scan.sha256, self._config, self._bundle)
+                journal.note(self._config.output, [journal.begun(source.key, made_with, date="")])
             copying.write_file(files.join(self._config.output, name), data)
             return manifest.row(source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known)
         return None
@@ -91,25 +122,18 @@ class ReadScan(beam.DoFn):
         return len(pages) > 1 and any(self._exclusions.covers(keys.of_page(file, n, len(pages))) for n in pages)
 
     def _unnamed(self, source: Source) -> list[str]:
-        """Returns what may be there of an input that failed: its row does not name the copy that it had before."""
+        """Returns what may be there of an input that has no row, or one that failed and names no copy."""
         names = formats.names(files.join("images", keys.to_path(source.key)))
         paths = [name + end for name in names for end in ("", ".exif", ".iptc", ".xmp")]
         return [path for path in paths if not files.is_folder(files.join(self._config.output, path))]
 
-    def _is_current(self, earlier: Row, made_with: dict[str, str]) -> bool:
-        if self._config.retry == "all" or (self._config.retry == "failed" and earlier["status"] == manifest.FAILED):
-            return False
-        output = self._config.output
-        return copying.is_of_the_same(earlier, made_with) and all(
-            files.exists(files.join(output, path)) for path in manifest.paths_of(earlier)
-        )
 
-
-def _excluded_row(source: Source, earlier: Row, error: errors.DataError) -> Row:
+def _excluded_row(source: Source, left: Earlier, error: errors.DataError) -> Row:
     """Says for as long as the row stands that the copy which an earlier run made was deleted."""
-    notes = earlier.get("notes", []) if earlier.get("reason") == error.reason else []
-    if earlier.get("output"):
-        notes = [f"the copy that an earlier run made, {earlier['output']}, was deleted"]
+    notes: list[str] = next((row["notes"] for row in left.rows if row["reason"] == error.reason), [])
+    deleted = sorted({row["output"] for row in left.rows if row["output"]})
+    if deleted:
+        notes = [f"the copy that an earlier run made, {', '.join(deleted)}, was deleted"]
     return manifest.row(
         source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), notes=notes
     )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from photochrom import color, geometry, signature, triage
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
 from photochrom.images import Picture
+from serving.earlier import Earlier
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
 # whole batch of others: 16 scans of 4 MP take 64 MB.
@@ -28,7 +28,7 @@ class Scan:
         triage: what it shows, and how much colour it has.
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
-        earlier: the row that an earlier run left of it; empty if there is none.
+        earlier: what earlier runs left of it.
     """
 
     source: Source
@@ -38,7 +38,7 @@ class Scan:
     triage: triage.Triage
     lightness: np.ndarray
     size: tuple[int, int]
-    earlier: dict[str, Any] = dataclasses.field(default_factory=dict)
+    earlier: Earlier = dataclasses.field(default_factory=Earlier)
 
     def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""

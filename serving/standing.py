@@ -41,6 +41,7 @@ def read(folder: str) -> dict[str, Any]:
     return {
         "finished": not unfinished,
         "unfinished": unfinished,
+        "noted": finished.noted(folder),
         "seconds_since_sign_of_life": _seconds_since_sign_of_life(folder) if account.is_open else None,
         "adds_up": not problems,
         "problems": problems,

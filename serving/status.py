@@ -119,7 +119,7 @@ def _verdict_lines(state: dict[str, Any]) -> Iterator[str]:
     if state["unfinished"]:
         age = state["seconds_since_sign_of_life"]
         sign = f"; its last sign of life was {_duration(age)} ago" if age is not None else ""
-        yield f"not finished: {state['unfinished']}{sign}"
+        yield f"not finished: {state['unfinished']}{sign}; {state['noted']} rows are noted for the next run to keep"
     if not state["problems"] and not state["unfinished"]:
         yield "the last run finished, and its rows add up"
 

@@ -222,7 +222,7 @@ def test_names_that_a_bag_cannot_hold_are_refused(output, name, words):
         (lambda f: rewrite(f, {k: {**r, "run": 2} for k, r in rows(f).items()}), "does not belong to a finished run"),
         (
             lambda f: os.mkdir(ColorizeConfig(("x",), str(f)).scratch),
-            "a run is under way or was killed",
+            "a run is under way or did not come to its end",
         ),
     ],
 )

@@ -126,11 +126,14 @@ def test_a_run_under_way_or_killed_is_told(output, capsys):
     os.utime(output / ".colorize/progress/host-1.json", (1, 1))
     assert cli.main(["status", str(output)]) == 1
     said = capsys.readouterr()
-    assert "not finished: a run is under way or was killed" in said.out and "its last sign of life was" in said.out
+    assert (
+        "not finished: a run is under way or did not come to its end" in said.out
+        and "its last sign of life was" in said.out
+    )
     assert "the last run did not finish" in said.err
     shutil.rmtree(output / "manifest")
     assert cli.main(["status", str(output)]) == 2
-    assert "no run has finished there (one is under way or was killed" in capsys.readouterr().err
+    assert "no run has finished there: a run is under way or did not come to its end" in capsys.readouterr().err
 
 
 def test_a_run_killed_between_its_rows_and_its_end_is_told(output, capsys):
@@ -181,12 +184,12 @@ def test_what_is_no_manifest_is_one_line_and_status_2(output, capsys, command, s
 
 
 def test_rows_of_a_folder_with_wildcards_in_its_name_are_found(output):
-    assert manifest.item_files(str(output)) == ["items-00000-of-00001.jsonl"]
+    assert manifest.row_files(str(output), manifest.ITEMS) == ["items-00000-of-00001.jsonl"]
     assert len(list(manifest.read(str(output)))) == 9
     (output / "manifest/items-00000-of-00002.jsonl").write_text("")
-    shard = {"file": "items-00000-of-00001.jsonl", "listed": 9, "counts": {}}
+    shard = {"files": ["items-00000-of-00001.jsonl"], "listed": 9, "gone": 0, "counts": {}}
     manifest.write_summary(None, [shard], str(output))
-    assert manifest.item_files(str(output)) == ["items-00000-of-00001.jsonl"]
+    assert manifest.row_files(str(output), manifest.ITEMS) == ["items-00000-of-00001.jsonl"]
 
 
 def test_neither_command_waits_for_beam_or_tensorflow(coloured):
