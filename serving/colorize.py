@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import functools
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -55,11 +56,17 @@ def run(argv: Sequence[str] | None = None) -> Any:
     files.check_writable(config.output)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()
-        from serving import journal, manifest, pipeline
+        from serving import canary, journal, manifest, pipeline
+
+        def colorize(config: ColorizeConfig, only: frozenset[str] = frozenset(), title: str = "colorize") -> Any:
+            with progress.shown(files.join(config.scratch, "progress"), title):
+                return beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions, only), options)
 
         started = datetime.datetime.now(datetime.UTC)
-        with progress.shown(files.join(config.scratch, "progress"), "colorize"):
-            result = beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions), options)
+        drift = canary.check(config, model, functools.partial(colorize, title="canary"))
+        if drift:
+            print(f"canary: {drift}")
+        result = colorize(config)
         manifest.add_run(config.output, started, model, config.output_digest())
         journal.clear(config.output)
     _report(config, exclusions)

@@ -119,6 +119,17 @@ class ColorizeConfig:
         group="runs",
         choices=("failed", "all", "none"),
     )
+    canary: int = setting(
+        "where the model is another than the last run's: how many pictures it colours first, to compare them with the "
+        "copies that are there; 0 for none",
+        0,
+        group="runs",
+    )
+    canary_max_drift: float = setting(
+        "mean CIEDE2000 of these pictures from the copies that are there above which the run stops, nothing changed",
+        8.0,
+        group="runs",
+    )
     batch_size: int = setting("pictures that the model gets at once", 16, group="runs")
     max_pixels: int = setting("a larger scan is refused by its header, px", 300_000_000, group="limits")
     image_timeout: int = setting(
@@ -140,6 +151,10 @@ class ColorizeConfig:
                 f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%"
             )
 
+        if self.canary < 0:
+            raise ValueError(f"--canary is {self.canary} pictures, expected 0 or more")
+        if not self.canary_max_drift >= 0:
+            raise ValueError(f"--canary_max_drift is {self.canary_max_drift}, expected a CIEDE2000 of 0 or more")
         if not 0 <= self.saturation <= MAX_SATURATION:
             raise ValueError(f"--saturation is {self.saturation}, expected a number from 0 to {MAX_SATURATION}")
         if not 1 <= self.quality <= 100:

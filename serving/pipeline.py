@@ -25,6 +25,7 @@ class ColorizeArchive(beam.PTransform):
     bundle: Bundle
     today: str  # as YYYY-MM-DD: told, not looked up, so that all workers say the same
     exclusions: ExclusionList
+    only: frozenset[str] = frozenset()  # keys of the inputs that count; all if there are none
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = self.config.scratch
@@ -36,6 +37,8 @@ class ColorizeArchive(beam.PTransform):
         if self.config.pages == "all":
             split = pages.SplitPages(ledger["finished"], self.config.decoder(), progress_folder)
             sources = sources | "Pages" >> split
+        if self.only:
+            sources = sources | "Only" >> beam.Filter(lambda source, wanted: source.key in wanted, self.only)
         scanned = (
             {"sources": sources | "KeySources" >> beam.WithKeys(lambda source: source.key), **ledger}
             | "JoinLedger" >> beam.CoGroupByKey()
@@ -51,15 +54,16 @@ class ColorizeArchive(beam.PTransform):
             | "Infer" >> RunInference(self._handler().with_no_batching())
             | "Write" >> beam.Map(copying.write, self.config, self.bundle, self.today)
         )
-        new = [
-            rows | f"Note{name}" >> beam.ParDo(journal.NoteRows(self.config.output))
+        noted = {
+            name: rows | f"Note{name}" >> beam.ParDo(journal.NoteRows(self.config.output))
             for name, rows in (("Written", written), ("Others", scanned[reading.NEW]))
-        ]
-        rows = (
-            (*new, scanned[reading.KEPT])
-            | "AllRows" >> beam.Flatten()
-            | "Count" >> beam.ParDo(CountRow(progress_folder))
+        }
+        # Counted before they flow together: the local runner begins what follows when all is there.
+        counted = (
+            rows | f"Count{name}" >> beam.ParDo(CountRow(progress_folder))
+            for name, rows in {**noted, "Kept": scanned[reading.KEPT]}.items()
         )
+        rows = tuple(counted) | "AllRows" >> beam.Flatten()
         deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows, scanned[reading.GONE])
         return self._write_manifest(sources, rows, scanned[reading.GONE], deleted)
 
@@ -109,10 +113,15 @@ class ColorizeArchive(beam.PTransform):
 
 
 def build(
-    pipeline: beam.Pipeline, inputs: list[Input], config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList
+    pipeline: beam.Pipeline,
+    inputs: list[Input],
+    config: ColorizeConfig,
+    bundle: Bundle,
+    exclusions: ExclusionList,
+    only: frozenset[str] = frozenset(),
 ) -> Any:
-    """Adds the whole job to a pipeline."""
-    job = ColorizeArchive(config, bundle, provenance.today(), exclusions)
+    """Adds the whole job to a pipeline; on the inputs with the keys `only` alone, if there are any."""
+    job = ColorizeArchive(config, bundle, provenance.today(), exclusions, only)
     return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
 
 

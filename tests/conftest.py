@@ -61,20 +61,24 @@ def endless_jpeg() -> bytes:
 
 
 class Tint(tf.Module):
-    """Warm shadows, cool lights; fails on pictures that are white all over, as a model may."""
+    """Warm shadows, cool lights, the more so the higher `strength`; fails on white pictures, as a model may."""
+
+    def __init__(self, strength: float = 1.0):
+        super().__init__()
+        self.strength = strength
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name=signature.LIGHTNESS)])
     def predict(self, lightness):
         check = tf.debugging.assert_less(tf.reduce_min(lightness, axis=[1, 2, 3]), 99.0, message="all white")
         with tf.control_dependencies([check]):
             small = tf.nn.avg_pool2d(lightness, 2, 2, "SAME")
-        ab = tf.concat([small * 0 + 5, (50 - small) * 0.4], axis=-1)
+        ab = tf.concat([small * 0 + 5, (50 - small) * 0.4], axis=-1) * self.strength
         return {signature.AB: ab, signature.CONFIDENCE: small * 0 + 0.5}
 
 
-def make_bundle(folder: pathlib.Path, name: str = "tint") -> str:
+def make_bundle(folder: pathlib.Path, name: str = "tint", strength: float = 1.0) -> str:
     """Seals the model into `folder`."""
-    model = Tint()
+    model = Tint(strength)
     tf.saved_model.save(model, str(folder / "saved_model"), signatures={signature.NAME: model.predict})
     bundle.seal(folder, {"name": name, "image_size": 64, "ab_stride": 2})
     return str(folder)
@@ -84,3 +88,15 @@ def make_bundle(folder: pathlib.Path, name: str = "tint") -> str:
 def tint(tmp_path_factory) -> str:
     """The path of a bundle."""
     return make_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def strong_tint(tmp_path_factory) -> str:
+    """The path of a bundle whose colours are twice as strong."""
+    return make_bundle(tmp_path_factory.mktemp("strong"), "strong tint", strength=2)
+
+
+@pytest.fixture(scope="session")
+def gray_tint(tmp_path_factory) -> str:
+    """The path of a bundle that gives no colours."""
+    return make_bundle(tmp_path_factory.mktemp("gray"), "gray tint", strength=0)

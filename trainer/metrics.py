@@ -8,10 +8,10 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from skimage import color as skimage_color
 from skimage import metrics as skimage_metrics
 
 from photochrom import color, tone
+from photochrom.color_difference import ciede2000, mean_chroma
 
 # The mean squared error of rounding to 8 bits, uniform over one step: 1/12. No PSNR is higher than it allows.
 _ROUNDING_ERROR = 1 / 12
@@ -100,15 +100,6 @@ def ssim(rgb: np.ndarray, truth: np.ndarray) -> float:
     )
 
 
-def ciede2000(lab: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Returns the colour difference CIEDE2000, [H, W], of [H, W, 3] CIE L*a*b*; about 1 is just noticeable.
-
-    Source: CIE 142-2001, as corrected by Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula",
-    Color Research & Application 30(1), 2005; kL = kC = kH = 1.
-    """
-    return skimage_color.deltaE_ciede2000(lab, truth)
-
-
 def auc(ab: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Returns the area under the curve of the share of pixels whose ab error is within a threshold, 0..1.
 
@@ -124,11 +115,6 @@ def auc(ab: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) ->
     """
     distance = np.hypot(ab[..., 0] - truth[..., 0], ab[..., 1] - truth[..., 1])
     return float(np.average(np.maximum(1 - distance / _MOST_AB_ERROR, 0), weights=weights))
-
-
-def mean_chroma(lab: np.ndarray) -> float:
-    """Returns the mean of C*ab = sqrt(a*^2 + b*^2) (CIE 15:2004) over [H, W, 3] L*a*b*."""
-    return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
 
 
 def mean_with_interval(values: Sequence[float], weights: Sequence[float] | None = None) -> dict[str, float]:

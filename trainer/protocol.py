@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from photochrom import ab_bins, bundle, color, compose, ensemble, errors, geometry, signature
+from photochrom import ab_bins, bundle, color, color_difference, compose, ensemble, errors, geometry, signature
 from trainer import ab_distribution, confidence, frechet, lpips, metrics, saturation
 from trainer.examples import Example, Examples
 from trainer.frechet import FeatureNetwork
@@ -196,14 +196,14 @@ def judge(
     truth = Picture.of(color.lab_to_rgb(example.lab))
     pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
     weights = None if ab_weights is None else ab_weights[ab_bins.nearest_to(truth.ab)]
-    error = metrics.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))
+    error = color_difference.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))
     return Judged(
         example.key,
         float(sure.mean(dtype=np.float64)),
         {**{method: picture.rgb for method, picture in pictures.items()}, TRUTH: truth.rgb},
         _score(pictures, truth, weights),
         {
-            "chroma_ratio": max(metrics.mean_chroma(truth.lab), metrics.LEAST_CHROMA),
+            "chroma_ratio": max(color_difference.mean_chroma(truth.lab), metrics.LEAST_CHROMA),
             **({} if weights is None else {"auc_rebalanced": float(weights.sum(dtype=np.float64))}),
         },
         {name: ab_distribution.histogram(picture.ab) for name, picture in {**pictures, TRUTH: truth}.items()},

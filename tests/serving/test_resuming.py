@@ -126,9 +126,9 @@ def test_a_tar_that_was_made_anew_is_read_though_its_members_have_the_same_times
     assert run(tint, tmp_path / "out", tmp_path / "c.tar") == (0, 2, 0)  # blank, both
 
 
-def test_another_model_makes_all_anew(tint, scans, tmp_path, tmp_path_factory):
+def test_another_model_makes_all_anew(tint, strong_tint, scans, tmp_path):
     run(tint, tmp_path / "out", scans)
-    assert run(make_bundle(tmp_path_factory.mktemp("other"), "other"), tmp_path / "out", scans) == (0, 8, 7)
+    assert run(strong_tint, tmp_path / "out", scans) == (0, 8, 7)
 
 
 def test_a_source_that_is_gone_is_told_and_its_copy_kept(tint, scans, tmp_path, capsys):

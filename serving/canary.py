@@ -1,0 +1,144 @@
+"""The canary: before another model makes a whole archive anew, a few pictures that tell whether it does worse.
+
+The new model colours them into the scratch folder, by the job's own graph, and the copies are held against those that
+are there.
+"""
+
+import dataclasses
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from photochrom import color, color_difference, errors, files, geometry, keys, sheets
+from photochrom.bundle import Bundle
+from serving import manifest
+from serving.config import ColorizeConfig
+from serving.manifest import Row
+
+# px of the longer side at which copies are compared, and are shown.
+_SIZE = 256
+# Pictures on the sheet.
+_SHOWN = 24
+
+
+@dataclasses.dataclass(frozen=True)
+class Drift:
+    """How far the copies of two models lie apart.
+
+    Attributes:
+        pictures: how many were compared.
+        ciede2000: mean over the pictures; one to which the new model gave no colour counts as gray.
+        chroma_ratio: the new copies' mean chroma over that of the old ones.
+        uncoloured: share of pictures that the new model gave no colour, or failed on, 0..1.
+        sheet: PNG file: some of the pictures, old and new side by side.
+    """
+
+    pictures: int
+    ciede2000: float
+    chroma_ratio: float
+    uncoloured: float
+    sheet: bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pictures} pictures: CIEDE2000 {self.ciede2000:.2f} on average from the copies that are there, "
+            f"{self.chroma_ratio:.2f} of their chroma, {self.uncoloured:.1%} uncoloured"
+        )
+
+
+def choose(config: ColorizeConfig, model: Bundle) -> list[Row]:
+    """Returns rows of `config.canary` pictures that the last run's model coloured, if that is another than this one.
+
+    They are those with the least digests of their keys: as good as drawn by lot, and the same each time.
+    """
+    runs = manifest.read_runs(config.output) if config.canary else []
+    if not runs or runs[-1]["model_digest"] == model.digest:
+        return []
+    by_the_last = (
+        row
+        for row in manifest.read(config.output)
+        if row["status"] == manifest.DONE and not row["reason"] and row["model_digest"] == runs[-1]["model_digest"]
+    )
+    return heapq.nsmallest(config.canary, by_the_last, key=lambda row: keys.digest(row["key"]))
+
+
+def check(
+    config: ColorizeConfig, model: Bundle, colorize: Callable[[ColorizeConfig, frozenset[str]], Any]
+) -> Drift | None:
+    """Colours a few pictures by the new model and compares; None if there is nothing to compare.
+
+    Args:
+        config: the job's settings.
+        model: the new model.
+        colorize: runs the job by other settings, on the inputs of these keys alone.
+
+    Raises:
+        PhotochromError: they differ by more than `config.canary_max_drift`; OUT/manifest/canary.png shows how.
+    """
+    chosen = choose(config, model)
+    if not chosen:
+        return None
+    trial = dataclasses.replace(config, output=files.join(config.scratch, "canary"))
+    colorize(trial, frozenset(row["key"] for row in chosen))
+    new = {row["key"]: row for row in manifest.read(trial.output)}
+    drift = compare(config, trial, [(row, new[row["key"]]) for row in chosen if row["key"] in new])
+    if drift is None:
+        return None
+    sheet = files.join(manifest.folder(config.output), "canary.png")
+    files.write_bytes(sheet, drift.sheet)
+    if drift.ciede2000 > config.canary_max_drift:
+        raise errors.PhotochromError(
+            f"the canary stopped the run, nothing was changed: of {drift}; --canary_max_drift allows "
+            f"{config.canary_max_drift}. {sheet} shows them; raise it, or give --canary=0, to go on with this model"
+        )
+    return drift
+
+
+def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row, Row]]) -> Drift | None:
+    """Compares copies; None if none of the old ones can be read any more.
+
+    Args:
+        config: of the copies that are there.
+        trial: of the new ones.
+        pairs: the rows of both.
+    """
+    differences, chromas, shown = [], [], []
+    uncoloured = 0
+    for old, new in pairs:
+        before = _read(config, old)
+        if before is None:
+            continue
+        after = _read(trial, new)
+        uncoloured += after is None
+        old_lab = color.rgb_to_lab(before)
+        new_lab = old_lab * np.array([1, 0, 0], np.float32) if after is None else color.rgb_to_lab(after)
+        differences.append(color_difference.ciede2000(old_lab, new_lab).mean())
+        chromas.append((color_difference.mean_chroma(old_lab), color_difference.mean_chroma(new_lab)))
+        shown.append((before, color.lab_to_rgb(new_lab), old["key"]))
+    if not differences:
+        return None
+    old_chroma, new_chroma = np.mean(chromas, axis=0)
+    return Drift(
+        len(differences), float(np.mean(differences)), float(new_chroma / max(old_chroma, 1e-3)),
+        uncoloured / len(differences), _sheet(shown[:_SHOWN]),
+    )  # fmt: skip
+
+
+def _sheet(shown: list[tuple[np.ndarray, np.ndarray, str]]) -> bytes:
+    pictures, captions = [one[:2] for one in shown], [one[2] for one in shown]
+    return sheets.to_png(sheets.contact_sheet(pictures, captions, headings=("is there", "new"), strips=3))
+
+
+def _read(config: ColorizeConfig, row: Row) -> np.ndarray | None:
+    """Returns a copy, [h, w, 3] uint8 of `_SIZE`; None if there is none or it cannot be read."""
+    if not row["output"]:
+        return None
+    try:
+        rgb = config.decoder().decode(files.read_bytes(files.join(config.output, row["output"]))).opaque_rgb()
+    except (OSError, errors.DataError):
+        return None
+    scale = _SIZE / max(rgb.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
+    return geometry.resize(rgb, height, width)

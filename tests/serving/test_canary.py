@@ -1,0 +1,83 @@
+"""A new model, tried on a few pictures of a finished run before it makes all anew."""
+
+import hashlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photochrom import color, errors
+from serving import colorize, manifest
+
+
+def run(bundle, output, scans, *flags):
+    colorize.run([f"--model={bundle}", f"--output={output}", f"--input={scans}", "--max_failures=50%", *flags])
+
+
+@pytest.fixture
+def earlier(tint, gray_folder, tmp_path):
+    """The output of a run on four scans, and what it holds."""
+    scans = tmp_path / "scans"
+    shutil.copytree(gray_folder / "box1", scans / "box1")
+    for name in ("tall.tif", "deep.png", "broken.jpg"):
+        shutil.copy(gray_folder / name, scans)
+    run(tint, tmp_path / "out", scans, "--canary=4")  # there is no last run to compare with
+    return scans, tmp_path / "out"
+
+
+def digests(output):
+    return {path: hashlib.sha256(path.read_bytes()).digest() for path in output.rglob("*") if path.is_file()}
+
+
+def mean_difference(output, strong_output):
+    """What the pictures differ by, from the copies themselves: both models know nothing but ab proportional to one."""
+    chromas = []
+    for row in manifest.read(str(output)):
+        if row["output"]:
+            pair = [color.rgb_to_lab(np.asarray(Image.open(folder / row["output"]).convert("RGB")))
+                    for folder in (output, strong_output)]  # fmt: skip
+            chromas.append([np.hypot(lab[..., 1], lab[..., 2]).mean() for lab in pair])
+    before, after = np.mean(chromas, axis=0)
+    return after / before
+
+
+def test_a_model_that_drifts_is_stopped_and_changes_nothing(strong_tint, earlier, tmp_path):
+    scans, output = earlier
+    before = digests(output)
+    with pytest.raises(errors.PhotochromError, match="the canary stopped the run, nothing was changed") as raised:
+        run(strong_tint, output, scans, "--canary=3", "--canary_max_drift=1")
+    assert re.search(
+        r"of 3 pictures: CIEDE2000 \d+\.\d\d .* 0\.0% uncoloured; --canary_max_drift allows 1", str(raised.value)
+    )
+    sheet = output / "manifest/canary.png"
+    assert Image.open(sheet).width > 500 and str(sheet) in str(raised.value)
+    sheet.unlink()
+    assert digests(output) == before
+
+
+def test_a_model_that_does_not_drift_goes_on(tint, strong_tint, earlier, tmp_path, capsys):
+    scans, output = earlier
+    shutil.copytree(output, tmp_path / "before")
+    run(strong_tint, output, scans, "--canary=4", "--canary_max_drift=50")
+    said = re.search(r"canary: 4 pictures: CIEDE2000 (\S+) .* (\S+) of their chroma", capsys.readouterr().out)
+    assert 1 < float(said[1]) < 50
+    assert float(said[2]) == pytest.approx(mean_difference(tmp_path / "before", output), rel=0.1)
+    assert {row["model_digest"] for row in manifest.read(str(output)) if row["output"]} != set()
+    (output / "manifest/canary.png").unlink()
+    run(strong_tint, output, scans, "--canary=4", "--canary_max_drift=0")  # the same model as the last run's
+    assert not (output / "manifest/canary.png").exists()
+
+
+def test_a_model_that_gives_no_colours_is_told_by_their_share(gray_tint, earlier):
+    scans, output = earlier
+    with pytest.raises(errors.PhotochromError, match=r"0\.00 of their chroma, 100\.0% uncoloured"):
+        run(gray_tint, output, scans, "--canary=4", "--canary_max_drift=1")
+
+
+def test_copies_that_are_gone_are_not_compared(strong_tint, earlier, capsys):
+    scans, output = earlier
+    shutil.rmtree(output / "images")
+    run(strong_tint, output, scans, "--canary=4", "--canary_max_drift=0")
+    assert "canary" not in capsys.readouterr().out
