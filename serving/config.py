@@ -114,7 +114,7 @@ class ColorizeConfig:
         metavar="DATE",
     )
     retry: str = setting(
-        "what an earlier run of the same output left, to do again",
+        "what earlier runs of the same output left, to do again; what one that did not finish has done again stands",
         "failed",
         group="runs",
         choices=("failed", "all", "none"),
@@ -127,7 +127,7 @@ class ColorizeConfig:
     )
     canary_max_drift: float = setting(
         "mean CIEDE2000 of these pictures from the copies that are there above which the run stops, nothing changed",
-        8.0,
+        4.0,
         group="runs",
     )
     batch_size: int = setting("pictures that the model gets at once", 16, group="runs")

@@ -16,8 +16,6 @@ from PIL import Image
 from photochrom import cli
 from serving import colorize, journal, manifest
 
-from ..conftest import make_bundle
-
 OLD = 1_000_000_000
 ITEMS = "manifest/items-00000-of-00001.jsonl"
 
