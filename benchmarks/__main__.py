@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--photographs", required=True, type=pathlib.Path, help="folder of colour photographs, JPEG")
     parser.add_argument("--model", default=bundle.DEFAULT, help="bundle for colorize")
     parser.add_argument("--few", type=int, default=2000, help="photographs of the smaller memory run")
+    parser.add_argument("--again", type=int, default=5000, help="scans of the run that is done twice")
     flags = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -27,6 +28,10 @@ def main() -> None:
             )
         found = colorize.throughput(flags.photographs, scratch, flags.model, (800, 600), 400)
         rows.append(("colorize, 800x600: throughput over a bare loop", found, ">= 0.7"))
+        found = colorize.again(flags.photographs, scratch, flags.model, (500, 400), flags.again)
+        rows.append(
+            (f"colorize, {flags.again} scans, unchanged: time of a second run over the first's", found, "<= 0.05")
+        )
         found = prepare.memory(flags.photographs, scratch, flags.few, 10 * flags.few)
         rows.append((f"prepare, {10 * flags.few} photographs: peak memory over {flags.few}", found, "<= 1.2"))
     found = upsampling.errors(flags.photographs, 48)

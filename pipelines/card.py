@@ -28,7 +28,7 @@ def write(
     """Writes the card from the shards' summaries and returns what dataset_info.json says.
 
     A Beam step with four side inputs: the summaries, the paths of the signatures, what was embedded by `network`, and
-    the end of the full pass, for which it waits.
+    the ends of the full pass and of the reconciliation, for which it waits.
     """
     summaries = sorted(summaries, key=lambda summary: summary["name"])
     _delete_strangers(config, summaries)

@@ -14,6 +14,7 @@ from pipelines import card, shards, splits, statistics
 from pipelines.config import PrepareConfig
 from pipelines.embeddings import EmbedShards
 from pipelines.near_duplicates import FindNearDuplicates
+from pipelines.reconciliation import Reconcile
 
 
 @dataclasses.dataclass
@@ -46,6 +47,7 @@ class PrepareDataset(beam.PTransform):
         training = summaries | "TrainOnly" >> beam.Filter(
             lambda summary: summary["split"] == "train" and summary["examples"]
         )
+        reconciled = summaries | "Reconcile" >> Reconcile(sources, self.config)
         analysis = training | "Analyze" >> statistics.AnalyzeRecords(self.config, files.join(scratch, "tft"))
         return (
             listed_inputs.pipeline
@@ -56,7 +58,7 @@ class PrepareDataset(beam.PTransform):
                 beam.pvalue.AsList(summaries),
                 beam.pvalue.AsList(found["files"]),
                 beam.pvalue.AsList(self._embed(training)),
-                beam.pvalue.AsList(analysis),
+                beam.pvalue.AsList((analysis, reconciled) | "Ends" >> beam.Flatten()),
                 self.config,
                 self.network,
             )

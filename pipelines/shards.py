@@ -58,6 +58,12 @@ class _Paths:
         self.summary = files.join(config.output, "shards", f"{shard.name}.json")
 
 
+def row_files(summary: dict[str, Any], config: PrepareConfig) -> list[str]:
+    """Returns the files that hold a row for each input of a shard."""
+    kinds = ("items", "failures") if summary["refused"] else ("items",)
+    return [files.join(config.output, f"{kind}-{summary['name']}.jsonl") for kind in kinds]
+
+
 def file_name(shard: Shard, config: PrepareConfig) -> str:
     """Returns the name of a shard's file of records."""
     return f"{shard.name}.tfrecord" + (".gz" if config.compression == "gzip" else "")
@@ -79,7 +85,7 @@ class WriteShard(beam.DoFn):
         shard, sources = Shard(*element[0]), plan(element[1])
         digest = plan_digest(sources, representatives, self._config)
         paths = _Paths(self._config, shard)
-        summary = _kept(paths, digest)
+        summary = _kept(paths, digest, self._config)
         if summary is None:
             summary = self._write(shard, sources, representatives, digest, paths)
             beam.metrics.Metrics.counter(type(self), "shards-written").inc()
@@ -138,11 +144,11 @@ def _original(key: str, representatives: Mapping[str, str]) -> str:
     return "" if representative == key else representative
 
 
-def _kept(paths: _Paths, digest: str) -> dict[str, Any] | None:
+def _kept(paths: _Paths, digest: str, config: PrepareConfig) -> dict[str, Any] | None:
     """Returns the summary of a shard that is there already, made from the same plan."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         summary = json.loads(files.read_bytes(paths.summary))
-        if summary["plan_digest"] == digest and files.exists(paths.records) and files.exists(paths.items):
+        if summary["plan_digest"] == digest and all(map(files.exists, [paths.records, *row_files(summary, config)])):
             return summary
     return None
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import shutil
 import tarfile
 import zipfile
 
@@ -165,3 +166,29 @@ def test_refuses_an_output_that_cannot_be_written(photo_folder, tmp_path):
 def test_refuses_an_output_inside_the_input(photo_folder):
     with pytest.raises(errors.UsageError, match="lies inside --input"):
         run([photo_folder], photo_folder / "dataset")
+
+
+@pytest.mark.parametrize("edit", [lambda lines: lines[1:], lambda lines: [*lines, lines[0]]])
+def test_rows_that_do_not_add_up_to_the_listing_are_named(photo_folder, tmp_path, edit):
+    run([photo_folder], tmp_path / "out")
+    path = max(tmp_path.glob("out/items-*.jsonl"), key=lambda path: path.stat().st_size)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(edit(lines)))
+    with pytest.raises(Exception, match="does not add up") as raised:
+        run([photo_folder], tmp_path / "out")
+    assert json.loads(lines[0])["key"] in str(raised.value)
+    for summary in tmp_path.glob("out/shards/*"):
+        summary.unlink()
+    run([photo_folder], tmp_path / "out")
+
+
+def test_a_shard_that_lost_its_failures_is_made_again(photo_folder, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(photo_folder, photos)
+    (photos / "broken.jpg").write_bytes(b"broken")
+    run([photos], tmp_path / "out")
+    (failures,) = tmp_path.glob("out/failures-*.jsonl")
+    before = failures.read_bytes()
+    failures.unlink()
+    run([photos], tmp_path / "out")
+    assert failures.read_bytes() == before
