@@ -56,6 +56,6 @@ def _check(wrong: list[str]) -> bool:
     if wrong:
         raise errors.PhotochromError(
             "the run does not add up: keys without exactly one row in items-*.jsonl and failures-*.jsonl, such as "
-            f"{wrong}; if somebody edited these files, delete the dataset's folder `shards` and run the same command again"
+            f"{wrong}; if somebody edited these files, delete the folder `shards` and run the same command again"
         )
     return True
