@@ -4,6 +4,9 @@ A scan that breaks its batch (poison) is found by halving: 1 in 64 costs 13 call
 Want of memory is another thing: it says nothing about the scans. The batch is halved as well, but the smaller size
 stays, so that no later batch is tried at the size that failed: TensorFlow waits 10 s each time for memory to come free.
 A scan for which memory does not even suffice alone is tried once more at half its working size.
+
+A scan that is alone is given twice: TensorFlow's kernels for a batch of one give other last digits than those for more,
+which all agree, and a copy must not depend on what else was in its batch.
 """
 
 import dataclasses
@@ -56,6 +59,9 @@ class Predictor:
             return self._call(scans)
         except Exception as error:  # whatever the engine raises, it costs the scan that causes it alone
             lacks_memory = _is_out_of_memory(error)
+            if len(scans) == 1 and lacks_memory and self._largest != 1:
+                self._keep_to(1)
+                return self.colors(scans)
             if len(scans) == 1:
                 scan = scans[0]
                 return [(scan, self._reduced(scan, error) if lacks_memory else errors.ModelError(_said(error)))]
@@ -87,8 +93,9 @@ class Predictor:
         return errors.ModelError(f"memory does not suffice for the model at {sizes}: {_said(error)}", "out_of_memory")
 
     def _call(self, scans: Sequence[Scan]) -> list[Inferred]:
-        answers = self._predict(np.stack([scan.lightness for scan in scans])[..., None])  # [B, h, w, 1]
-        return [(scan, _cut(scan, *answer)) for scan, *answer in zip(scans, *answers, strict=True)]
+        times = 2 if len(scans) == 1 and self._largest != 1 else 1
+        answers = self._predict(np.stack([scan.lightness for scan in scans] * times)[..., None])  # [B, h, w, 1]
+        return [(scan, _cut(scan, *answer)) for scan, *answer in zip(scans, *answers, strict=False)]
 
 
 def _is_out_of_memory(error: Exception) -> bool:

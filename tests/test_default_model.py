@@ -1,5 +1,6 @@
 """The bundle that comes with the project."""
 
+import dataclasses
 import pathlib
 
 import cv2
@@ -12,7 +13,7 @@ import photochrom
 from photochrom import bundle, color, geometry, images, signature
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
-from serving import scans
+from serving import inference, scans
 
 SCANS = sorted((pathlib.Path(photochrom.__file__).parent / "samples" / "grayscale").rglob("*.*"))
 
@@ -66,3 +67,14 @@ def _colorized(predict, data, height, width):
     ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
     gray = geometry.resize(scan.picture.pixels, height, width)
     return np.dstack([color.to_lightness(gray), geometry.resize(ab, height, width)])
+
+
+def test_colours_do_not_depend_on_what_else_is_in_the_batch():
+    opened = bundle.open_bundle(bundle.DEFAULT)
+    predictor = inference.BundleHandler(opened.saved_model, opened.ab_stride).load_model()
+    scan = scans.read(Source("a", "a"), SCANS[0].read_bytes(), opened.image_size, opened.ab_stride, Decoder(10**7))
+    several = [dataclasses.replace(scan, lightness=np.roll(scan.lightness, 30 * i, axis=1)) for i in range(5)]
+    together = [colors.ab for _, colors in predictor.colors(several)]
+    for size in (1, 2, 3):
+        for (_, colors), ab in zip(predictor.colors(several[-size:]), together[-size:], strict=True):
+            assert np.array_equal(colors.ab, ab)
