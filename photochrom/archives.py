@@ -7,6 +7,7 @@ members are laid into a plain spool file, in which they are found by offset.
 
 import bz2
 import dataclasses
+import errno
 import functools
 import gzip
 import lzma
@@ -103,6 +104,8 @@ def _until_broken(members: Iterator[Source], path: str, key: str) -> Iterator[So
     try:
         yield from members
     except _ARCHIVE_ERRORS as error:
+        if is_of_the_output(error):
+            raise
         broken = errors.ReadError(f"broken archive: {type(error).__name__}: {error}", "broken_archive")
         yield Source.failed(key, path, broken)
 
@@ -116,6 +119,11 @@ def _list_zip(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
                 name = info.orig_filename if "\0" in info.orig_filename else info.filename
                 where: dict[str, Any] = {"member": name, "version": f"crc32:{info.CRC:08x}"}
                 yield _screened(names, path, name, info.file_size, **where)
+
+
+def is_of_the_output(error: BaseException) -> bool:
+    """Says whether an error is of the disk on which members are laid: then the archive is not to blame."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class _StrictTarInfo(tarfile.TarInfo):

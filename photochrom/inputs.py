@@ -192,6 +192,8 @@ def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bo
                 version = source.version if source.member else f"{archive.version} {source.version}"
                 yield source if source.failure else dataclasses.replace(source, version=version)
     except OSError as error:
+        if archives.is_of_the_output(error):
+            raise
         yield Source.failed(archive.key, archive.path, errors.ReadError(f"cannot be read: {error}"))
 
 
