@@ -52,6 +52,7 @@ class Source:
         page_count: how many pages are inputs of their own; 1 where none but the first counts.
         version: what changes when the content does, as the listing knows it: CRC-32, modification time, generation.
         failure: set where the listing already knows that it cannot be read.
+        origin: the file that holds it for people, where `path` is one that the job has unpacked; else "".
     """
 
     key: str
@@ -63,6 +64,7 @@ class Source:
     page: int = 0
     page_count: int = 1
     failure: errors.Failure | None = dataclasses.field(default=None, compare=False)
+    origin: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def failed(cls, key: str, path: str, error: errors.DataError) -> "Source":
@@ -193,6 +195,7 @@ def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[S
                 continue
             where = {"offset": written, "version": f"mtime:{info.mtime}"}
             source = _screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
+            source = dataclasses.replace(source, origin=path)
             if source.failure is None and not spool.leaves_out(source.key):
                 content = archive.extractfile(info)
                 assert content is not None  # a regular file has content

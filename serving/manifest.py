@@ -44,7 +44,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "reason": reason,
         "stage": stage,
         "message": message,
-        "source": keys.printable(source.path),
+        "source": keys.printable(source.origin or source.path),
         "source_sha256": "",
         "source_bytes": max(source.size, 0),
         "source_version": source.version,
