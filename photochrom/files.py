@@ -5,6 +5,7 @@ Beam is imported when the first path with a scheme (gs://, s3://) turns up, so t
 
 import contextlib
 import dataclasses
+import errno
 import glob
 import os
 import pathlib
@@ -91,7 +92,9 @@ def create(path: str) -> Iterator[IO[bytes]]:
         with open(temporary, "xb") as file:
             yield file
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error.filename = error.filename or path  # writing to an open file does not say which
         temporary.unlink(missing_ok=True)
         raise
     finally:

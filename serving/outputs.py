@@ -1,10 +1,12 @@
 """Writes a coloured copy and what belongs beside it, whole or not at all."""
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import struct
 import tempfile
+from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
@@ -102,10 +104,18 @@ def _encode(
         raise errors.DataError(message, "unencodable", "write") from error
 
 
-def _workspace(pixels: int) -> IO[bytes]:
-    """Returns an empty file to write, read and seek in."""
-    # tifffile asks an open file for its name.
-    return io.BytesIO() if pixels <= _PIXELS_IN_MEMORY else tempfile.NamedTemporaryFile()  # type: ignore[return-value]
+@contextlib.contextmanager
+def _workspace(pixels: int) -> Iterator[IO[bytes]]:
+    """Opens an empty file to write, read and seek in."""
+    if pixels <= _PIXELS_IN_MEMORY:
+        yield io.BytesIO()
+        return
+    with tempfile.NamedTemporaryFile() as file:  # tifffile asks an open file for its name
+        try:
+            yield file  # type: ignore[misc]
+        except OSError as error:
+            error.filename = error.filename or file.name  # or it is not told from the output's
+            raise
 
 
 def _copy(source: IO[bytes], path: str) -> str:
