@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
+from apache_beam.runners.worker import sdk_worker
 
 from photochrom import errors, inputs, progress
 from photochrom.archives import Source
@@ -15,6 +16,10 @@ from photochrom.archives import Source
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
 # Prism binary first, and hangs behind a silent proxy; this option keeps it from that.
 _NO_PRISM = "--update_compatibility_version=2.77.0"
+
+# A worker prints the trace of each error that it logs as well. The log is enough: the command line shows a line of it,
+# and writes all of it to a file.
+sdk_worker.print = lambda *args, **kwargs: None  # type: ignore[attr-defined]
 
 
 def parse_options(argv: Sequence[str]) -> pipeline_options.PipelineOptions:

@@ -1,7 +1,8 @@
 """The command `photochrom`: finds a job by its name, and turns what a job raises into one line and an exit status.
 
-Exit status: 0 done, 1 a failure that is ours or the engine's, 2 bad usage, 3 finished but more inputs failed than
-`--max_failures` allows, 130 and 143 stopped by SIGINT (Ctrl-C) and SIGTERM: the same command continues.
+Exit status: 0 done, 1 a failure that is ours, the engine's or the disk's (one line, which names the file with the
+trace), 2 bad usage, 3 finished but more inputs failed than `--max_failures` allows, 130 and 143 stopped by SIGINT
+(Ctrl-C) and SIGTERM: the same command continues.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from photochrom import __version__, errors, interruption
+from photochrom import __version__, breakdown, errors, interruption
 
 # command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
 COMMANDS = {
@@ -57,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None = None) -> int:
-    """Calls a job's `run(argv)` and returns the exit status; an error that was foreseen is one line on stderr."""
+    """Calls a job's `run(argv)` and returns the exit status; whatever ends it is one line on stderr, the last one."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("photochrom").setLevel(logging.INFO)
+    log = _start_log()
+    argv = list(sys.argv[1:] if argv is None else argv)
     try:
         with interruption.handled():
             run(argv)
@@ -70,4 +71,24 @@ def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None 
     except KeyboardInterrupt as error:
         print(interruption.message(f"stopped by {str(error) or 'SIGINT'}"), file=sys.stderr)
         return getattr(error, "exit_status", 130)
+    except Exception as error:
+        line, status = breakdown.report(error, _module_of(run), argv, log)
+        print(f"photochrom: {line}", file=sys.stderr)
+        return status
     return 0
+
+
+def _start_log() -> Sequence[str]:
+    """Has records shown as lines on stderr; returns those of other libraries in full, as they come."""
+    shown = logging.StreamHandler()
+    shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler = breakdown.OneLine(shown)
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    logging.getLogger("photochrom").setLevel(logging.INFO)
+    return handler.kept
+
+
+def _module_of(run: Callable[..., Any]) -> str:
+    """Returns the name of a job's module, also where it is the program itself (`python -m serving.colorize`)."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name if run.__module__ == "__main__" and spec else run.__module__

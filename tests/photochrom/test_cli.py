@@ -1,6 +1,8 @@
+import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -55,9 +57,12 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_error_that_was_not_foreseen_keeps_its_trace():
-    with pytest.raises(ZeroDivisionError):
-        cli.call(lambda argv: 1 / 0)
+def test_an_error_that_was_not_foreseen_keeps_its_trace_in_a_file(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert cli.call(lambda argv: 1 / 0) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "not foreseen: ZeroDivisionError: division by zero; the full trace is in" in said
+    assert "cli.call(lambda argv: 1 / 0)" in pathlib.Path(said.split()[-1]).read_text()
 
 
 def test_version(capsys):
