@@ -1,15 +1,14 @@
 """What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
 
-import io
 import pathlib
 
 import numpy as np
 import pytest
 import skimage.data
-import tensorflow as tf
 from PIL import Image
 
-from photochrom import bundle, signature
+from benchmarks import damaged
+from benchmarks.tint import make_bundle
 
 
 @pytest.fixture(scope="session")
@@ -52,36 +51,8 @@ def gray_folder(photographs, tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def endless_jpeg() -> bytes:
-    """A JPEG of 250 KB whose last scan comes 5,000 times: libjpeg needs minutes for it."""
-    buffer = io.BytesIO()
-    Image.new("L", (4000, 4000), 99).save(buffer, "JPEG", progressive=True)
-    data = buffer.getvalue()
-    scan = data.rfind(b"\xff\xda")
-    return data[:scan] + data[scan:-2] * 5000 + data[-2:]
-
-
-class Tint(tf.Module):
-    """Warm shadows, cool lights, the more so the higher `strength`; fails on white pictures, as a model may."""
-
-    def __init__(self, strength: float = 1.0):
-        super().__init__()
-        self.strength = strength
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name=signature.LIGHTNESS)])
-    def predict(self, lightness):
-        check = tf.debugging.assert_less(tf.reduce_min(lightness, axis=[1, 2, 3]), 99.0, message="all white")
-        with tf.control_dependencies([check]):
-            small = tf.nn.avg_pool2d(lightness, 2, 2, "SAME")
-        ab = tf.concat([small * 0 + 5, (50 - small) * 0.4], axis=-1) * self.strength
-        return {signature.AB: ab, signature.CONFIDENCE: small * 0 + 0.5}
-
-
-def make_bundle(folder: pathlib.Path, name: str = "tint", strength: float = 1.0) -> str:
-    """Seals the model into `folder`."""
-    model = Tint(strength)
-    tf.saved_model.save(model, str(folder / "saved_model"), signatures={signature.NAME: model.predict})
-    bundle.seal(folder, {"name": name, "image_size": 64, "ab_stride": 2})
-    return str(folder)
+    """A JPEG of 250 KB at which libjpeg sits for minutes."""
+    return damaged.endless_jpeg()
 
 
 @pytest.fixture(scope="session")

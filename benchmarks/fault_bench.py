@@ -1,0 +1,111 @@
+"""An archive, the real command, and what it makes of the archive when nobody disturbs it."""
+
+import dataclasses
+import itertools
+import os
+import pathlib
+import random
+import time
+
+from benchmarks import damaged, fault_verdict, tint
+from benchmarks.fault_runs import Run
+from benchmarks.fault_verdict import Verdict
+
+
+@dataclasses.dataclass
+class Bench:
+    """An archive, the model, and what a run that nobody disturbed makes of it.
+
+    Attributes:
+        archive: the scans.
+        model: the bundle.
+        folder: for what the runs write.
+        rng: decides on moments.
+        reference: the undisturbed run.
+        seconds: how long that took: to its first copy, from there to its last, from there to its end.
+    """
+
+    archive: damaged.Archive
+    model: str
+    folder: pathlib.Path
+    rng: random.Random
+    reference: fault_verdict.Tree = dataclasses.field(default_factory=lambda: fault_verdict.Tree({}, {}, ()))
+    seconds: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    numbers: itertools.count = dataclasses.field(default_factory=itertools.count)
+
+    @classmethod
+    def make(cls, folder: pathlib.Path, images: int, seed: int, model: str = "") -> "Bench":
+        """Writes an archive of about `images` scans and colorizes it undisturbed.
+
+        Raises:
+            AssertionError: the rows are not those that the archive must give.
+        """
+        archive = damaged.make(folder / "scans", images, seed)
+        bench = cls(archive, model or tint.make_bundle(folder / "bundle"), folder, random.Random(seed))
+        output = bench.output()
+        run = bench.start(output)
+        times = [run.began]
+        for count in (1, archive.done):
+            run.waits_until(lambda count=count: copies(output) >= count)
+            times.append(time.monotonic())
+        assert run.ends() == 0, run.log.read_text()
+        bench.seconds = tuple(b - a for a, b in itertools.pairwise([*times, time.monotonic()]))
+        bench.reference = fault_verdict.Tree.of(output)
+        assert bench.reference.ends() == archive.ends and not bench.reference.strays
+        return bench
+
+    @property
+    def inputs(self) -> int:
+        return len(self.archive.ends)
+
+    def output(self) -> pathlib.Path:
+        """Returns a new output folder."""
+        return self.folder / f"out{next(self.numbers):03d}"
+
+    def start(self, output: pathlib.Path, *flags: str, prefix: tuple[str, ...] = ()) -> Run:
+        """Starts the command."""
+        log = self.folder / f"log{next(self.numbers):03d}"
+        argv = ["colorize", f"--input={self.archive.folder}", f"--output={output}", f"--model={self.model}"]
+        return Run([*argv, *damaged.FLAGS, *flags], log, prefix)
+
+    def continues(self, output: pathlib.Path, *flags: str, prefix: tuple[str, ...] = ()) -> Verdict:
+        """Gives the same command again, undisturbed; returns what is wrong with how it ends."""
+        run = self.start(output, *flags, prefix=prefix)
+        return expect(run, 0)
+
+    def judge(self, output: pathlib.Path, seen: pathlib.Path | None = None, prefix: tuple[str, ...] = ()) -> Verdict:
+        """Returns what is wrong with an output folder, which others may see by another path."""
+        verdict = fault_verdict.judge(seen or output, self.reference)
+        for command in ("verify", "status"):
+            run = Run([command, str(output)], self.folder / f"log{next(self.numbers):03d}", prefix)
+            verdict += expect(run, 0)
+        return verdict
+
+    def torn(self, output: pathlib.Path) -> Verdict:
+        """Looks, while a run is interrupted, for copies that are not whole."""
+        names = [path for path in (output / "images").rglob("*") if path.is_file()] if output.exists() else []
+        found = fault_verdict.Tree.of(output) if names else fault_verdict.Tree({}, {}, ())
+        return Verdict(half=fault_verdict.torn(found, self.reference))
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a fault did: how often it was tried, how the work went on, what is wrong in the end."""
+
+    tries: int
+    how: str
+    verdict: Verdict
+
+
+def expect(run: Run, status: int, text: str = "") -> Verdict:
+    """Waits for a run to end; a problem if it does otherwise than it should, or does not say so in its last line."""
+    found = run.ends()
+    last = run.last_line()
+    is_line = not text or (last.startswith("photochrom: ") and text in last)
+    wrong = f"exit status {found}, expected {status} ({text}); the last line was {last[:300]!r}"
+    return Verdict(problems=() if found == status and is_line else (wrong,))
+
+
+def copies(output: pathlib.Path) -> int:
+    """Counts the copies that are there."""
+    return sum(not name.startswith(".") for _, _, names in os.walk(output / "images") for name in names)

@@ -1,0 +1,173 @@
+"""`python -m benchmarks.faults --images 10000`: colorize, killed, starved and disturbed, and what was lost by it.
+
+Each fault is done to the real command on a real archive of which 3% are bad (benchmarks/damaged.py); then the same
+command goes on, and the folder is held against that of a run that nobody disturbed: bytes of the copies, rows of the
+manifest, what else lies there, `photochrom verify` and `photochrom status`. Prints a table in Markdown; the exit status
+is 1 if anything is wrong.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from benchmarks import damaged, fault_disks, fault_kills, fault_prepare, fault_verdict, tint
+from benchmarks.fault_bench import Bench, Outcome, copies, expect
+from benchmarks.fault_verdict import Verdict
+
+_MEMORY_DISK = "needs a mount namespace; not tried"
+
+
+def changing_sources(bench: Bench, count: int = 6) -> Outcome:
+    """Deletes and overwrites scans while they are being colorized, then brings them back as they were."""
+    output = bench.output()
+    loose = [path for path in sorted(bench.archive.folder.glob("folder*/*")) if not path.is_symlink()]
+    chosen = bench.rng.sample([path for path in loose if path.name.count("-") == 0], 2 * count)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in chosen}
+    run = bench.start(output)
+    under_way = run.waits_until(lambda: copies(output) >= 0.1 * bench.archive.done)
+    for path in chosen[:count]:
+        path.unlink()
+    for path in chosen[count:]:
+        path.write_bytes(before[chosen[0]][0] + b"more")
+    verdict = expect(run, 0)
+    rows = fault_verdict.judge(output, bench.reference)
+    verdict += Verdict(rows_missing=rows.rows_missing, rows_doubled=rows.rows_doubled)  # all were listed before
+    for path, (data, stamp) in before.items():
+        path.write_bytes(data)
+        os.utime(path, ns=(stamp, stamp))
+    verdict += bench.continues(output) + bench.judge(output)
+    return Outcome(int(under_way) * len(chosen), "scans back, then the same command", verdict)
+
+
+def two_runs(bench: Bench) -> Outcome:
+    """Starts a second run in the same folder, in the middle of the first and at the same moment."""
+    output = bench.output()
+    run = bench.start(output)
+    under_way = run.waits_until(lambda: copies(output) >= 0.2 * bench.archive.done)
+    verdict = expect(bench.start(output), 2, "another run is at work there")
+    verdict += expect(run, 0) + bench.judge(output)
+    other = bench.output()
+    both = [bench.start(other), bench.start(other)]
+    statuses = sorted(one.ends() for one in both)
+    verdict += Verdict(problems=() if statuses == [0, 2] else (f"two runs at once ended as {statuses}",))
+    return Outcome(1 + int(under_way), "the first goes on, the second is refused", verdict + bench.judge(other))
+
+
+def prepare(bench: Bench, images: int = 300, kills: int = 3) -> Outcome:
+    """Kills all processes of a prepare."""
+    folder = bench.folder / "prepare"
+    folder.mkdir()
+    hits, wrong, half = fault_prepare.killed(folder, images, kills, bench.rng.randrange(1000))
+    problems = (f"files that differ: {wrong[:5]}",) if wrong else ()
+    return Outcome(hits, "the same command", Verdict(rows_changed=len(wrong), half=len(half), problems=problems))
+
+
+def endless(bench: Bench, timeout: int = 3) -> Outcome:
+    """Adds a JPEG at which a decoder would sit for minutes."""
+    output, scan = bench.output(), bench.folder / "endless.jpg"
+    scan.write_bytes(damaged.endless_jpeg())
+    verdict = expect(bench.start(output, f"--input={scan}", f"--image_timeout={timeout}"), 0)
+    verdict += fault_verdict.judge(output, bench.reference, {scan.name: ("failed", "decode_timeout")})
+    return Outcome(1, "by itself", verdict)
+
+
+# A fault of an object store would be one more function here: it starts the store and its faulty front, gives
+# `bench.start` an output of gs://, and judges what lies in the store's folder.
+Fault = Callable[[Bench], Outcome | None]
+FAULTS: tuple[tuple[str, Fault], ...] = (
+    ("SIGTERM", fault_kills.stopped),
+    ("kill -9 of a decoder's process", fault_kills.without_decoder),
+    ("kill -9 of one of two worker processes", fault_kills.without_worker),
+    ("kill -9 of the command alone, not of its workers", fault_kills.without_launcher),
+    ("disk full", fault_disks.full_disk),
+    ("disk full while a tar.gz is unpacked", lambda bench: fault_disks.full_disk(bench, share=0.02)),
+    (
+        "disk full, two worker processes",
+        lambda bench: fault_disks.full_disk(bench, "--direct_running_mode=multi_processing"),
+    ),
+    ("folder for temporary files full", fault_disks.full_temporary),
+    ("disk becomes read-only", fault_disks.read_only),
+    ("folders become unwritable", fault_disks.forbidden),
+    ("scans deleted and overwritten under way", changing_sources),
+    ("a second run in the same folder", two_runs),
+    ("a scan that no decoder ends", endless),
+    ("prepare, 301 photographs: kill -9 of all processes; files of the dataset that differ", prepare),
+)
+
+
+def table_row(name: str, inputs: int, outcome: Outcome | None) -> str:
+    """Returns a row of the table; of None, which was not tried, too."""
+    if outcome is None:
+        return f"| {name} | 0 | {inputs:,} | | | | | {_MEMORY_DISK} |"
+    found = outcome.verdict
+    rows = found.rows_missing + found.rows_doubled + found.rows_changed
+    return (
+        f"| {name} | {outcome.tries} | {inputs:,} | {found.lost} | {found.doubled} | {rows} | {found.half} | "
+        f"{outcome.how} |"
+    )
+
+
+HEADER = (
+    "| fault | times | inputs | images lost | images doubled | rows missing, doubled or wrong | half files left "
+    "| goes on by |\n|---|---|---|---|---|---|---|---|"
+)
+
+
+def main() -> int:
+    """Tries every fault, prints the table and returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=10_000, help="scans of the archive on which runs are killed")
+    parser.add_argument("--kills", type=int, default=20, help="how often")
+    parser.add_argument("--few", type=int, default=1_000, help="scans of the archive for the other faults")
+    parser.add_argument("--only", default="", help="try only the faults whose names this regular expression finds")
+    parser.add_argument("--seed", type=int, default=0, help="of the archives and moments")
+    parser.add_argument("--folder", type=pathlib.Path, help="scratch, emptied and kept (default: one that is deleted)")
+    flags = parser.parse_args()
+    if flags.folder:
+        shutil.rmtree(flags.folder, ignore_errors=True)
+        flags.folder.mkdir(parents=True)
+        return _run(flags, flags.folder)
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(flags, pathlib.Path(folder))
+
+
+def _run(flags: argparse.Namespace, folder: pathlib.Path) -> int:
+    model = tint.make_bundle(folder / "bundle")
+    groups: list[tuple[str, int, tuple[tuple[str, Fault], ...]]] = [
+        ("many", flags.images, ((_KILLED, lambda bench: fault_kills.killed(bench, flags.kills)),)),
+        ("few", flags.few, FAULTS),
+    ]
+    rows, problems = [], []
+    for place, images, faults in groups:
+        chosen = [one for one in faults if re.search(flags.only, one[0])]
+        if not chosen:
+            continue
+        (folder / place).mkdir()
+        bench = Bench.make(folder / place, images, flags.seed, model)
+        _say(f"{bench.inputs} inputs undisturbed: {sum(bench.seconds):.0f} s")
+        for name, fault in chosen:
+            began = time.monotonic()
+            outcome = fault(bench)
+            rows.append(table_row(name, bench.inputs, outcome))
+            _say(f"{rows[-1]} {time.monotonic() - began:.0f} s")
+            if outcome and not outcome.verdict.is_good:
+                problems.append(f"{name}: {outcome.verdict}")
+    print("\n".join([HEADER, *rows, *problems]))
+    return int(bool(problems))
+
+
+_KILLED = "kill -9 of all processes, at random moments from start-up to the last line of the manifest"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
