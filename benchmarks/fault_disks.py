@@ -28,7 +28,7 @@ def full_temporary(bench: Bench) -> Outcome | None:
     """Runs the folder for temporary files full, in which the copies of large scans are put together."""
     output, scan = bench.output(), bench.folder / "large.tif"
     scan.write_bytes(damaged.large_tiff())
-    with fault_runs.disk(bench.folder / "tmp", 8 << 20) as disk:
+    with fault_runs.disk(bench.folder / "tmp", 1 << 20) as disk:
         if disk is None:
             return None
         prefix = (*disk.prefix, "env", f"TMPDIR={disk.folder}")
