@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import uuid
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from photochrom import bundle, signature
+from tests import bucket_server
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +86,26 @@ def make_bundle(folder: pathlib.Path, name: str = "tint") -> str:
 def tint(tmp_path_factory) -> str:
     """The path of a bundle."""
     return make_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def running_store():
+    with bucket_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def store(running_store, monkeypatch) -> bucket_server.BucketServer:
+    """A store of buckets that works; what fails is set by the test. Tries follow one another ten times as fast."""
+    from photochrom import gcs
+
+    running_store.clear()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", running_store.address)
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.025, maximum=1.0, multiplier=2.0))
+    return running_store
+
+
+@pytest.fixture
+def bucket(store) -> str:
+    """gs:// and the name of a bucket that is empty."""
+    return store.make_bucket(f"bucket-{uuid.uuid4().hex}")
