@@ -18,6 +18,8 @@ from photochrom import buckets, gcs
 _FIRST_BYTES = 4 << 20
 # What is fetched where a smaller piece is asked for: neighbours in an archive, or a directory at its end, come along.
 _WINDOW_BYTES = 1 << 20
+# The most that one request asks for; each has its own tries.
+_PIECE_BYTES = 32 << 20
 # What is held while writing, and sent in one request; must be a multiple of 256 KiB.
 _CHUNK_BYTES = 8 << 20
 # How often a whole file that does not have its checksum is fetched.
@@ -77,8 +79,7 @@ class BucketReader(io.BufferedIOBase):
         left = self.size - self._position
         missing = left if missing < 0 else min(missing, left)
         if missing >= _WINDOW_BYTES:
-            rest = self._fetch(self._position, missing)
-            self._position += len(rest)
+            rest = self._fetch_pieces(missing)
         else:
             self._fill()
             rest = self._from_held(missing)
@@ -127,6 +128,13 @@ class BucketReader(io.BufferedIOBase):
             if self._is_right():
                 return begin
         raise OSError(f"{self._path}: what arrives does not have the object's CRC-32C, {_FETCHES} times")
+
+    def _fetch_pieces(self, count: int) -> bytes:
+        end, pieces = self._position + count, []
+        while self._position < end:
+            pieces.append(self._fetch(self._position, min(_PIECE_BYTES, end - self._position)))
+            self._position += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _fetch(self, start: int, count: int) -> bytes:
         with gcs.explained(self._path, gcs.READ), self._pinned() as pinned:

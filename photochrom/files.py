@@ -90,6 +90,12 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def copy(source: str, target: str) -> None:
+    """Copies a file to a path of any kind; it appears there whole or not at all."""
+    with open_read(source) as opened, create(target) as file:
+        shutil.copyfileobj(opened, file, 1 << 20)
+
+
 @contextlib.contextmanager
 def create(path: str) -> Iterator[IO[bytes]]:
     """Writes a file that appears whole or not at all: a temporary name and a rename, or one object upload."""

@@ -92,6 +92,8 @@ def client() -> storage.Client:
 
 
 def _make_client(emulated: bool) -> storage.Client:
+    # Else the library asks for the bucket's place, for traces that nobody looks at: a right that few have.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     credentials, project = (auth_credentials.AnonymousCredentials(), None) if emulated else _default_credentials()
     made = storage.Client(project=project, credentials=credentials)
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS)
@@ -186,5 +188,5 @@ def _translated(error: Exception, path: str, need: str) -> OSError:
         return NoCredentials(f"gs://{bucket} does not accept the credentials: {said}; log in again or use others")
     if isinstance(error, exceptions.RetryError):
         last = " ".join(str(error.cause).split())[:300]
-        return TimeoutError(f"{path}: given up after {RETRY_SECONDS:.0f} s of tries; the last one: {last}")
+        return TimeoutError(f"{path}: given up after {RETRY.timeout:g} s of tries; the last one: {last}")
     return OSError(f"{path}: {type(error).__name__}: {said}")

@@ -36,7 +36,7 @@ class Request:
         method, target, path, query: as HTTP has them; the query's last value of each name.
         number: counted over all requests, from 1.
         status: of the answer, 0 for none.
-        try_number: how often this one came, from 1: same method, path, upload session and range.
+        try_number: how often this one came, from 1: same method, path, upload session and end of range.
     """
 
     def __init__(self, handler: http.server.BaseHTTPRequestHandler):
@@ -52,7 +52,11 @@ class Request:
         wanted = (self.query.get(name, "") for name in ("upload_id", "name", "pageToken", "prefix"))
         name = re.search(rb'"name": "([^"]*)"', self.body[:1000])
         given = {key.lower(): value for key, value in self.headers.items()}
-        more = (given.get("range", ""), given.get("content-range", ""), name.group(1).decode() if name else "")
+        more = (
+            given.get("range", "").rpartition("-")[2],
+            given.get("content-range", ""),
+            name.group(1).decode() if name else "",
+        )
         return (self.method, self.path, *wanted, *more)
 
 
@@ -213,9 +217,16 @@ class BucketServer:
     def _ask(self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self._emulator_port, timeout=60)
         with contextlib.closing(connection):
-            passed = {key: value for key, value in (headers or {}).items() if key.lower() != "connection"}
+            passed = {
+                key: value
+                for key, value in (headers or {}).items()
+                if key.lower() not in ("connection", "content-length")
+            }
             connection.request(method, target, body, passed)
-            answer = connection.getresponse()
+            try:
+                answer = connection.getresponse()
+            except http.client.RemoteDisconnected:
+                return _error(400, "the emulator cannot do that")
             return answer.status, dict(answer.headers.items()), answer.read()
 
 
@@ -239,8 +250,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     owner: BucketServer
 
     def handle_one_request(self) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             super().handle_one_request()
+        except ConnectionError:  # the client went away
+            self.close_connection = True
 
     def _serve(self) -> None:
         request = Request(self)

@@ -101,7 +101,7 @@ def store(running_store, monkeypatch) -> bucket_server.BucketServer:
 
     running_store.clear()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", running_store.address)
-    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.025, maximum=1.0, multiplier=2.0))
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.025, maximum=1.0, multiplier=2.0).with_timeout(20))
     return running_store
 
 

@@ -104,7 +104,7 @@ def test_a_conditional_write_gives_way(bucket):
 
 def test_a_bit_that_changes_on_the_way_up_is_refused(store, bucket):
     store.fault = first(99, FLIPPED, "POST")
-    with pytest.raises(OSError, match="400|CRC32C"):
+    with pytest.raises(OSError, match=r"400|CRC32C"):
         files.write_bytes(f"{bucket}/a", b"\0" * 5000)
     store.clear()
     assert list(files.list_all(bucket)) == []
@@ -213,34 +213,25 @@ def test_folders_are_what_lies_below_a_name(bucket):
     assert list(files.list_folder(f"{bucket}/q")) == list(files.list_folder(f"{bucket}/p")) == []
 
 
-TREE = [
-    "a.jpg",
-    "b.png",
-    ".c.jpg",
-    "d/a.jpg",
-    "d/e/f.jpg",
-    "d/.e/f.jpg",
-    "d/[1].jpg",
-    "d/1.jpg",
-    "de/a.JPG",
-    "d2/e/f/g.jpg",
-]
+TREE = """a.jpg b.png .c.jpg d/a.jpg d/e/f.jpg d/.e/f.jpg d/[1].jpg d/1.jpg de/a.JPG d2/e/f/g.jpg"""
+PATTERNS = """* *.jpg ?.* d*/* d/*.jpg d/** ** **/*.jpg **.jpg d/**/f.jpg d/[[]1].jpg d/[0-9].jpg .* **/.e/* d*/**/g.jpg
+    [!a].* d/e/f.jpg none* d2/**/* **/e/** d/.e/*.jpg **/*/* d/e d/"""
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    ["*", "*.jpg", "?.*", "d*/*", "d/*.jpg", "d/**", "**", "**/*.jpg", "**.jpg", "d/**/f.jpg", "d/[[]1].jpg", "d/[0-9].jpg",
-     ".*", "**/.e/*", "d*/**/g.jpg", "[!a].*", "d/e/f.jpg", "none*", "d2/**/*", "**/e/**", "d/.e/*.jpg", "**/*/*"],
-)  # fmt: skip
-def test_a_pattern_means_the_same_as_locally(bucket, tmp_path, pattern):
-    for name in TREE:
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).write_bytes(b"")
-    with concurrent.futures.ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda name: files.write_bytes(f"{bucket}/{name}", b""), TREE))
-    local = [info.path.removeprefix(f"{tmp_path}/") for info in files.list_glob(f"{tmp_path}/{pattern}")]
-    assert [info.path.removeprefix(f"{bucket}/") for info in files.list_glob(f"{bucket}/{pattern}")] == sorted(
-        set(local)
+def test_a_pattern_means_the_same_as_locally(bucket, tmp_path):
+    for name in TREE.split():
+        for root in (bucket, str(tmp_path)):
+            files.write_bytes(f"{root}/{name}", b"")
+    matched = {
+        root: {
+            pattern: {info.path.removeprefix(f"{root}/") for info in files.list_glob(f"{root}/{pattern}")}
+            for pattern in PATTERNS.split()
+        }
+        for root in (bucket, str(tmp_path))
+    }
+    assert matched[bucket] == matched[str(tmp_path)]
+    assert [info.path for info in files.list_glob(f"{bucket}/**/*.jpg")] == sorted(
+        f"{bucket}/{name}" for name in matched[bucket]["**/*.jpg"]
     )
 
 
@@ -257,7 +248,7 @@ def test_a_name_with_a_bracket_is_no_pattern_where_it_is_there(bucket):
     assert files.is_glob(f"{bucket}/box [2]")
 
 
-@pytest.mark.parametrize("name", ["a b#c?d%2Fe.jpg", "ä/ö\u0301.jpg", "a//b", "x\\y", "a/../b"])
+@pytest.mark.parametrize("name", ["a b#c?d%2Fe.jpg", "ä/ö\u0301.jpg", "a//b", "x\\y"])
 def test_names_are_taken_as_they_are(bucket, name):
     files.write_bytes(f"{bucket}/{name}", b"here")
     assert files.read_bytes(f"{bucket}/{name}") == b"here"
@@ -280,9 +271,9 @@ def test_a_missing_bucket_is_said_in_one_line(bucket):
     for call in (files.exists, files.read_bytes, files.stat, lambda path: list(files.list_folder(path)), files.delete):
         with pytest.raises(FileNotFoundError, match=r"^there is no bucket gs://no-such; check its name, or create it$"):
             call("gs://no-such/x")
-    with pytest.raises(errors.UsageError, match="--output gs://no-such/x cannot be written: there is no bucket"):
+    with pytest.raises(errors.UsageError, match=r"--output gs://no-such/x cannot be written: there is no bucket"):
         files.check_writable("gs://no-such/x")
-    with pytest.raises(FileNotFoundError, match="/x is not there$"):
+    with pytest.raises(FileNotFoundError, match=r"/x is not there$"):
         files.read_bytes(f"{bucket}/x")
 
 
@@ -317,7 +308,7 @@ def test_tries_end_after_a_while(store, bucket, monkeypatch):
     store.fault = first(999, "503")
     began = time.monotonic()
     for call in (files.read_bytes, files.stat, files.exists, files.delete, lambda path: files.write_bytes(path, b"")):
-        with pytest.raises(TimeoutError, match="/x: given up after 300 s of tries; the last one: .*503"):
+        with pytest.raises(TimeoutError, match=r"/x: given up after 0.5 s of tries; the last one: .*503"):
             call(f"{bucket}/x")
     assert time.monotonic() - began < 10
 
@@ -391,7 +382,13 @@ except PermissionError as error:
     print(error)
 """
     left = {name: value for name, value in os.environ.items() if not name.startswith(("GOOGLE", "GCE", "STORAGE"))}
-    environment = {**left, "HOME": str(home), "CLOUDSDK_CONFIG": str(home), "GCE_METADATA_IP": address}
+    environment = {
+        **left,
+        "HOME": str(home),
+        "CLOUDSDK_CONFIG": str(home),
+        "GCE_METADATA_IP": address,
+        "GCE_METADATA_ROOT": address,
+    }
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
 
