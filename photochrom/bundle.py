@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import tempfile
 import threading
 import uuid
@@ -30,6 +31,7 @@ COLORIZER, FEATURES = "colorizer", "features"
 _WRITTEN_BY = {COLORIZER: "`photochrom train` wrote (MODEL_DIR/bundle)", FEATURES: "`photochrom features` wrote"}
 _INFO = "model.json"
 _SAVED_MODEL = "saved_model"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _staging = threading.Lock()
 
 
@@ -126,19 +128,21 @@ def _check_digest(folder: pathlib.Path, digest: str, path: str) -> None:
 
 
 def _stage(origin: str, digest: str) -> pathlib.Path:
-    """Returns the folder of this user's copy of a bundle; its digest is looked at each time, for others may write there.
+    """Returns the folder of this user's copy of a bundle; its digest is looked at each time.
 
     Raises:
         UsageError: what the bucket holds has another digest.
     """
+    if not _DIGEST.fullmatch(digest):
+        raise errors.UsageError(f"{origin} is damaged: {_INFO} says {digest!r}, expected sha256: and 64 hex digits")
     folder = pathlib.Path(tempfile.gettempdir(), f"photochrom-bundles-{os.getuid()}", digest.replace(":", "-"))
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
     with _staging:  # the threads of a worker; processes may both copy, and one of them wins
         if folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest:
             return folder
         partial = folder.with_name(f"{files.TEMPORARY_MARK}{uuid.uuid4().hex}")
         try:
-            for info in files.list_folder(origin):
-                files.copy(info.path, str(partial / info.path.removeprefix(f"{origin}/")))
+            files.copy_folder(origin, str(partial))
             _check_digest(partial, digest, origin)
             files.delete(str(folder))  # a copy that was tampered with, or broke
             partial.rename(folder)

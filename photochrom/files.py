@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, Any
 
-from photochrom import errors
+from photochrom import errors, keys
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _GLOB = re.compile(r"[*?\[]")
@@ -94,6 +94,19 @@ def copy(source: str, target: str) -> None:
     """Copies a file to a path of any kind; it appears there whole or not at all."""
     with open_read(source) as opened, create(target) as file:
         shutil.copyfileobj(opened, file, 1 << 20)
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copies all files below a folder to a path of any kind.
+
+    Raises:
+        DataError: a name would lead out of the target.
+    """
+    start = source.rstrip("/") + "/"
+    for info in list_folder(source):
+        name = info.path.removeprefix(start)
+        keys.check_name(name)
+        copy(info.path, join(target, name))
 
 
 @contextlib.contextmanager
