@@ -27,8 +27,11 @@ _PAGE = 1000
 # Writers of one object at the same time, each of which was faster by one.
 _RACES = 8
 _DELETING_THREADS = 16
+# Objects of which a process remembers the generation that it wrote: its count of progress, its lock.
+_REMEMBERED = 256
 # Bytes as they are; no browser shall guess.
 CONTENT_TYPE = "application/octet-stream"
+_last_put: dict[str, int] = {}
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -164,9 +167,14 @@ def put(path: str, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    generation = 0  # most names are new: to look first would cost a request each
+    # Most names are new, or were last written by this process: to look first would cost a request each.
+    generation = _last_put.get(path, 0)
     for _ in range(_RACES):
-        if put_over(path, data, generation) is not None:
+        if written := put_over(path, data, generation):
+            with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is a mere guess
+                _last_put[path] = written.generation
+                while len(_last_put) > _REMEMBERED:
+                    _last_put.pop(next(iter(_last_put)), None)
             return
         generation = _generation(path)
     raise OSError(f"{path}: others write it again and again at the same time")

@@ -160,10 +160,21 @@ def test_a_small_file_is_one_request(store, bucket):
     assert len(store.requests) == 1
 
 
-def test_a_new_file_is_one_request(store, bucket):
+def test_a_file_that_is_new_or_was_written_here_is_one_request(store, bucket):
     store.clear()
+    for count in (1, 2, 3):
+        files.write_bytes(f"{bucket}/a.jpg", b"jpeg %d" % count)
+        assert len(store.requests) == count
+    files.delete(f"{bucket}/a.jpg")
     files.write_bytes(f"{bucket}/a.jpg", b"jpeg")
-    assert len(store.requests) == 1
+    assert files.read_bytes(f"{bucket}/a.jpg") == b"jpeg"
+
+
+def test_a_process_remembers_few_of_the_objects_that_it_wrote(bucket, monkeypatch):
+    monkeypatch.setattr(buckets, "_REMEMBERED", 3)
+    for i in range(6):
+        files.write_bytes(f"{bucket}/{i}", b"")
+    assert list(buckets._last_put) == [f"{bucket}/{i}" for i in (3, 4, 5)]
 
 
 def test_members_that_lie_together_are_fetched_together(store, bucket, noise):
