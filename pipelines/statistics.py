@@ -16,6 +16,7 @@ The only module that imports tensorflow_transform, which makes tf.keras Keras 2.
 """
 
 import dataclasses
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
+from apache_beam.options import pipeline_options
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.public import tfxio
 
@@ -113,6 +115,9 @@ class AnalyzeRecords(beam.PTransform):
     Attributes:
         config: the job's settings.
         temp_folder: for tensorflow-transform's own files.
+
+    TensorFlow writes these by itself, and its own way to a bucket knows neither our retries nor an emulator: for an
+    output in a bucket they lie on this machine and are copied, unless --temp_location says that workers are elsewhere.
     """
 
     config: PrepareConfig
@@ -127,11 +132,22 @@ class AnalyzeRecords(beam.PTransform):
             | "ReadRecords" >> beam.FlatMap(self._read)
             | "ToRecordBatches" >> reader.BeamSource(batch_size=_BATCH_SIZE)
         )
-        with tft_beam.Context(temp_dir=self.temp_folder):
+        folder = files.join(self.config.output, "transform_fn")
+        options = summaries.pipeline.options.view_as(pipeline_options.GoogleCloudOptions)
+        is_staged = not files.is_local(folder) and not options.temp_location
+        work = tempfile.mkdtemp(prefix=files.TEMPORARY_MARK) if is_staged else ""
+        with tft_beam.Context(temp_dir=files.join(work, "tft") if work else self.temp_folder):
             transform_fn = (batches, reader.TensorAdapterConfig()) | "Analyze" >> tft_beam.AnalyzeDataset(
                 make_preprocessing_fn(self.config)
             )
-        return transform_fn | "Save" >> tft_beam.WriteTransformFn(files.join(self.config.output, "transform_fn"))
+        if not work:
+            return transform_fn | "Save" >> tft_beam.WriteTransformFn(folder)
+        saved = transform_fn | "Save" >> tft_beam.WriteTransformFn(files.join(work, "transform_fn"))
+        return (
+            summaries.pipeline
+            | "Work" >> beam.Create([work])
+            | "Upload" >> beam.Map(_upload, folder, beam.pvalue.AsList(saved))
+        )
 
     def _read(self, summary: dict[str, Any]) -> Iterator[bytes]:
         path = files.join(self.config.output, summary["file"])
@@ -139,9 +155,21 @@ class AnalyzeRecords(beam.PTransform):
             yield from records.read_tfrecords(file, self.config.compression)
 
 
+def _upload(work: str, folder: str, saved: list[Any]) -> str:
+    """Copies what was saved on this machine to the bucket."""
+    files.copy_folder(files.join(work, "transform_fn"), folder)
+    files.delete(work)
+    return folder
+
+
 def read_counts(config: PrepareConfig) -> dict[str, np.ndarray]:
     """Returns the histograms out of the saved graph: name -> [n] int64."""
-    loaded = tf.saved_model.load(files.join(config.output, "transform_fn", "transform_fn"))
+    folder = files.join(config.output, "transform_fn", "transform_fn")
+    with tempfile.TemporaryDirectory(prefix=files.TEMPORARY_MARK) as copied:
+        if not files.is_local(folder):
+            files.copy_folder(folder, copied)
+            folder = copied
+        loaded = tf.saved_model.load(folder)
     blank = records.LabRecord.blank(config.image_size, config.ab_stride).to_example()
     tensors = loaded.transform_fn(records.parse_examples(tf.constant([blank])))
     return {name: tensor[0].numpy() for name, tensor in tensors.items() if name.endswith("_counts")}

@@ -68,7 +68,7 @@ class ColorizeArchive(beam.PTransform):
         return self._write_manifest(sources, rows, scanned[reading.GONE], deleted)
 
     def _handler(self) -> inference.BundleHandler:
-        return inference.BundleHandler(self.bundle.saved_model, self.bundle.ab_stride, self.config.ensemble)
+        return inference.BundleHandler(self.bundle, self.config.ensemble)
 
     def _delete_obsolete(
         self, paths: beam.PCollection, rows: beam.PCollection, gone: beam.PCollection

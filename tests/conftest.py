@@ -1,6 +1,7 @@
 """What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
 
 import pathlib
+import uuid
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from benchmarks import damaged
 from benchmarks.tint import make_bundle
+from tests import bucket_server
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +73,26 @@ def strong_tint(tmp_path_factory) -> str:
 def gray_tint(tmp_path_factory) -> str:
     """The path of a bundle that gives no colours."""
     return make_bundle(tmp_path_factory.mktemp("gray"), "gray tint", strength=0)
+
+
+@pytest.fixture(scope="session")
+def running_store():
+    with bucket_server.running() as server:
+        yield server
+
+
+@pytest.fixture
+def store(running_store, monkeypatch) -> bucket_server.BucketServer:
+    """A store of buckets that works; what fails is set by the test. Tries follow one another ten times as fast."""
+    from photochrom import gcs
+
+    running_store.clear()
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", running_store.address)
+    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.025, maximum=1.0, multiplier=2.0).with_timeout(20))
+    return running_store
+
+
+@pytest.fixture
+def bucket(store) -> str:
+    """gs:// and the name of a bucket that is empty."""
+    return store.make_bucket(f"bucket-{uuid.uuid4().hex}")

@@ -10,7 +10,8 @@ JOBS = ("pipelines", "trainer", "serving")
 OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 # What may import a heavy library, at the top of a file or within a function.
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
-BEAM = {"photochrom/beam_io.py", "photochrom/files.py"}  # files.py: within a function, for paths with a scheme
+BEAM = {"photochrom/beam_io.py", "photochrom/files.py"}  # files.py: within a function, for s3:// and the like
+GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py"}
 
 
 def modules(*packages: str) -> list[pathlib.Path]:
@@ -50,6 +51,7 @@ def test_tensorflow_and_beam_stand_where_the_map_says(path):
     assert not heavy & {"keras", "tensorflow_transform"}
     assert "tensorflow" not in heavy or name_of(path) in TENSORFLOW
     assert "apache_beam" not in heavy or name_of(path) in BEAM
+    assert "google" not in heavy or name_of(path) in GOOGLE
 
 
 def test_one_module_imports_tensorflow_transform():

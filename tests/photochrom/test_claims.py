@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from photochrom import claims, errors
+from photochrom import claims, errors, files
+from tests import bucket_server
 
 # Holds a folder with a file under way in it, and says so.
 HOLDER = """
@@ -157,3 +159,61 @@ def test_a_lock_that_another_run_took_meanwhile_is_put_back(tmp_path):
     claims._remove(f"{tmp_path}/.job/lock", dead)
     assert json.loads((tmp_path / ".job/lock").read_text())["token"] == "new"
     assert left(tmp_path) == [".job/lock"]
+
+
+def test_of_runs_that_begin_at_once_in_a_bucket_one_goes_on(store, bucket):
+    store.fault = bucket_server.every(4, "503", bucket_server.LOST)
+    start, refused, went_on = threading.Barrier(6), [], []
+
+    def run() -> None:
+        start.wait()
+        try:
+            with claims.held(f"{bucket}/out", f"{bucket}/out/.job"):
+                went_on.append(1)
+                finished.wait(20)
+        except errors.UsageError as error:
+            refused.append(str(error))
+        if len(refused) == 5:
+            finished.set()
+
+    finished = threading.Event()
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(went_on) == 1 and len(refused) == 5 and all("another run is at work" in said for said in refused)
+    assert list(files.list_all(bucket)) == []
+
+
+def test_in_a_bucket_a_dead_lock_is_removed_with_what_it_left_and_a_newer_one_is_not(bucket):
+    mine = claims.Holder("old", "elsewhere", 1, "", "2026-01-31T00:00:00Z", time.time() - claims.STALE_SECONDS - 1)
+    lock = f"{bucket}/out/.job/lock"
+    for name in ("lock", "spool/a", "spool/b"):
+        files.write_bytes(f"{bucket}/out/.job/{name}", claims._encoded(mine))
+    files.write_bytes(f"{bucket}/out/kept", b"")
+    with claims.held(f"{bucket}/out", f"{bucket}/out/.job"):
+        assert json.loads(files.read_bytes(lock))["pid"] == os.getpid()
+        before = files.stat(lock)
+        claims._remove(lock, mine)
+        assert files.stat(lock) == before
+        assert [info.path for info in files.list_all(bucket)] == [lock, f"{bucket}/out/kept"]
+    assert [info.path for info in files.list_all(bucket)] == [f"{bucket}/out/kept"]
+
+
+def test_in_a_bucket_a_run_renews_its_lock_and_leaves_that_of_who_took_it_away(bucket, monkeypatch, caplog):
+    monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
+    lock = f"{bucket}/out/.job/lock"
+    with claims.held(f"{bucket}/out", f"{bucket}/out/.job"):
+        began = json.loads(files.read_bytes(lock))["beat"]
+        wait_until(lambda: json.loads(files.read_bytes(lock))["beat"] > began)
+        files.write_bytes(lock, b"{}")
+        wait_until(lambda: "another run took the folder over" in caplog.text)
+    assert files.read_bytes(lock) == b"{}"
+
+
+def wait_until(is_so) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photochrom import archives, errors, tone, triage
+from photochrom import archives, bundle, errors, tone, triage
 from serving import inference
 from serving.predictor import Colors
 from serving.scans import Scan
@@ -15,7 +15,7 @@ def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Sc
 
 @pytest.fixture(scope="module")
 def handler(tint):
-    found = inference.BundleHandler(f"{tint}/saved_model", 2)
+    found = inference.BundleHandler(bundle.open_bundle(tint))
     return found, found.load_model()
 
 
@@ -57,7 +57,7 @@ def test_batches_are_full_and_of_one_shape():
 
 
 def test_an_ensemble_averages_and_still_sets_a_bad_scan_apart(tint):
-    found = inference.BundleHandler(f"{tint}/saved_model", 2, ensemble=True)
+    found = inference.BundleHandler(bundle.open_bundle(tint), ensemble=True)
     batch = [scan(str(i), 99.9 if i == 2 else 10.0 + i) for i in range(4)]
     results = colors((found, found.load_model()), batch)
     assert isinstance(results["2"], errors.ModelError)

@@ -62,7 +62,7 @@ def model(saved, monkeypatch):
     """The handler's model, and the SavedModel that it runs."""
     loaded = tf.saved_model.load(f"{saved}/saved_model")
     monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)  # the same one, to read its variables
-    return inference.BundleHandler(f"{saved}/saved_model", 2).load_model(), loaded
+    return inference.BundleHandler(bundle.open_bundle(saved)).load_model(), loaded
 
 
 def scan(number: int, first: float = 0.0, shape: tuple[int, int] = (SIDE, SIDE)) -> Scan:

@@ -1,0 +1,250 @@
+"""Objects in a bucket as files: read by ranges, written as a stream.
+
+Both hold a few MB in memory, whatever the object's size.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import IO, Any
+
+import google_crc32c
+from google.api_core import exceptions
+from google.cloud import storage
+
+from photochrom import buckets, gcs
+
+# The first request of a file that is opened: most pictures come whole by it.
+_FIRST_BYTES = 4 << 20
+# What is fetched where a smaller piece is asked for: neighbours in an archive, or a directory at its end, come along.
+_WINDOW_BYTES = 1 << 20
+# The most that one request asks for; each has its own tries.
+_PIECE_BYTES = 32 << 20
+# What is held while writing, and sent in one request; must be a multiple of 256 KiB.
+_CHUNK_BYTES = 8 << 20
+# How often a whole file that does not have its checksum is fetched.
+_FETCHES = 3
+
+
+class BucketReader(io.BufferedIOBase):
+    """One generation of an object, seekable. What is read from its begin to its end is held against its CRC-32C."""
+
+    def __init__(self, path: str):
+        """Opens an object, and fetches its begin.
+
+        Raises:
+            FileNotFoundError: it is missing.
+            OSError: it cannot be read.
+        """
+        self._path = path
+        self._position = 0
+        self._size = -1  # not known before it is needed
+        self._summed, self._sum = 0, 0  # CRC-32C of so many bytes
+        self._start, self._held = 0, self._fetch_begin()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
+        position = (self.size if start is None else start) + offset
+        if position < 0:
+            raise ValueError(f"negative seek position {position}")
+        self._position = position
+        return position
+
+    @property
+    def size(self) -> int:
+        """Bytes of the object."""
+        if self._size < 0:
+            with gcs.explained(self._path, gcs.READ), self._pinned() as pinned:
+                pinned.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+            self._size = int(pinned.size or 0)
+            self._check()
+        return self._size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.closed:
+            raise ValueError("read of closed file")
+        held = self._from_held(size)
+        missing = -1 if size is None or size < 0 else size - len(held)
+        if missing == 0 or self._position >= self.size:
+            return held
+        left = self.size - self._position
+        missing = left if missing < 0 else min(missing, left)
+        if missing >= _WINDOW_BYTES:
+            rest = self._fetch_pieces(missing)
+        else:
+            self._fill()
+            rest = self._from_held(missing)
+        return held + rest if held else rest
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self.read(_WINDOW_BYTES if size < 0 else size)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Returns what is held from here on, at least a byte before the end; readline asks for it."""
+        offset = self._position - self._start
+        if not 0 <= offset < len(self._held) and self._position < self.size:
+            self._fill()
+            offset = self._position - self._start
+        return self._held[offset : offset + max(size, 1 << 16)] if offset >= 0 else b""
+
+    def _from_held(self, size: int | None) -> bytes:
+        offset = self._position - self._start
+        if not 0 <= offset < len(self._held):
+            return b""
+        taken = self._held[offset:] if size is None or size < 0 else self._held[offset : offset + size]
+        self._position += len(taken)
+        return taken
+
+    def _fill(self) -> None:
+        """Fetches the window at the position; near the end, all of the end."""
+        start = min(self._position, max(self.size - _WINDOW_BYTES, 0))
+        self._held = self._fetch(start, min(_WINDOW_BYTES, self.size - start))
+        self._start = start
+
+    def _fetch_begin(self) -> bytes:
+        for _ in range(_FETCHES):
+            self._summed = self._sum = 0
+            begun = buckets.blob(self._path)
+            with gcs.explained(self._path, gcs.READ):
+                try:
+                    begin = self._download(begun, 0, _FIRST_BYTES)
+                except exceptions.RequestRangeNotSatisfiable:  # an object without bytes has no first one
+                    begin = b""
+                if begin and begun.generation is None:  # the store's answer says which it is; if not, ask
+                    begun.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+            if len(begin) < _FIRST_BYTES:
+                self._size = len(begin)
+            self._generation, self._wanted = begun.generation, begun.crc32c
+            self._add(0, begin)
+            if self._is_right():
+                return begin
+        raise OSError(f"{self._path}: what arrives does not have the object's CRC-32C, {_FETCHES} times")
+
+    def _fetch_pieces(self, count: int) -> bytes:
+        end, pieces = self._position + count, []
+        while self._position < end:
+            pieces.append(self._fetch(self._position, min(_PIECE_BYTES, end - self._position)))
+            self._position += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _fetch(self, start: int, count: int) -> bytes:
+        with gcs.explained(self._path, gcs.READ), self._pinned() as pinned:
+            data = self._download(pinned, start, count)
+        if len(data) != count:
+            raise OSError(f"{self._path}: {len(data)} bytes arrived of {count} at {start}")
+        self._add(start, data)
+        self._check()
+        return data
+
+    def _download(self, blob: storage.Blob, start: int, count: int) -> bytes:
+        return blob.download_as_bytes(
+            start=start,
+            end=start + count - 1,
+            raw_download=True,
+            checksum=None,  # the library knows none of a part
+            single_shot_download=count <= _FIRST_BYTES,
+            retry=gcs.RETRY,
+            timeout=gcs.TIMEOUT,
+        )
+
+    @contextlib.contextmanager
+    def _pinned(self) -> Iterator[storage.Blob]:
+        try:
+            yield buckets.blob(self._path, self._generation)
+        except exceptions.NotFound as error:
+            raise OSError(f"{self._path} was replaced or deleted while it was read") from error
+
+    def _add(self, start: int, data: bytes) -> None:
+        """Sums what continues what was summed before."""
+        if start <= self._summed < start + len(data):
+            self._sum = google_crc32c.extend(self._sum, data[self._summed - start :])
+            self._summed = start + len(data)
+
+    def _check(self) -> None:
+        if not self._is_right():
+            raise OSError(f"{self._path}: what arrived does not have the object's CRC-32C, {self._wanted}")
+
+    def _is_right(self) -> bool:
+        """Says that what was summed has the object's checksum, or that not all of it was."""
+        return self._summed != self._size or not self._wanted or buckets.encode_checksum(self._sum) == self._wanted
+
+
+@contextlib.contextmanager
+def create(path: str) -> Iterator[IO[bytes]]:
+    """Writes an object that appears when the body is through, and not at all if it fails."""
+    file = _Writer(path)
+    try:
+        yield file  # type: ignore[misc]
+        file.finish()
+    except BaseException:
+        with contextlib.suppress(Exception):  # what is left of it is nowhere to be seen, and goes after a week
+            file.abandon()
+        raise
+
+
+class _Writer(io.BufferedIOBase):
+    """Holds what is written, up to a chunk; a longer one goes up piece by piece.
+
+    A session of pieces writes once, however often a piece is sent. Nobody's generation is asked for there: the pieces
+    are gone, so that they could not be sent again if it had changed.
+    """
+
+    def __init__(self, path: str):
+        self._path = path
+        self._held = io.BytesIO()
+        self._session: Any = None
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, data: Any, /) -> int:
+        if self.closed:
+            raise ValueError("write to closed file")
+        with gcs.explained(self._path, gcs.WRITE):
+            if self._session is None and self._held.tell() + memoryview(data).nbytes > _CHUNK_BYTES:
+                self._begin()
+            count = (self._session or self._held).write(data)
+        self._written += count
+        return count
+
+    def _begin(self) -> None:
+        self._session = buckets.blob(self._path).open(
+            "wb",
+            chunk_size=_CHUNK_BYTES,
+            ignore_flush=True,
+            content_type=buckets.CONTENT_TYPE,
+            checksum="crc32c",
+            retry=gcs.RETRY,
+            timeout=gcs.TIMEOUT,
+        )
+        self._session.write(self._held.getbuffer())
+        self._held = io.BytesIO()
+
+    def finish(self) -> None:
+        if self._session is None:
+            buckets.put(self._path, self._held.getvalue())
+        else:
+            with gcs.explained(self._path, gcs.WRITE):
+                self._session.close()
+        super().close()
+
+    def abandon(self) -> None:
+        if self._session is not None:
+            self._session.terminate()
+        super().close()
+
+    def close(self) -> None:
+        """Does nothing: who opened it finishes it."""

@@ -1,0 +1,192 @@
+"""The connection to Google Cloud Storage: one client a process, its credentials, what is retried, errors in words.
+
+STORAGE_EMULATOR_HOST leads it to an emulator, without credentials. Elsewhere they are looked for as Google's own
+libraries do (Application Default Credentials), but a machine that has none says so within seconds.
+"""
+
+import contextlib
+import http.client
+import os
+import pathlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import google.auth
+import requests
+from google.api_core import exceptions
+from google.auth import credentials as auth_credentials
+from google.auth import environment_vars
+from google.auth import exceptions as auth_exceptions
+from google.cloud import storage
+from google.cloud.storage import exceptions as storage_exceptions
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from photochrom import errors
+
+SCHEME = "gs://"
+# 408, 429, 5xx, connections that fail or break off and answers that are cut: exponential backoff with full jitter
+# (google.api_core), for so long in all.
+RETRY_SECONDS = 300.0
+RETRY = DEFAULT_RETRY.with_delay(initial=0.25, maximum=30.0, multiplier=2.0).with_timeout(RETRY_SECONDS)
+# Connecting; between two pieces of an answer.
+TIMEOUT = (10.0, 60.0)
+# What each kind of request needs, of the permissions and of the predefined roles.
+READ = "storage.objects.get (role Storage Object Viewer)"
+LIST = "storage.objects.list (role Storage Object Viewer)"
+WRITE = "storage.objects.create, and storage.objects.delete to write again (role Storage Object User)"
+DELETE = "storage.objects.delete (role Storage Object User)"
+
+_EMULATOR = "STORAGE_EMULATOR_HOST"
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+# Threads of a process that may hold a connection; more of them work too, but connect anew each time.
+_CONNECTIONS = 64
+# Google's own probing takes three tries of 3 s, by a name that may take 20 s not to be found.
+_METADATA_ADDRESS = "169.254.169.254"
+_METADATA_SECONDS = 1.5
+_PRODUCT_NAME = pathlib.Path("/sys/class/dmi/id/product_name")
+_lock = threading.Lock()
+_clients: dict[tuple[int, str], storage.Client] = {}
+
+
+class BucketError(errors.UsageError, OSError):
+    """A bucket is not there, may not be used, or nothing says who asks: no try would help."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message
+
+
+class NoBucket(BucketError, FileNotFoundError):
+    """There is no bucket of that name."""
+
+
+class Denied(BucketError, PermissionError):
+    """The credentials do not give the right."""
+
+
+class NoCredentials(BucketError, PermissionError):
+    """There are no credentials, or they are not accepted."""
+
+
+def split(path: str) -> tuple[str, str]:
+    """Returns bucket and object name of gs://BUCKET/NAME; the name may be empty."""
+    bucket, _, name = path.removeprefix(SCHEME).partition("/")
+    return bucket, name
+
+
+def client() -> storage.Client:
+    """Returns this process's client, for all its threads; a forked process makes one of its own.
+
+    Raises:
+        NoCredentials: nothing says who asks.
+    """
+    key = (os.getpid(), os.environ.get(_EMULATOR, ""))
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _make_client(emulated=bool(key[1]))
+        return _clients[key]
+
+
+def _make_client(emulated: bool) -> storage.Client:
+    # Else the library asks for the bucket's place, for traces that nobody looks at: a right that few have.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    credentials, project = (auth_credentials.AnonymousCredentials(), None) if emulated else _default_credentials()
+    made = storage.Client(project=project, credentials=credentials)
+    adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS)
+    for scheme in ("https://", "http://"):
+        made._http.mount(scheme, adapter)
+    return made
+
+
+def _forget_clients() -> None:
+    """A forked process shares no connection with its parent; the lock may have been held by a thread it lacks."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _clients.clear()
+
+
+os.register_at_fork(after_in_child=_forget_clients)
+
+
+def _default_credentials() -> tuple[Any, str | None]:
+    missing = (
+        "no Google Cloud credentials found; set GOOGLE_APPLICATION_CREDENTIALS to a key or a workload identity file, "
+        "run `gcloud auth application-default login`, or use a machine with a service account"
+    )
+    if not _has_credentials_file() and not _is_on_google_cloud():
+        raise NoCredentials(missing)
+    try:
+        return google.auth.default(scopes=[_SCOPE])
+    except auth_exceptions.DefaultCredentialsError as error:
+        raise NoCredentials(f"{missing} ({error})") from error
+
+
+def _has_credentials_file() -> bool:
+    from google.auth import _cloud_sdk
+
+    given = os.environ.get(environment_vars.CREDENTIALS) or os.environ.get(environment_vars.GCE_METADATA_HOST)
+    return bool(given) or os.path.exists(_cloud_sdk.get_application_default_credentials_path())
+
+
+def _is_on_google_cloud() -> bool:
+    """Says whether a metadata server answers, at once, or the machine calls itself Google's (its pods may start late).
+
+    Source: https://cloud.google.com/compute/docs/instances/detect-compute-engine
+    """
+    with contextlib.suppress(OSError):
+        if _PRODUCT_NAME.read_text().startswith("Google"):
+            return True
+    if os.environ.get(environment_vars.NO_GCE_CHECK) == "true":
+        return False
+    address = os.environ.get(environment_vars.GCE_METADATA_IP, _METADATA_ADDRESS)
+    connection = http.client.HTTPConnection(address, timeout=_METADATA_SECONDS)
+    for _ in range(2):
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+            connection.request("GET", "/", headers={"Metadata-Flavor": "Google"})
+            return connection.getresponse().headers.get("Metadata-Flavor") == "Google"
+    return False
+
+
+@contextlib.contextmanager
+def explained(path: str, need: str) -> Iterator[None]:
+    """Turns what Google's libraries raise into OSErrors with one line.
+
+    Args:
+        path: what is worked on.
+        need: the permission for it.
+
+    Raises:
+        FileNotFoundError: it is not there; a NoBucket if the bucket is not.
+        PermissionError: a Denied or a NoCredentials.
+        OSError: anything else, after all tries.
+    """
+    try:
+        yield
+    except storage_exceptions.InvalidResponse as error:
+        status = error.response.status_code
+        raise _translated(exceptions.from_http_status(status, error.response.text[:200]), path, need) from error
+    except (exceptions.GoogleAPIError, auth_exceptions.GoogleAuthError, storage_exceptions.DataCorruption) as error:
+        raise _translated(error, path, need) from error
+
+
+def _translated(error: Exception, path: str, need: str) -> OSError:
+    bucket, _ = split(path)
+    said = " ".join(str(getattr(error, "message", "") or error).split())[:300]
+    if isinstance(error, exceptions.NotFound):
+        if "bucket does not exist" in said:
+            return NoBucket(f"there is no bucket gs://{bucket}; check its name, or create it")
+        return FileNotFoundError(f"{path} is not there")
+    if isinstance(error, exceptions.Forbidden):
+        return Denied(
+            f"access to gs://{bucket} is denied: {path} needs {need}; have it granted, or use other credentials"
+        )
+    if isinstance(error, exceptions.Unauthorized | auth_exceptions.GoogleAuthError):
+        return NoCredentials(f"gs://{bucket} does not accept the credentials: {said}; log in again or use others")
+    if isinstance(error, exceptions.RetryError):
+        last = " ".join(str(error.cause).split())[:300]
+        return TimeoutError(f"{path}: given up after {RETRY.timeout:g} s of tries; the last one: {last}")
+    return OSError(f"{path}: {type(error).__name__}: {said}")
