@@ -72,7 +72,9 @@ class _Lock:
 
 @contextlib.contextmanager
 def held(output: str, scratch: str) -> Iterator[None]:
-    """Holds an output folder while the body runs, and deletes its scratch folder at the end.
+    """Holds an output folder while the body runs, and deletes its scratch folder when it comes to its end.
+
+    Where the body fails, its threads may write on: the scratch folder stays, to tell the next run to look for leftovers.
 
     Args:
         output: the folder.
@@ -83,7 +85,7 @@ def held(output: str, scratch: str) -> Iterator[None]:
     """
     was_left = files.exists(scratch)
     lock = _take(files.join(scratch, "lock"), output)
-    stop = threading.Event()
+    stop, is_through = threading.Event(), False
     beat = threading.Thread(target=_beat, args=(lock, stop), daemon=True)
     beat.start()
     try:
@@ -91,20 +93,23 @@ def held(output: str, scratch: str) -> Iterator[None]:
             if was_left:
                 _remove_leftovers(output, scratch)
             yield
+        is_through = True
     finally:
         stop.set()
         beat.join()
         if not lock.is_lost:
-            _release(lock, scratch)
+            _release(lock, scratch if is_through else "")
         _held.discard(lock.holder.token)
 
 
 def _release(lock: _Lock, scratch: str) -> None:
-    if files.is_local(scratch):
-        files.delete(scratch)
-    else:  # the lock last, and this one alone: the next run may take it at once
+    """Removes the lock, and what lies beside it, if a scratch folder is given."""
+    if files.is_local(lock.path):
+        files.delete(scratch or lock.path)
+        return
+    if scratch:
         _empty(scratch)
-        files.delete_if(lock.path, lock.version)
+    files.delete_if(lock.path, lock.version)  # this one alone: the next run may have taken it
 
 
 def _take(path: str, output: str) -> _Lock:
@@ -131,10 +136,15 @@ def _create(path: str, holder: Holder) -> str | None:
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with open(target, "xb") as file:
-            file.write(data)
+        file = open(target, "xb")  # noqa: SIM115
     except (FileExistsError, FileNotFoundError):  # the latter where a run ends just now, and its folder with it
         return None
+    try:
+        with file:
+            file.write(data)
+    except OSError:  # an empty one would be taken for somebody's
+        target.unlink()
+        raise
     return ""
 
 

@@ -77,7 +77,6 @@ def test_a_disk_that_is_full_while_a_tar_is_unpacked_is_not_the_tars_fault(bench
         list(archives.list_members(file, str(path), "roll.tar.gz", lambda: contextlib.nullcontext(spool)))
 
 
-@pytest.mark.xfail(strict=True, reason="a job that fails deletes its lock while its threads may still be writing")
 def test_what_threads_of_a_failed_job_leave_is_removed_by_the_next(tmp_path):
     left = tmp_path / f"images/{files.TEMPORARY_MARK}{'0' * 32}"
     with pytest.raises(OSError, match="full"), claims.held(str(tmp_path), f"{tmp_path}/.job"):
