@@ -74,7 +74,7 @@ class _Lock:
 def held(output: str, scratch: str) -> Iterator[None]:
     """Holds an output folder while the body runs, and deletes its scratch folder when it comes to its end.
 
-    Where the body fails, its threads may write on: the scratch folder stays, to tell the next run to look for leftovers.
+    Where the body fails, its threads may write on: the scratch folder stays, for the next run to look for leftovers.
 
     Args:
         output: the folder.
