@@ -40,6 +40,11 @@ class Bundle:
         return str(self.path / _SAVED_MODEL)
 
     @property
+    def location(self) -> str:
+        """What a worker on another machine finds the SavedModel by, see `find`: its package has the default one too."""
+        return DEFAULT if self.path == _DEFAULT_FOLDER else self.saved_model
+
+    @property
     def digest(self) -> str:
         """The digest over the SavedModel's files: `sha256:` and 64 hex digits."""
         return self.info["digest"]
@@ -53,6 +58,11 @@ class Bundle:
     def ab_stride(self) -> int:
         """How many px of L* one px of ab stands for, along each axis."""
         return self.info["ab_stride"]
+
+
+def find(location: str) -> str:
+    """Returns the folder of the SavedModel on this machine, by the `location` of a bundle."""
+    return Bundle(_DEFAULT_FOLDER, {}).saved_model if location == DEFAULT else location
 
 
 def digest_files(folder: pathlib.Path) -> str:
@@ -78,7 +88,7 @@ def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
     """
-    folder = _DEFAULT_FOLDER if path == DEFAULT else pathlib.Path(path)
+    folder = _DEFAULT_FOLDER if path == DEFAULT else pathlib.Path(path).absolute()  # workers stand elsewhere
     try:
         info = json.loads((folder / _INFO).read_text())
     except (OSError, ValueError) as error:

@@ -43,7 +43,7 @@ _ADVICE = (
     (r"Process died with exit code", "{process}"),
     (
         r"(?i)docker",
-        "--environment_type=DOCKER (the default) needs Docker on the workers; or choose PROCESS or EXTERNAL",
+        "--environment_type=DOCKER, the default, needs Docker on the workers; or choose PROCESS or EXTERNAL",
     ),
     (
         r"(NoSuchMethodError|NoClassDefFoundError|ClassNotFoundException|InvalidClassException|IncompatibleClassChange)",

@@ -10,7 +10,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import ensemble, signature
+from photochrom import bundle, ensemble, signature
 from serving.predictor import Inferred, Predictor
 from serving.scans import Scan
 
@@ -44,7 +44,7 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
     """Loads a SavedModel once a process and calls it on batches of scans of one shape."""
 
     def __init__(self, saved_model: str, ab_stride: int, ensemble: bool = False):
-        """Args: saved_model: its folder. ab_stride: of its ab. ensemble: whether to average over several views."""
+        """Args: saved_model: its folder or `location`. ab_stride: of its ab. ensemble: whether to average over several views."""
         super().__init__()
         self._saved_model = saved_model
         self._ab_stride = ab_stride
@@ -53,7 +53,7 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
     def load_model(self) -> Predictor:
         import tensorflow as tf  # here, so that only workers that do inference wait for it
 
-        model = tf.saved_model.load(self._saved_model)
+        model = tf.saved_model.load(bundle.find(self._saved_model))
 
         def call(lightness: np.ndarray) -> ensemble.Answers:
             outputs = model.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})

@@ -59,7 +59,7 @@ class ColorizeArchive(beam.PTransform):
         return self._write_manifest(sources, rows, deleted)
 
     def _handler(self) -> inference.BundleHandler:
-        return inference.BundleHandler(self.bundle.saved_model, self.bundle.ab_stride, self.config.ensemble)
+        return inference.BundleHandler(self.bundle.location, self.bundle.ab_stride, self.config.ensemble)
 
     def _earlier_rows(self, pipeline: beam.Pipeline) -> beam.PCollection:
         return (

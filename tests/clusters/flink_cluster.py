@@ -1,4 +1,4 @@
-"""A Flink session cluster on this machine, from jars: a JobManager, TaskManagers, and the Python workers that they start.
+"""A Flink session cluster on this machine, from jars: a JobManager, TaskManagers, Beam's job server, Python workers.
 
 `python tests/clusters/flink_cluster.py [FOLDER]` starts one, prints the flags that send a job there, and takes it down
 when it is stopped (Ctrl-C). The tests use it too.
@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
@@ -57,6 +57,7 @@ _SETTINGS = {
     "taskmanager.memory.jvm-metaspace.size": "256m",
     "taskmanager.memory.jvm-overhead.min": "64m",
     "taskmanager.memory.jvm-overhead.max": "64m",
+    "classloader.resolve-order": "parent-first",
     # A task that fails (a worker or a whole TaskManager is gone) is done again, on what is left.
     "restart-strategy.type": "fixed-delay",
     "restart-strategy.fixed-delay.attempts": "5",
@@ -114,7 +115,8 @@ class FlinkCluster:
         self.boot.write_text(f'#!/bin/sh\nexec {self.python} {HERE / "boot.py"} "$@"\n')
         self.boot.chmod(0o755)
         try:
-            self.job_manager = self._java("jobmanager", "entrypoint.StandaloneSessionClusterEntrypoint", "256m")
+            self.job_manager = self._flink("jobmanager", "entrypoint.StandaloneSessionClusterEntrypoint", "256m")
+            self._start_job_server()
             for _ in range(task_managers):
                 self.add_task_manager()
             self.wait_for(task_managers)
@@ -127,17 +129,26 @@ class FlinkCluster:
         """Host and port of Flink's REST server: what --flink_master takes."""
         return f"127.0.0.1:{self._ports['rest.port']}"
 
-    def flags(self, parallelism: int = 2) -> list[str]:
+    def flags(self) -> list[str]:
         """Returns the flags of Beam that run a job here, each TaskManager starting Python workers of its own."""
+        return [
+            "--runner=PortableRunner",
+            f"--job_endpoint=127.0.0.1:{self._job_port}",
+            "--environment_type=PROCESS",
+            f"--environment_config={json.dumps({'command': str(self.boot)})}",
+            "--environment_cache_millis=60000",
+            "--parallelism=2",
+            f"--setup_file={PROJECT / 'setup.py'}",
+        ]
+
+    def uber_jar_flags(self) -> list[str]:
+        """Returns the flags that send a job to Flink itself, in a jar, without Beam's job server."""
         return [
             "--runner=FlinkRunner",
             f"--flink_master={self.address}",
             "--flink_submit_uber_jar",
             f"--flink_job_server_jar={self.jars / 'job-server.jar'}",
-            "--environment_type=PROCESS",
-            f"--environment_config={json.dumps({'command': str(self.boot)})}",
-            f"--parallelism={parallelism}",
-            f"--setup_file={PROJECT / 'setup.py'}",
+            *self.flags()[2:],
         ]
 
     def pool_flags(self, port: int) -> list[str]:
@@ -148,7 +159,7 @@ class FlinkCluster:
     def add_task_manager(self) -> None:
         """Starts one more TaskManager."""
         self.task_managers.append(
-            self._java(f"taskmanager-{len(self.task_managers)}", "taskexecutor.TaskManagerRunner", "512m")
+            self._flink(f"taskmanager-{len(self.task_managers)}", "taskexecutor.TaskManagerRunner", "512m")
         )
 
     def start_pool(self) -> int:
@@ -170,7 +181,8 @@ class FlinkCluster:
         return [pid for pid in found if "sdk_worker_main" in command_of(pid)]
 
     def wait_for(self, task_managers: int) -> None:
-        """Waits until so many TaskManagers have registered."""
+        """Waits until so many TaskManagers have registered, and the job server answers."""
+        wait_until(lambda: answers(self._job_port), "the job server")
         wait_until(lambda: self._registered() == task_managers, f"{task_managers} TaskManagers")
 
     def stop(self) -> None:
@@ -195,13 +207,24 @@ class FlinkCluster:
         except OSError:
             return -1
 
-    def _java(self, name: str, main: str, heap: str) -> subprocess.Popen:
+    def _flink(self, name: str, main: str, heap: str) -> subprocess.Popen:
         settings = {**_SETTINGS, **self._ports, "io.tmp.dirs": str(self.folder / f"{name}-tmp")}
         settings["web.upload.dir"] = str(self.folder / "upload")
         given = [f"-D{key}={value}" for key, value in settings.items()]
+        return self._java(name, heap, f"org.apache.flink.runtime.{main}", "--configDir", self.folder / "conf", *given)
+
+    def _start_job_server(self) -> subprocess.Popen:
+        """Starts the server that takes jobs from Beam and keeps their staged files where all TaskManagers see them."""
+        self._job_port = free_port()
+        ports = [f"--job-port={self._job_port}", "--artifact-port=0", "--expansion-port=0"]
+        flags = [f"--flink-master={self.address}", f"--artifacts-dir={self.folder / 'artifacts'}", *ports]
+        return self._java("job-server", "512m", "org.apache.beam.runners.flink.FlinkJobServerDriver", *flags)
+
+    def _java(self, name: str, heap: str, main: str, *arguments: object) -> subprocess.Popen:
+        # Beam's runner is among the cluster's own classes: it would let its Python workers go after each step else.
+        classes = f"{self.jars / 'lib'}/*:{self.jars / 'job-server.jar'}"
         memory = [f"-Xmx{heap}", "-XX:MaxDirectMemorySize=256m"]
-        command = ["java", *memory, *_JAVA, "-cp", f"{self.jars / 'lib'}/*", f"org.apache.flink.runtime.{main}"]
-        return self._start(name, [*command, "--configDir", str(self.folder / "conf"), *given])
+        return self._start(name, ["java", *memory, *_JAVA, "-cp", classes, main, *map(str, arguments)])
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen:
         environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
