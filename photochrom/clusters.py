@@ -39,7 +39,7 @@ _ADVICE = (
         r"(No module named|cannot import name|DistributionNotFound)",
         "install Photochrom's dependencies for the workers' Python, in the launcher's versions",
     ),
-    (r"(?s)ExternalEnvironment.*UNAVAILABLE|UNAVAILABLE.*ExternalEnvironment", "{pool}"),
+    (r"(?s)ExternalEnvironment.*UNAVAILABLE|java\.net\.ConnectException", "{pool}"),
     (r"Process died with exit code", "{process}"),
     (
         r"(?i)docker",
@@ -105,7 +105,7 @@ def explained(options: pipeline_options.PipelineOptions) -> Iterator[None]:
             trace = f"{error}\n{pathlib.Path(path).read_text(errors='replace')}"
             cause = find_cause(str(error)) or f"{type(error).__name__}: {error}"[:_MAX_CAUSE]
             raise errors.PhotochromError(
-                f"the job failed: {cause}; {_advise(trace, options)}all of it: {path}"
+                f"the job failed: {cause}; {_advise(trace, options)}all of it is in {path}"
             ) from error
     pathlib.Path(path).unlink()
 
@@ -119,9 +119,11 @@ def find_cause(trace: str) -> str:
 
 
 def _advise(trace: str, options: pipeline_options.PipelineOptions) -> str:
-    config = options.view_as(pipeline_options.PortableOptions).environment_config
+    portable = options.view_as(pipeline_options.PortableOptions)
+    kind, config = portable.environment_type, portable.environment_config
+    pool = f"no worker pool answers at {config}, as seen from the TaskManagers: start one beside each of them"
     told = {
-        "pool": f"no worker pool answers at {config}, as seen from the TaskManagers: start one beside each of them",
+        "pool": pool if kind == "EXTERNAL" else "a part of the cluster is out of reach; see its logs",
         "process": f"the workers' command fails, see the TaskManagers' logs; --environment_config is {config}",
     }
     return next((f"{text.format(**told)}; " for pattern, text in _ADVICE if re.search(pattern, trace)), "")

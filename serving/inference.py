@@ -44,7 +44,7 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
     """Loads a SavedModel once a process and calls it on batches of scans of one shape."""
 
     def __init__(self, saved_model: str, ab_stride: int, ensemble: bool = False):
-        """Args: saved_model: its folder or `location`. ab_stride: of its ab. ensemble: whether to average over several views."""
+        """Args: saved_model: its folder or `location`. ab_stride: of its ab. ensemble: average over several views."""
         super().__init__()
         self._saved_model = saved_model
         self._ab_stride = ab_stride

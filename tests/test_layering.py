@@ -10,7 +10,12 @@ JOBS = ("pipelines", "trainer", "serving")
 OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 # What may import a heavy library, at the top of a file or within a function.
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
-BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/files.py"}  # files.py: within a function, for paths with a scheme
+# files.py: within a function, for paths with a scheme
+BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/files.py"}
+    "photochrom/beam_io.py",
+    "photochrom/clusters.py",
+    "photochrom/files.py",
+}  # files.py: within a function, for paths with a scheme
 
 
 def modules(*packages: str) -> list[pathlib.Path]:

@@ -36,6 +36,8 @@ _JAVA = [
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-XX:+UseSerialGC",
 ]
+# How long Beam keeps a Python worker for which there is nothing to do.
+_CACHE_MILLIS = 3000
 _SETTINGS = {
     "jobmanager.rpc.address": "127.0.0.1",
     "jobmanager.bind-host": "127.0.0.1",
@@ -58,10 +60,11 @@ _SETTINGS = {
     "taskmanager.memory.jvm-overhead.min": "64m",
     "taskmanager.memory.jvm-overhead.max": "64m",
     "classloader.resolve-order": "parent-first",
-    # A task that fails (a worker or a whole TaskManager is gone) is done again, on what is left.
+    # A task that fails (a worker or a whole TaskManager is gone) is done again, on what is left; but not before Beam
+    # has forgotten the worker that is gone.
     "restart-strategy.type": "fixed-delay",
-    "restart-strategy.fixed-delay.attempts": "5",
-    "restart-strategy.fixed-delay.delay": "1 s",
+    "restart-strategy.fixed-delay.attempts": "3",
+    "restart-strategy.fixed-delay.delay": f"{_CACHE_MILLIS + 2000} ms",
     "cluster.evenly-spread-out-slots": "true",
     # A dead TaskManager is noticed in seconds.
     "heartbeat.interval": "1000",
@@ -136,7 +139,7 @@ class FlinkCluster:
             f"--job_endpoint=127.0.0.1:{self._job_port}",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps({'command': str(self.boot)})}",
-            "--environment_cache_millis=60000",
+            f"--environment_cache_millis={_CACHE_MILLIS}",
             "--parallelism=2",
             f"--setup_file={PROJECT / 'setup.py'}",
         ]
