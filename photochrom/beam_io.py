@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from photochrom import clusters, errors, inputs, progress
+from photochrom import claims, clusters, errors, inputs, progress
 from photochrom.archives import Source
 
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
@@ -74,8 +74,13 @@ class ListSources(beam.PTransform):
             yield source
 
 
-def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions) -> Any:
+def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions, output: str = "") -> Any:
     """Builds a pipeline, runs it to its end and returns its result.
+
+    Args:
+        build: adds the steps.
+        options: Beam's.
+        output: the job's folder. A cluster goes on where a worker dies; what that one had under way is removed there.
 
     Raises:
         PhotochromError: the pipeline did not end as done, or a cluster does not answer or fit.
@@ -92,6 +97,8 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
         raise errors.PhotochromError(
             f"the pipeline ended as {state}, expected {beam.runners.runner.PipelineState.DONE}"
         )
+    if output and not clusters.is_local(options):
+        claims.sweep(output)
     return result
 
 

@@ -158,13 +158,19 @@ def _beat(path: str, holder: Holder, stop: threading.Event) -> None:
                 files.write_bytes(path, json.dumps({**dataclasses.asdict(holder), "beat": time.time()}).encode())
 
 
-def _remove_leftovers(output: str, scratch: str) -> None:
+def sweep(output: str) -> int:
+    """Removes the unfinished files of workers that died from a local output folder and returns how many there were."""
     removed = 0
     if files.is_local(output):
         for parent, _, names in os.walk(output):
             for name in filter(_LEFTOVER.fullmatch, names):
                 pathlib.Path(parent, name).unlink(missing_ok=True)
                 removed += 1
+    return removed
+
+
+def _remove_leftovers(output: str, scratch: str) -> None:
+    removed = sweep(output)
     _empty(scratch)
     _log.info("%s: an earlier run did not come to its end; %d unfinished files removed", output, removed)
 

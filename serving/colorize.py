@@ -59,7 +59,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
         started = datetime.datetime.now(datetime.UTC)
         with progress.shown(files.join(config.scratch, "progress"), "colorize"):
-            result = beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions), options)
+            result = beam_io.run(
+                lambda root: pipeline.build(root, found, config, model, exclusions), options, config.output
+            )
         manifest.add_run(config.output, started, model, config.output_digest())
     _report(config, exclusions)
     return result

@@ -12,10 +12,6 @@ OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
 # files.py: within a function, for paths with a scheme
 BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/files.py"}
-    "photochrom/beam_io.py",
-    "photochrom/clusters.py",
-    "photochrom/files.py",
-}  # files.py: within a function, for paths with a scheme
 
 
 def modules(*packages: str) -> list[pathlib.Path]:
