@@ -25,6 +25,7 @@ PROJECT = HERE.parent.parent
 # Jars are kept here between runs; `make clean` removes them.
 JARS = PROJECT / "build" / "clusters"
 START_SECONDS = 60
+MAVEN_SECONDS = 240
 # What bin/config.sh of a Flink distribution gives Java 17 (env.java.opts.all of its config.yaml).
 _EXPORTS = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
 _OPENS = ("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util", "util.concurrent")
@@ -94,10 +95,15 @@ def fetch_jars() -> pathlib.Path:
         if target.exists():
             continue
         shutil.rmtree(JARS / "new", ignore_errors=True)
-        done = subprocess.run(["mvn", "-q", "-B", *arguments], capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = next((line for line in done.stdout.splitlines() if "ERROR" in line), "no reason given")
-            raise Unavailable(f"Maven does not get the jars: {reason}")
+        try:
+            subprocess.run(
+                ["mvn", "-q", "-B", *arguments], timeout=MAVEN_SECONDS, check=True, stdout=subprocess.PIPE, text=True
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"Maven does not get the jars within {MAVEN_SECONDS} s") from error
+        except subprocess.CalledProcessError as error:
+            reason = next((line for line in error.stdout.splitlines() if "ERROR" in line), "no reason given")
+            raise Unavailable(f"Maven does not get the jars: {reason}") from error
         (JARS / "new" / (target.name if target.suffix else "")).rename(target)
     return JARS
 
@@ -142,16 +148,6 @@ class FlinkCluster:
             f"--environment_cache_millis={_CACHE_MILLIS}",
             "--parallelism=2",
             f"--setup_file={PROJECT / 'setup.py'}",
-        ]
-
-    def uber_jar_flags(self) -> list[str]:
-        """Returns the flags that send a job to Flink itself, in a jar, without Beam's job server."""
-        return [
-            "--runner=FlinkRunner",
-            f"--flink_master={self.address}",
-            "--flink_submit_uber_jar",
-            f"--flink_job_server_jar={self.jars / 'job-server.jar'}",
-            *self.flags()[2:],
         ]
 
     def pool_flags(self, port: int) -> list[str]:
