@@ -5,13 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?= photochrom/samples/colour
 
-.PHONY: demo test lint bench model lock clean
+.PHONY: demo test test-flink lint bench model lock clean
 
 demo: $(VENV)/installed  ## the whole workflow on the sample photographs
 	$(BIN)/photochrom demo --output demo-out
 
 test: $(VENV)/installed  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+test-flink: $(VENV)/installed  ## both Beam jobs on a Flink of two TaskManagers; needs Java 11 or 17 and Maven
+	$(BIN)/python -m pytest -m cluster tests/clusters
 
 lint: $(VENV)/installed  ## ruff and mypy
 	$(BIN)/ruff check .

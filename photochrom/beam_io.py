@@ -1,5 +1,6 @@
 """What both Beam jobs share of Beam: the runner's options and the listing of inputs."""
 
+import contextlib
 import dataclasses
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import sdk_worker
 
-from photochrom import errors, inputs, progress
+from photochrom import claims, clusters, errors, inputs, progress
 from photochrom.archives import Source
 
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
@@ -78,21 +79,31 @@ class ListSources(beam.PTransform):
             yield source
 
 
-def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions) -> Any:
+def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions, output: str = "") -> Any:
     """Builds a pipeline, runs it to its end and returns its result.
 
+    Args:
+        build: adds the steps.
+        options: Beam's.
+        output: the job's folder. A cluster goes on where a worker dies; what that one had under way is removed there.
+
     Raises:
-        PhotochromError: the pipeline did not end as done.
+        PhotochromError: the pipeline did not end as done, or a cluster does not answer or fit.
     """
     _keep_elements_whole()
-    pipeline = beam.Pipeline(options=options)
-    build(pipeline)
-    result = pipeline.run()
-    state = result.wait_until_finish()
+    if not clusters.is_local(options):
+        clusters.check(options)
+    with contextlib.nullcontext() if clusters.is_local(options) else clusters.explained(options):
+        pipeline = beam.Pipeline(options=options)
+        build(pipeline)
+        result = pipeline.run()
+        state = result.wait_until_finish()
     if state != beam.runners.runner.PipelineState.DONE:
         raise errors.PhotochromError(
             f"the pipeline ended as {state}, expected {beam.runners.runner.PipelineState.DONE}"
         )
+    if output and not clusters.is_local(options):
+        claims.sweep(output)
     return result
 
 

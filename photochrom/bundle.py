@@ -42,7 +42,7 @@ class Bundle:
     Attributes:
         path: its folder, or this machine's copy of it.
         info: what model.json says.
-        origin: its folder in a bucket, or "".
+        origin: `default`, its folder in a bucket, or "".
     """
 
     path: pathlib.Path
@@ -51,12 +51,18 @@ class Bundle:
 
     @property
     def saved_model(self) -> str:
-        """The SavedModel's folder; of a bundle in a bucket a copy on this machine, made here if it is not there yet.
+        """The SavedModel's folder on this machine, which may be a worker: the default one's in the package that it has.
+
+        Of a bundle in a bucket it is a copy, made here if it is not there yet.
 
         Raises:
             UsageError: what the bucket holds has another digest by now.
         """
-        folder = _stage(self.origin, self.digest) if self.origin else self.path
+        folder = (
+            _DEFAULT_FOLDER if self.origin == DEFAULT
+            else _stage(self.origin, self.digest) if self.origin
+            else self.path
+        )  # fmt: skip
         return str(folder / _SAVED_MODEL)
 
     @property
@@ -98,7 +104,7 @@ def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
     """
-    folder = str(_DEFAULT_FOLDER) if path == DEFAULT else path.rstrip("/")
+    folder = str(_DEFAULT_FOLDER) if path == DEFAULT else files.absolute(path.rstrip("/"))  # workers stand elsewhere
     try:
         info = json.loads(files.read_bytes(files.join(folder, _INFO)))
     except errors.UsageError:
@@ -116,7 +122,7 @@ def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
     if not files.is_local(folder):
         return Bundle(_stage(folder, str(info.get("digest"))), info, folder)
     _check_digest(pathlib.Path(folder), str(info.get("digest")), path)
-    return Bundle(pathlib.Path(folder), info)
+    return Bundle(pathlib.Path(folder), info, DEFAULT if path == DEFAULT else "")
 
 
 def _check_digest(folder: pathlib.Path, digest: str, path: str) -> None:

@@ -200,13 +200,19 @@ def _beat(lock: _Lock, stop: threading.Event) -> None:
             lock.version = renewed
 
 
-def _remove_leftovers(output: str, scratch: str) -> None:
+def sweep(output: str) -> int:
+    """Removes the unfinished files of workers that died from a local output folder and returns how many there were."""
     removed = 0
     if files.is_local(output):
         for parent, _, names in os.walk(output):
             for name in filter(_LEFTOVER.fullmatch, names):
                 pathlib.Path(parent, name).unlink(missing_ok=True)
                 removed += 1
+    return removed
+
+
+def _remove_leftovers(output: str, scratch: str) -> None:
+    removed = sweep(output)
     _empty(scratch)
     _log.info("%s: an earlier run did not come to its end; %d unfinished files removed", output, removed)
 

@@ -119,4 +119,4 @@ def _polled(folder: str, stop: threading.Event) -> Iterator[tuple[str, int, int,
             first.setdefault(name, (time.monotonic(), done))
         began, had = first.get(name, (0.0, 0))
         seconds = time.monotonic() - began if name in first else 0.0
-        yield _STEPS[name], counts["listed"], done, (done - had) / seconds if seconds else 0.0
+        yield _STEPS[name], max(counts["listed"], done), done, (done - had) / seconds if seconds else 0.0

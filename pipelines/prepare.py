@@ -58,7 +58,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
         from pipelines import pipeline
 
         with progress.shown(files.join(config.scratch, "progress"), "prepare"):
-            result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options)
+            result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options, config.output)
     _report(config)
     return result
 

@@ -60,7 +60,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
         def colorize(config: ColorizeConfig, only: frozenset[str] = frozenset(), title: str = "colorize") -> Any:
             with progress.shown(files.join(config.scratch, "progress"), title):
-                return beam_io.run(lambda root: pipeline.build(root, found, config, model, exclusions, only), options)
+                return beam_io.run(
+                    lambda root: pipeline.build(root, found, config, model, exclusions, only), options, config.output
+                )
 
         started = datetime.datetime.now(datetime.UTC)
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))

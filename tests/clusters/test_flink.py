@@ -1,0 +1,138 @@
+"""Both Beam jobs on a Flink of two TaskManagers, with the package staged, a part of the cluster killed under way."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photochrom import beam_io, clusters, errors
+
+# tests/clusters is no package: pytest finds its modules by path alone.
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import flink_cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
+JOB_SECONDS = 400
+# What names the run, or tensorflow serializes differently each time, on any runner.
+VARYING = ("saved_model.pb", "fingerprint.pb", "runs.jsonl", "summary.json")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    try:
+        with flink_cluster.running(tmp_path_factory.mktemp("cluster") / "flink") as found:
+            yield found
+    except flink_cluster.Unavailable as error:
+        pytest.skip(f"NOT TESTED ON FLINK: {error}")
+
+
+@pytest.fixture(scope="module")
+def photos(photographs, tmp_path_factory):
+    """A folder of 160 colour photographs: crops of real ones."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, rgb in photographs.items():
+        for i in range(40):
+            top, left = 4 * i, 5 * i
+            crop = np.ascontiguousarray(rgb[top : top + 200, left : left + 240])
+            Image.fromarray(crop).save(folder / f"{name}-{i}.jpg", quality=92)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scans(photos, tmp_path_factory):
+    """The same in gray, of several shapes, and one that is broken."""
+    folder = tmp_path_factory.mktemp("scans")
+    for i, path in enumerate(sorted(photos.iterdir())):
+        Image.open(path).convert("L").crop((0, 0, 200 + 40 * (i % 2), 200)).save(folder / path.name)
+    (folder / "broken.jpg").write_bytes((folder / "coffee-0.jpg").read_bytes()[:2000])
+    return folder
+
+
+def photochrom(*arguments, timeout=JOB_SECONDS):
+    """Runs the command from a folder without the project, as an installed one would."""
+    code = "import sys; from photochrom import cli; sys.exit(cli.main())"
+    environment = {**os.environ, "PYTHONPATH": str(flink_cluster.PROJECT)}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+
+
+def tree(folder):
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in VARYING)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+class Killer(threading.Thread):
+    """Kills what `victims()` names as soon as `is_time()` holds; `killed` says what it was."""
+
+    def __init__(self, is_time, victims):
+        super().__init__(daemon=True)
+        self.is_time, self.victims, self.killed = is_time, victims, []
+        self.start()
+
+    def run(self):
+        end = time.monotonic() + JOB_SECONDS
+        while time.monotonic() < end and not (self.is_time() and self.victims()):
+            time.sleep(0.01)
+        for pid in self.victims()[:1]:
+            os.kill(pid, signal.SIGKILL)
+            self.killed.append(pid)
+
+
+def test_prepare_makes_the_same_dataset_though_a_worker_is_killed(cluster, photos, tmp_path):
+    flags = ["prepare", f"--input={photos}", "--num_shards=4"]
+    killer = Killer(lambda: any(tmp_path.glob("flink/train-*")), cluster.workers)
+    done = photochrom(*flags, f"--output={tmp_path / 'flink'}", *cluster.flags())
+    assert done.returncode == 0, done.stderr
+    assert killer.killed
+    assert photochrom(*flags, f"--output={tmp_path / 'local'}").returncode == 0
+    assert tree(tmp_path / "flink") == tree(tmp_path / "local")
+
+
+def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, scans, tint, tmp_path):
+    flags = ["colorize", f"--input={scans}", f"--model={tint}", "--batch_size=4"]
+    victims = cluster.task_managers
+    killer = Killer(lambda: any(tmp_path.glob("flink/images/**/*.jpg")), lambda: [victims[0].pid])
+    done = photochrom(*flags, f"--output={tmp_path / 'flink'}", *cluster.flags())
+    cluster.add_task_manager()
+    assert done.returncode == 0, done.stderr
+    assert "161 inputs: 160 done, 0 skipped, 1 failed" in done.stdout
+    assert killer.killed
+    assert victims[0].wait(10) == -signal.SIGKILL
+    assert photochrom(*flags, f"--output={tmp_path / 'local'}").returncode == 0
+    assert tree(tmp_path / "flink") == tree(tmp_path / "local")
+    assert photochrom("verify", tmp_path / "flink").returncode == 0
+
+
+def test_a_worker_pool_that_is_down_is_one_line(cluster, scans, tint, tmp_path):
+    began = time.monotonic()
+    flags = cluster.pool_flags(flink_cluster.free_port())
+    done = photochrom("colorize", f"--input={scans}", f"--model={tint}", f"--output={tmp_path / 'out'}", *flags)
+    assert done.returncode == 1
+    assert time.monotonic() - began < 60
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("photochrom: the job failed: ")
+    assert "no worker pool answers at 127.0.0.1:" in last
+    log = pathlib.Path(last.rpartition(" in ")[2])
+    assert "ConnectException" in log.read_text()
+    log.unlink()
+
+
+def test_a_jar_for_another_flink_is_refused_at_once(cluster, tmp_path):
+    jar = tmp_path / "beam-runners-flink-2.2-job-server-2.77.0.jar"
+    jar.symlink_to(cluster.jars / "job-server.jar")
+    flags = ["--runner=FlinkRunner", f"--flink_master={cluster.address}", f"--flink_job_server_jar={jar}"]
+    with pytest.raises(errors.UsageError, match=r"is built for Flink 2\.2, the cluster runs 1\.19"):
+        clusters.check(beam_io.parse_options(flags))
+
+
+def test_the_workers_have_the_package_by_staging_alone(cluster):
+    code = "from importlib.util import find_spec as f; print(bool(f('apache_beam')), bool(f('photochrom')))"
+    told = subprocess.run([cluster.python, "-c", code], capture_output=True, check=True, cwd=cluster.folder)
+    assert told.stdout.split() == [b"True", b"False"]
