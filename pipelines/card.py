@@ -22,12 +22,13 @@ def write(
     signed: Iterable[str],
     embedded: Iterable[dict[str, Any]],
     __: Any,
+    ___: Any,
     config: PrepareConfig,
     network: Bundle | None,
 ) -> dict[str, Any]:
     """Writes the card from the shards' summaries and returns what dataset_info.json says.
 
-    A Beam step with four side inputs: the summaries, the paths of the signatures, what was embedded by `network`, and
+    A Beam step with five side inputs: the summaries, the paths of the signatures, what was embedded by `network`, and
     the ends of the full pass and of the reconciliation, for which it waits.
     """
     summaries = sorted(summaries, key=lambda summary: summary["name"])

@@ -58,7 +58,8 @@ class PrepareDataset(beam.PTransform):
                 beam.pvalue.AsList(summaries),
                 beam.pvalue.AsList(found["files"]),
                 beam.pvalue.AsList(self._embed(training)),
-                beam.pvalue.AsList((analysis, reconciled) | "Ends" >> beam.Flatten()),
+                beam.pvalue.AsList(analysis),
+                beam.pvalue.AsSingleton(reconciled),
                 self.config,
                 self.network,
             )

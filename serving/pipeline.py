@@ -1,7 +1,7 @@
 """The graph of `photochrom colorize`, step by step: list -> read -> batch -> infer -> write -> row of the manifest."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -74,16 +74,18 @@ class ColorizeArchive(beam.PTransform):
         self, paths: beam.PCollection, rows: beam.PCollection, gone: beam.PCollection
     ) -> beam.PCollection:
         """Deletes what an earlier run wrote and no row names any more, once all rows are known."""
-        rows = (rows, gone) | "RowsAndGone" >> beam.Flatten()
         of_rows = rows | "ObsoleteOfRows" >> beam.FlatMap(lambda row: row.get(manifest.OBSOLETE, ()))
         obsolete = (
             (paths, of_rows) | "Obsolete" >> beam.Flatten() | "KeyObsolete" >> beam.Map(lambda path: (path, True))
         )
-        named = rows | "Named" >> beam.FlatMap(lambda row: [(path, True) for path in manifest.paths_of(row)])
+        named, kept = (
+            part | name >> beam.FlatMap(lambda row: [(path, True) for path in manifest.paths_of(row)])
+            for name, part in (("Named", rows), ("NamedByGone", gone))
+        )
         return (
-            {"obsolete": obsolete, "named": named}
+            {"obsolete": obsolete, "named": named, "kept": kept}
             | "JoinPaths" >> beam.CoGroupByKey()
-            | "NamedNoMore" >> beam.Filter(lambda element: element[1]["obsolete"] and not element[1]["named"])
+            | "NamedNoMore" >> beam.Filter(_is_named_no_more)
             | "Delete"
             >> beam.Map(lambda element, output: files.delete(files.join(output, element[0])), self.config.output)
         )
@@ -110,6 +112,11 @@ class ColorizeArchive(beam.PTransform):
             | "Once" >> beam.Create([None])
             | "Summarize" >> beam.Map(manifest.write_summary, beam.pvalue.AsList(shards), self.config.output)
         )
+
+
+def _is_named_no_more(element: tuple[str, dict[str, Iterable[bool]]]) -> bool:
+    found = element[1]
+    return any(found["obsolete"]) and not any(found["named"]) and not any(found["kept"])
 
 
 def build(
