@@ -19,7 +19,7 @@ import google_crc32c
 from google.api_core import exceptions
 from google.cloud import storage
 
-from photochrom import gcs
+from photochrom import errors, gcs
 
 # What a listing asks for: the rest of an object's metadata is ten times as much.
 _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
@@ -85,7 +85,7 @@ def exists(path: str) -> bool:
     try:
         stat(path)
         return True
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         return is_folder(path)
@@ -202,7 +202,7 @@ def put_over(path: str, data: bytes, generation: int) -> Object | None:
             )
             return _object(target)
         found = stat(path)
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         return None
@@ -216,7 +216,7 @@ def _is_of(found: Object, data: bytes) -> bool:
 def _generation(path: str) -> int:
     try:
         return stat(path).generation
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         return 0
@@ -240,7 +240,7 @@ def delete_generation(path: str, generation: int | None = None) -> bool:
         with gcs.explained(path, gcs.DELETE), contextlib.suppress(exceptions.PreconditionFailed):
             blob(path).delete(if_generation_match=generation, retry=gcs.RETRY, timeout=gcs.TIMEOUT)
             return True
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         pass
