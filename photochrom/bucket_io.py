@@ -11,6 +11,7 @@ from typing import IO, Any
 import google_crc32c
 from google.api_core import exceptions
 from google.cloud import storage
+from google.cloud.storage import fileio
 
 from photochrom import buckets, gcs
 
@@ -191,6 +192,20 @@ def create(path: str) -> Iterator[IO[bytes]]:
         raise
 
 
+class _Session(fileio.BlobWriter):
+    """The library's writer, but given up it stays so.
+
+    That one, when it is collected as garbage after a failure, sends what it has got as if it were the whole.
+    """
+
+    def close(self) -> None:
+        """Does nothing: `finish` does."""
+
+    def finish(self) -> None:
+        """Sends the rest, and makes the object appear."""
+        super().close()
+
+
 class _Writer(io.BufferedIOBase):
     """Holds what is written, up to a chunk; a longer one goes up piece by piece.
 
@@ -201,7 +216,7 @@ class _Writer(io.BufferedIOBase):
     def __init__(self, path: str):
         self._path = path
         self._held = io.BytesIO()
-        self._session: Any = None
+        self._session: _Session | None = None
         self._written = 0
 
     def writable(self) -> bool:
@@ -221,8 +236,8 @@ class _Writer(io.BufferedIOBase):
         return count
 
     def _begin(self) -> None:
-        self._session = buckets.blob(self._path).open(
-            "wb",
+        self._session = _Session(
+            buckets.blob(self._path),
             chunk_size=_CHUNK_BYTES,
             ignore_flush=True,
             content_type=buckets.CONTENT_TYPE,
@@ -238,7 +253,7 @@ class _Writer(io.BufferedIOBase):
             buckets.put(self._path, self._held.getvalue())
         else:
             with gcs.explained(self._path, gcs.WRITE):
-                self._session.close()
+                self._session.finish()
         super().close()
 
     def abandon(self) -> None:

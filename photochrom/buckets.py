@@ -19,7 +19,7 @@ import google_crc32c
 from google.api_core import exceptions
 from google.cloud import storage
 
-from photochrom import gcs
+from photochrom import errors, gcs
 
 # What a listing asks for: the rest of an object's metadata is ten times as much.
 _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
@@ -31,7 +31,6 @@ _DELETING_THREADS = 16
 _REMEMBERED = 256
 # Bytes as they are; no browser shall guess.
 CONTENT_TYPE = "application/octet-stream"
-_last_put: dict[str, int] = {}
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -47,6 +46,9 @@ class Object(NamedTuple):
     def version(self) -> str:
         """What changes when the content does."""
         return f"generation:{self.generation} crc32c:{self.crc32c}"
+
+
+_last_put: dict[str, Object] = {}
 
 
 def generation_of(version: str) -> int:
@@ -83,7 +85,7 @@ def exists(path: str) -> bool:
     try:
         stat(path)
         return True
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         return is_folder(path)
@@ -167,12 +169,14 @@ def put(path: str, data: bytes) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    # Most names are new, or were last written by this process: to look first would cost a request each.
-    generation = _last_put.get(path, 0)
+    # Most names are new, or were last written by this process: to look first would cost a request each. Of the same
+    # bytes again nothing is assumed, so that they are found and left.
+    last = _last_put.get(path)
+    generation = last.generation if last and not _is_of(last, data) else 0
     for _ in range(_RACES):
         if written := put_over(path, data, generation):
             with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is a mere guess
-                _last_put[path] = written.generation
+                _last_put[path] = written
                 while len(_last_put) > _REMEMBERED:
                     _last_put.pop(next(iter(_last_put)), None)
             return
@@ -198,17 +202,21 @@ def put_over(path: str, data: bytes, generation: int) -> Object | None:
             )
             return _object(target)
         found = stat(path)
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         return None
-    return found if (found.size, found.crc32c) == (len(data), checksum(data)) else None
+    return found if _is_of(found, data) else None
+
+
+def _is_of(found: Object, data: bytes) -> bool:
+    return (found.size, found.crc32c) == (len(data), checksum(data))
 
 
 def _generation(path: str) -> int:
     try:
         return stat(path).generation
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         return 0
@@ -232,7 +240,7 @@ def delete_generation(path: str, generation: int | None = None) -> bool:
         with gcs.explained(path, gcs.DELETE), contextlib.suppress(exceptions.PreconditionFailed):
             blob(path).delete(if_generation_match=generation, retry=gcs.RETRY, timeout=gcs.TIMEOUT)
             return True
-    except gcs.BucketError:
+    except errors.BucketError:
         raise
     except FileNotFoundError:
         pass

@@ -2,6 +2,10 @@
 
 PhotochromError            exit status 1: ours or the engine's
 ├── UsageError             exit status 2: a flag, an input or a folder does not fit (also a ValueError)
+│   └── BucketError        a bucket of Google Cloud Storage does not serve (also an OSError)
+│       ├── NoBucket       there is none of that name (also a FileNotFoundError)
+│       ├── Denied         the credentials do not give the right (also a PermissionError)
+│       └── NoCredentials  there are none, or they are not accepted (also a PermissionError)
 ├── TooManyFailures        exit status 3: the job finished, more inputs failed than allowed
 └── DataError              bad data: costs that input alone and leaves its `reason`
     ├── ReadError          unreadable: the file or the archive member could not be read
@@ -35,6 +39,29 @@ class UsageError(PhotochromError, ValueError):
     """A flag, an input or an output folder does not fit; nothing was started."""
 
     exit_status = 2
+
+
+class BucketError(UsageError, OSError):
+    """A bucket is not there, may not be used, or nothing says who asks: no try would help."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message
+
+
+class NoBucket(BucketError, FileNotFoundError):
+    """There is no bucket of that name."""
+
+
+class Denied(BucketError, PermissionError):
+    """The credentials do not give the right."""
+
+
+class NoCredentials(BucketError, PermissionError):
+    """There are no credentials, or they are not accepted."""
 
 
 class TooManyFailures(PhotochromError):

@@ -49,29 +49,6 @@ _lock = threading.Lock()
 _clients: dict[tuple[int, str], storage.Client] = {}
 
 
-class BucketError(errors.UsageError, OSError):
-    """A bucket is not there, may not be used, or nothing says who asks: no try would help."""
-
-    def __init__(self, message: str):
-        super().__init__(message)
-        self._message = message
-
-    def __str__(self) -> str:
-        return self._message
-
-
-class NoBucket(BucketError, FileNotFoundError):
-    """There is no bucket of that name."""
-
-
-class Denied(BucketError, PermissionError):
-    """The credentials do not give the right."""
-
-
-class NoCredentials(BucketError, PermissionError):
-    """There are no credentials, or they are not accepted."""
-
-
 def split(path: str) -> tuple[str, str]:
     """Returns bucket and object name of gs://BUCKET/NAME; the name may be empty."""
     bucket, _, name = path.removeprefix(SCHEME).partition("/")
@@ -118,11 +95,11 @@ def _default_credentials() -> tuple[Any, str | None]:
         "run `gcloud auth application-default login`, or use a machine with a service account"
     )
     if not _has_credentials_file() and not _is_on_google_cloud():
-        raise NoCredentials(missing)
+        raise errors.NoCredentials(missing)
     try:
         return google.auth.default(scopes=[_SCOPE])
     except auth_exceptions.DefaultCredentialsError as error:
-        raise NoCredentials(f"{missing} ({error})") from error
+        raise errors.NoCredentials(f"{missing} ({error})") from error
 
 
 def _has_credentials_file() -> bool:
@@ -178,14 +155,16 @@ def _translated(error: Exception, path: str, need: str) -> OSError:
     said = " ".join(str(getattr(error, "message", "") or error).split())[:300]
     if isinstance(error, exceptions.NotFound):
         if "bucket does not exist" in said:
-            return NoBucket(f"there is no bucket gs://{bucket}; check its name, or create it")
+            return errors.NoBucket(f"there is no bucket gs://{bucket}; check its name, or create it")
         return FileNotFoundError(f"{path} is not there")
     if isinstance(error, exceptions.Forbidden):
-        return Denied(
+        return errors.Denied(
             f"access to gs://{bucket} is denied: {path} needs {need}; have it granted, or use other credentials"
         )
     if isinstance(error, exceptions.Unauthorized | auth_exceptions.GoogleAuthError):
-        return NoCredentials(f"gs://{bucket} does not accept the credentials: {said}; log in again or use others")
+        return errors.NoCredentials(
+            f"gs://{bucket} does not accept the credentials: {said}; log in again or use others"
+        )
     if isinstance(error, exceptions.RetryError):
         last = " ".join(str(error.cause).split())[:300]
         return TimeoutError(f"{path}: given up after {RETRY.timeout:g} s of tries; the last one: {last}")

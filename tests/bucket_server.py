@@ -176,6 +176,8 @@ class BucketServer:
         session = request.query.get("upload_id", "")
         if request.method == "PUT":
             return self._chunk(request, bucket, session)
+        if request.method == "DELETE":  # a session is given up
+            return 204, {}, b""
         condition = request.query.get("ifGenerationMatch", "")
         name = request.query.get("name") or re.search(rb'"name": "([^"]*)"', request.body).group(1).decode()
         found = self._metadata(bucket, urllib.parse.quote(name, safe="")) or {"generation": "0"}

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import gc
 import http.server
 import io
 import os
@@ -65,6 +66,16 @@ def test_a_failing_writer_leaves_what_was_there(bucket, noise):
         assert files.read_bytes(f"{bucket}/old") == b"old"
         raise RuntimeError
     assert files.read_bytes(f"{bucket}/old") == b"old"
+
+
+def test_a_writer_that_is_given_up_while_the_network_fails_does_not_finish_later(store, bucket, noise):
+    store.fault = first(99, RESET, "DELETE")
+    with pytest.raises(RuntimeError), files.create(f"{bucket}/new") as file:
+        file.write(noise[: 10 * MIB])
+        raise RuntimeError
+    del file
+    gc.collect()
+    assert list(files.list_all(bucket)) == [] and store.counts()["DELETE"] == 1
 
 
 def test_an_upload_whose_answer_is_lost_writes_once(store, bucket):
@@ -362,8 +373,9 @@ def metadata_server(answers: bool):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             stop.wait(0 if answers else 30)
-            self.send_response(200)
+            self.send_response(404 if "universe" in self.path else 200)
             self.send_header("Metadata-Flavor", "Google")
+            self.send_header("Content-Type", "application/text")
             self.send_header("Content-Length", "9")
             self.end_headers()
             with contextlib.suppress(OSError):
