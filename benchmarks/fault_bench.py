@@ -62,13 +62,13 @@ class Bench:
         """Returns a new output folder."""
         return self.folder / f"out{next(self.numbers):03d}"
 
-    def start(self, output: pathlib.Path, *flags: str, prefix: tuple[str, ...] = ()) -> Run:
+    def start(self, output: pathlib.Path | str, *flags: str, prefix: tuple[str, ...] = ()) -> Run:
         """Starts the command."""
         log = self.folder / f"log{next(self.numbers):03d}"
         argv = ["colorize", f"--input={self.archive.folder}", f"--output={output}", f"--model={self.model}"]
         return Run([*argv, *damaged.FLAGS, *flags], log, prefix)
 
-    def continues(self, output: pathlib.Path, *flags: str, prefix: tuple[str, ...] = ()) -> Verdict:
+    def continues(self, output: pathlib.Path | str, *flags: str, prefix: tuple[str, ...] = ()) -> Verdict:
         """Gives the same command again, undisturbed; returns what is wrong with how it ends."""
         run = self.start(output, *flags, prefix=prefix)
         return expect(run, 0)

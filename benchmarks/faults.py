@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from benchmarks import damaged, fault_disks, fault_kills, fault_prepare, fault_verdict, tint
+from benchmarks import damaged, fault_disks, fault_kills, fault_prepare, fault_store, fault_verdict, tint
 from benchmarks.fault_bench import Bench, Outcome, copies, expect
 from benchmarks.fault_verdict import Verdict
 
@@ -77,8 +77,6 @@ def endless(bench: Bench, timeout: int = 3) -> Outcome:
     return Outcome(1, "by itself", verdict)
 
 
-# A fault of an object store would be one more function here: it starts the store and its faulty front, gives
-# `bench.start` an output of gs://, and judges what lies in the store's folder.
 Fault = Callable[[Bench], Outcome | None]
 FAULTS: tuple[tuple[str, Fault], ...] = (
     ("SIGTERM", fault_kills.stopped),
@@ -94,6 +92,7 @@ FAULTS: tuple[tuple[str, Fault], ...] = (
     ("folder for temporary files full", fault_disks.full_temporary),
     ("disk becomes read-only", fault_disks.read_only),
     ("folders become unwritable", fault_disks.forbidden),
+    ("object store answers 503, 429, breaks off, is slow", fault_store.failing),
     ("scans deleted and overwritten under way", changing_sources),
     ("a second run in the same folder", two_runs),
     ("a scan that no decoder ends", endless),

@@ -8,9 +8,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from benchmarks import damaged
+from benchmarks import bucket_server, damaged
 from benchmarks.tint import make_bundle
-from tests import bucket_server
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""gs:// through files.py, against an emulator behind a proxy that fails by plan: see tests/bucket_server.py."""
+"""gs:// through files.py, against an emulator behind a proxy that fails by plan: see benchmarks/bucket_server.py."""
 
 import concurrent.futures
 import contextlib
@@ -16,8 +16,8 @@ import zipfile
 
 import pytest
 
+from benchmarks.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 from photochrom import archives, buckets, errors, files, gcs
-from tests.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 
 MIB = 1 << 20
 FAULTS = ["503", "429", "500", RESET, LOST, CUT]

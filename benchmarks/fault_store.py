@@ -1,0 +1,47 @@
+"""Faults of an object store: the copies go to a bucket behind a proxy that fails by plan."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from benchmarks import bucket_server, fault_verdict
+from benchmarks.bucket_server import CUT, LOST, RESET
+from benchmarks.fault_bench import Bench, Outcome, expect
+from benchmarks.fault_runs import Run
+from photochrom import files
+
+_KINDS = ("503", "429", RESET, LOST, CUT)
+_SLOW_SECONDS = 0.02
+
+
+def failing(bench: Bench, every: int = 9) -> Outcome:
+    """Lets every so-manieth request fail, all of them be slow, and kills all processes of the first run."""
+    with _store() as server:
+        output = f"{server.make_bucket('bucket')}/coloured"
+        server.fault, server.delay = bucket_server.every(every, *_KINDS), _SLOW_SECONDS
+        run = bench.start(output)
+        run.waits_until(lambda: _count_copies(server) >= 0.3 * bench.archive.done)
+        run.kill()
+        verdict = bench.continues(output)
+        for command in ("verify", "status"):
+            verdict += expect(Run([command, output], bench.folder / f"log{next(bench.numbers):03d}"), 0)
+        failed = len(server.requests) // every
+        server.clear()
+        local = bench.output()
+        files.copy_folder(output, str(local))
+        verdict += fault_verdict.judge(local, bench.reference)
+        return Outcome(failed, "by itself; after a kill -9, the same command", verdict)
+
+
+def _count_copies(server: bucket_server.BucketServer) -> int:
+    return sum(request.method == "POST" and b"coloured/images/" in request.body[:1000] for request in server.requests)
+
+
+@contextlib.contextmanager
+def _store() -> Iterator[bucket_server.BucketServer]:
+    with bucket_server.running() as server:
+        os.environ["STORAGE_EMULATOR_HOST"] = server.address
+        try:
+            yield server
+        finally:
+            del os.environ["STORAGE_EMULATOR_HOST"]
