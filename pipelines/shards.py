@@ -18,6 +18,7 @@ import apache_beam as beam
 
 from photochrom import archives, errors, files, json_lines, keys, progress, settings
 from photochrom.archives import Source
+from photochrom.read_ahead import ReadAhead
 from photochrom.records import write_tfrecord
 from pipelines import photographs
 from pipelines.config import PrepareConfig
@@ -77,7 +78,10 @@ class WriteShard(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reader = archives.Reader(files.open_read)
+        self._reading = ReadAhead()
+
+    def teardown(self) -> None:
+        self._reading.close()
 
     def process(
         self, element: tuple[tuple[str, int, int], Iterable[Source]], representatives: Mapping[str, str]
@@ -100,9 +104,9 @@ class WriteShard(beam.DoFn):
         items: list[dict[str, Any]] = []
         failures: list[errors.Failure] = []
         with _opened(paths.records, self._config.compression) as (stream, hasher):
-            for source in sources:
+            for source, read in self._reading.each(sources):
                 try:
-                    record, item = self._convert(source)
+                    record, item = photographs.to_record(source.key, read(), self._config)
                 except errors.DataError as error:
                     failures.append(errors.Failure.of(source.key, error))
                 else:
@@ -126,11 +130,6 @@ class WriteShard(beam.DoFn):
         files.write_bytes(paths.summary, json.dumps(summary, sort_keys=True).encode())
         self._count(summary)
         return summary
-
-    def _convert(self, source: Source) -> tuple[Any, dict[str, Any]]:
-        if source.failure:
-            raise source.failure.to_error()
-        return photographs.to_record(source.key, self._reader.read(source), self._config)
 
     def _count(self, summary: dict[str, Any]) -> None:
         beam.metrics.Metrics.counter(type(self), "records-written").inc(summary["examples"])

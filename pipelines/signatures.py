@@ -13,8 +13,9 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, errors, files, geometry, json_lines, perceptual_hash, progress, settings
+from photochrom import errors, files, geometry, json_lines, perceptual_hash, progress, settings
 from photochrom.archives import Source
+from photochrom.read_ahead import ReadAhead
 from pipelines import shards
 from pipelines.config import PrepareConfig
 
@@ -46,7 +47,10 @@ class WriteSignatures(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reader = archives.Reader(files.open_read)
+        self._reading = ReadAhead()
+
+    def teardown(self) -> None:
+        self._reading.close()
 
     def process(self, element: tuple[str, Iterable[Source]]) -> Iterator[str]:
         name, sources = element[0], shards.plan(element[1])
@@ -66,15 +70,12 @@ class WriteSignatures(beam.DoFn):
         return settings.digest([perceptual_hash.VERSION, self._config.max_pixels, listed])
 
     def _rows(self, sources: list[Source]) -> Iterator[dict[str, Any]]:
-        for source in sources:
+        for source, read in self._reading.each(sources):
             with contextlib.suppress(errors.DataError):  # whoever writes its shard meets it again and says why
-                yield {"key": source.key, "signature": base64.b64encode(self._signature(source)).decode()}
+                yield {"key": source.key, "signature": base64.b64encode(self._signature(read())).decode()}
             progress.Tally.add(self._progress_folder, "compared")
 
-    def _signature(self, source: Source) -> bytes:
-        if source.failure:
-            raise source.failure.to_error()
-        data = self._reader.read(source)
+    def _signature(self, data: bytes) -> bytes:
         picture = self._config.decoder().decode(data, draft_size=_DRAFT_SIZE)
         # What a record shows: a picture and its middle square are two photographs, but one record.
         return perceptual_hash.signature(geometry.center_square(picture.opaque_rgb(), _DRAFT_SIZE))

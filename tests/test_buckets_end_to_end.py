@@ -33,9 +33,9 @@ def contents(folder: str, *left_out: str) -> dict[str, bytes]:
 
 
 def rows(folder: str) -> list[dict]:
-    """The manifest's rows, without where each lies and in which run it was made."""
+    """The manifest's rows, without where each lies, in which state, and in which run it was made."""
     lines = b"".join(contents(f"{folder}/manifest", r"(?!items-).*").values()).splitlines()
-    ours = [{**json.loads(line), "run": None, "source": None} for line in lines]
+    ours = [{**json.loads(line), "run": None, "source": None, "source_version": None} for line in lines]
     return sorted(ours, key=lambda row: row["key"])
 
 
