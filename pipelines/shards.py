@@ -17,8 +17,8 @@ from typing import IO, Any
 import apache_beam as beam
 
 from photochrom import archives, errors, files, json_lines, keys, progress, settings
+from photochrom.ahead import Reading
 from photochrom.archives import Source
-from photochrom.read_ahead import ReadAhead
 from photochrom.records import write_tfrecord
 from pipelines import photographs
 from pipelines.config import PrepareConfig
@@ -78,7 +78,7 @@ class WriteShard(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reading = ReadAhead()
+        self._reading = Reading()
 
     def teardown(self) -> None:
         self._reading.close()

@@ -14,8 +14,8 @@ from typing import Any
 import apache_beam as beam
 
 from photochrom import errors, files, geometry, json_lines, perceptual_hash, progress, settings
+from photochrom.ahead import Reading
 from photochrom.archives import Source
-from photochrom.read_ahead import ReadAhead
 from pipelines import shards
 from pipelines.config import PrepareConfig
 
@@ -47,7 +47,7 @@ class WriteSignatures(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reading = ReadAhead()
+        self._reading = Reading()
 
     def teardown(self) -> None:
         self._reading.close()

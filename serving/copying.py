@@ -2,10 +2,16 @@
 
 import contextlib
 import errno
+import functools
 from collections.abc import Iterator
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
 from photochrom import errors, files, keys
+from photochrom.ahead import Ahead
 from photochrom.bundle import Bundle
 from serving import manifest, outputs, screen
 from serving.config import ColorizeConfig
@@ -17,6 +23,30 @@ from serving.scans import Scan
 
 # A name that the file system will not take is bad data; a full disk is not.
 _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR)
+
+
+class WriteCopies(beam.DoFn):
+    """Scan and colours -> the row, the copy written; several at a time where they go to a bucket."""
+
+    def __init__(self, config: ColorizeConfig, bundle: Bundle, today: str):
+        self._config = config
+        self._bundle = bundle
+        self._today = today
+
+    def setup(self) -> None:
+        self._ahead = Ahead()
+
+    def teardown(self) -> None:
+        self._ahead.close()
+
+    def process(self, inferred: Inferred) -> Iterator[Row]:
+        wait = not files.is_local(self._config.output)
+        call = functools.partial(write, inferred, self._config, self._bundle, self._today)
+        yield from (result() for _, result in self._ahead.add(None, call, inferred[0].nbytes, wait))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for _, result in self._ahead.flush():
+            yield GlobalWindows.windowed_value(result())
 
 
 def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str) -> Row:

@@ -52,7 +52,7 @@ class ColorizeArchive(beam.PTransform):
             | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
             | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config, self.bundle, self.today))
             | "Infer" >> RunInference(self._handler().with_no_batching())
-            | "Write" >> beam.Map(copying.write, self.config, self.bundle, self.today)
+            | "Write" >> beam.ParDo(copying.WriteCopies(self.config, self.bundle, self.today))
         )
         noted = {
             name: rows | f"Note{name}" >> beam.ParDo(journal.NoteRows(self.config.output))

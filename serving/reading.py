@@ -2,12 +2,14 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
 
-from photochrom import archives, errors, files, images, keys
+from photochrom import ahead, archives, errors, files, images, keys
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from serving import copying, earlier, formats, journal, manifest, scans, screen
@@ -32,7 +34,10 @@ class ReadScan(beam.DoFn):
         self._exclusions = exclusions
 
     def setup(self) -> None:
-        self._reader = archives.Reader(files.open_read)
+        self._reading = ahead.Reading()
+
+    def teardown(self) -> None:
+        self._reading.close()
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         key, found = element
@@ -43,10 +48,28 @@ class ReadScan(beam.DoFn):
         source = earlier.settled(archives.only_one(sources))
         try:
             row = self._current(source, left)
-            result = beam.pvalue.TaggedOutput(KEPT, row) if row else self._read(source, left)
+        except errors.DataError as error:
+            yield beam.pvalue.TaggedOutput(NEW, self._refused(source, error, left))
+        else:
+            if row:
+                yield beam.pvalue.TaggedOutput(KEPT, row)
+            else:
+                yield from itertools.starmap(self._judged, self._reading.add(source, (source, left)))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        for result in itertools.starmap(self._judged, self._reading.flush()):
+            if isinstance(result, beam.pvalue.TaggedOutput):
+                yield beam.pvalue.TaggedOutput(result.tag, GlobalWindows.windowed_value(result.value))
+            else:
+                yield GlobalWindows.windowed_value(result)
+
+    def _judged(self, item: tuple[Source, Earlier], read: Callable[[], bytes]) -> Scan | beam.pvalue.TaggedOutput:
+        source, left = item
+        try:
+            result = self._looked_at(source, read(), left)
         except errors.DataError as error:
             result = self._refused(source, error, left)
-        yield beam.pvalue.TaggedOutput(NEW, result) if isinstance(result, dict) else result
+        return beam.pvalue.TaggedOutput(NEW, result) if isinstance(result, dict) else result
 
     def _unlisted(self, key: str, left: Earlier) -> Iterator[beam.pvalue.TaggedOutput]:
         """Yields the row of an input that is no longer listed, or, if it is excluded, what must not stay of it."""
@@ -72,8 +95,7 @@ class ReadScan(beam.DoFn):
         beam.metrics.Metrics.counter(type(self), "rows-kept").inc()
         return row
 
-    def _read(self, source: Source, left: Earlier) -> Scan | Row | beam.pvalue.TaggedOutput:
-        data = self._reader.read(source)
+    def _looked_at(self, source: Source, data: bytes, left: Earlier) -> Scan | Row | beam.pvalue.TaggedOutput:
         beam.metrics.Metrics.counter(type(self), "scans-read").inc()
         made_with = copying.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
         if row := self._kept(source, left, made_with):

@@ -40,6 +40,11 @@ class Scan:
     size: tuple[int, int]
     earlier: Earlier = dataclasses.field(default_factory=Earlier)
 
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it holds."""
+        return len(self.data) + self.lightness.nbytes + (self.picture.pixels.nbytes if self.picture else 0)
+
     def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""
         return self.picture or decoder.decode(self.data, page=self.source.page)

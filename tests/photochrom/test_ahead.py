@@ -1,13 +1,13 @@
 import pytest
 
 from photochrom import errors, files
+from photochrom.ahead import Reading
 from photochrom.archives import Source
-from photochrom.read_ahead import ReadAhead
 
 
 @pytest.fixture
 def reading():
-    one = ReadAhead()
+    one = Reading()
     yield one
     one.close()
 
@@ -40,5 +40,5 @@ def test_what_is_read_ahead_is_bounded_by_count_and_by_bytes(reading, store, buc
         _, read = next(reading.each(sources))
         assert read() == b"x"
         reading.close()
-        reading = ReadAhead()
+        reading = Reading()
         assert 1 <= store.counts()["GET"] <= most
