@@ -6,7 +6,7 @@ import pathlib
 import platform
 import tempfile
 
-from benchmarks import colorize, prepare, upsampling
+from benchmarks import buckets, colorize, prepare, upsampling
 from photochrom import bundle
 
 
@@ -32,6 +32,9 @@ def main() -> None:
         rows.append(
             (f"colorize, {flags.again} scans, unchanged: time of a second run over the first's", found, "<= 0.05")
         )
+        late = buckets.throughput_when_late(flags.photographs, scratch / "buckets", flags.model, 200)
+        for job, share in zip(("colorize", "prepare"), late, strict=True):
+            rows.append((f"{job}, 1000x800 in a bucket 50 ms away: throughput over one at hand", share, ">= 0.8"))
         found = prepare.memory(flags.photographs, scratch, flags.few, 10 * flags.few)
         rows.append((f"prepare, {10 * flags.few} photographs: peak memory over {flags.few}", found, "<= 1.2"))
     found = upsampling.errors(flags.photographs, 48)

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import http.server
 import json
+import os
 import re
 import signal
 import socket
@@ -322,6 +323,17 @@ def running() -> Iterator[BucketServer]:
             server.close()
         finally:
             emulator.send_signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def in_use() -> Iterator[BucketServer]:
+    """Starts both; this process and those that it starts take it for Google Cloud Storage."""
+    with running() as server:
+        os.environ["STORAGE_EMULATOR_HOST"] = server.address
+        try:
+            yield server
+        finally:
+            del os.environ["STORAGE_EMULATOR_HOST"]
 
 
 def _wait_for(port: int, emulator: subprocess.Popen) -> None:

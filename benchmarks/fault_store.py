@@ -1,9 +1,5 @@
 """Faults of an object store: the copies go to a bucket behind a proxy that fails by plan."""
 
-import contextlib
-import os
-from collections.abc import Iterator
-
 from benchmarks import bucket_server, fault_verdict
 from benchmarks.bucket_server import CUT, LOST, RESET
 from benchmarks.fault_bench import Bench, Outcome, expect
@@ -16,7 +12,7 @@ _SLOW_SECONDS = 0.02
 
 def failing(bench: Bench, every: int = 9) -> Outcome:
     """Lets every so-manieth request fail, all of them be slow, and kills all processes of the first run."""
-    with _store() as server:
+    with bucket_server.in_use() as server:
         output = f"{server.make_bucket('bucket')}/coloured"
         server.fault, server.delay = bucket_server.every(every, *_KINDS), _SLOW_SECONDS
         run = bench.start(output)
@@ -35,13 +31,3 @@ def failing(bench: Bench, every: int = 9) -> Outcome:
 
 def _count_copies(server: bucket_server.BucketServer) -> int:
     return sum(request.method == "POST" and b"coloured/images/" in request.body[:1000] for request in server.requests)
-
-
-@contextlib.contextmanager
-def _store() -> Iterator[bucket_server.BucketServer]:
-    with bucket_server.running() as server:
-        os.environ["STORAGE_EMULATOR_HOST"] = server.address
-        try:
-            yield server
-        finally:
-            del os.environ["STORAGE_EMULATOR_HOST"]
