@@ -74,8 +74,7 @@ def check(
         model: the new model.
         colorize: runs the job by other settings, on the inputs of these keys alone.
 
-    Raises:
-        PhotochromError: they differ by more than `config.canary_max_drift`; OUT/manifest/canary.png shows how.
+    OUT/manifest/canary.png shows them.
     """
     chosen = choose(config, model)
     if not chosen:
@@ -84,16 +83,33 @@ def check(
     colorize(trial, frozenset(row["key"] for row in chosen))
     new = {row["key"]: row for row in manifest.read(trial.output)}
     drift = compare(config, trial, [(row, new[row["key"]]) for row in chosen if row["key"] in new])
-    if drift is None:
-        return None
-    sheet = files.join(manifest.folder(config.output), "canary.png")
-    files.write_bytes(sheet, drift.sheet)
-    if drift.ciede2000 > config.canary_max_drift:
+    if drift:
+        files.write_bytes(_sheet_path(config), drift.sheet)
+    return drift
+
+
+def is_too_far(drift: Drift | None, config: ColorizeConfig) -> bool:
+    """Says whether the run has to stop."""
+    return drift is not None and drift.ciede2000 > config.canary_max_drift
+
+
+def report(drift: Drift, config: ColorizeConfig) -> None:
+    """Prints how far the copies lie apart.
+
+    Raises:
+        PhotochromError: too far.
+    """
+    if is_too_far(drift, config):
         raise errors.PhotochromError(
             f"the canary stopped the run, nothing was changed: of {drift}; --canary_max_drift allows "
-            f"{config.canary_max_drift}. {sheet} shows them; raise it, or give --canary=0, to go on with this model"
+            f"{config.canary_max_drift}. {_sheet_path(config)} shows them; raise it, or give --canary=0, to go on with "
+            "this model"
         )
-    return drift
+    print(f"canary: {drift}")
+
+
+def _sheet_path(config: ColorizeConfig) -> str:
+    return files.join(manifest.folder(config.output), "canary.png")
 
 
 def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row, Row]]) -> Drift | None:

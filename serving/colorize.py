@@ -66,11 +66,12 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
         started = datetime.datetime.now(datetime.UTC)
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))
-        if drift:
-            print(f"canary: {drift}")
-        result = colorize(config)
-        manifest.add_run(config.output, started, model, config.output_digest())
-        journal.clear(config.output)
+        if not canary.is_too_far(drift, config):
+            result = colorize(config)
+            manifest.add_run(config.output, started, model, config.output_digest())
+            journal.clear(config.output)
+    if drift:
+        canary.report(drift, config)
     _report(config, exclusions)
     return result
 
