@@ -9,9 +9,9 @@ from typing import Any
 from photochrom import archives, files
 from photochrom.archives import Source
 
-_THREADS = 4
+_THREADS = 16
 # Under way at once, besides the one that is being worked on.
-_CALLS, _BYTES = 8, 64 << 20
+_CALLS, _BYTES = 32, 64 << 20
 # Of a source whose size is not known, a usual scan's.
 _USUAL_BYTES = 4 << 20
 

@@ -21,6 +21,8 @@ from serving.predictor import Colors, Inferred
 from serving.provenance import Provenance
 from serving.scans import Scan
 
+# About what composing and encoding a copy takes.
+_BYTES_PER_PIXEL = 16
 # A name that the file system will not take is bad data; a full disk is not.
 _NAME_ERRORS = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EISDIR)
 
@@ -42,7 +44,8 @@ class WriteCopies(beam.DoFn):
     def process(self, inferred: Inferred) -> Iterator[Row]:
         wait = not files.is_local(self._config.output)
         call = functools.partial(write, inferred, self._config, self._bundle, self._today)
-        yield from (result() for _, result in self._ahead.add(None, call, inferred[0].nbytes, wait))
+        size = _BYTES_PER_PIXEL * inferred[0].pixel_count
+        yield from (result() for _, result in self._ahead.add(None, call, size, wait))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for _, result in self._ahead.flush():

@@ -29,6 +29,7 @@ class Scan:
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
         earlier: what earlier runs left of it.
+        pixel_count: of the scan at its full size.
     """
 
     source: Source
@@ -39,11 +40,7 @@ class Scan:
     lightness: np.ndarray
     size: tuple[int, int]
     earlier: Earlier = dataclasses.field(default_factory=Earlier)
-
-    @property
-    def nbytes(self) -> int:
-        """About how much memory it holds."""
-        return len(self.data) + self.lightness.nbytes + (self.picture.pixels.nbytes if self.picture else 0)
+    pixel_count: int = 0
 
     def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""
@@ -81,4 +78,5 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, decoder: 
         triage=triage.classify(seen),
         lightness=geometry.pad_by_reflection(color.to_lightness(working), shape),
         size=size,
+        pixel_count=height * width,
     )

@@ -32,11 +32,11 @@ def test_sources_come_in_their_order_with_their_bytes_or_the_reason(reading, buc
 
 
 def test_what_is_read_ahead_is_bounded_by_count_and_by_bytes(reading, store, bucket):
-    for number in range(40):
+    for number in range(50):
         files.write_bytes(f"{bucket}/{number}", b"x")
-    for size, most in ((1, 9), (30 << 20, 3)):
+    for size, most in ((1, 33), (30 << 20, 3)):
         store.clear()
-        sources = [Source(str(number), f"{bucket}/{number}", size=size) for number in range(40)]
+        sources = [Source(str(number), f"{bucket}/{number}", size=size) for number in range(50)]
         _, read = next(reading.each(sources))
         assert read() == b"x"
         reading.close()
