@@ -47,9 +47,11 @@ def run(argv: Sequence[str] | None = None) -> Any:
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(PrepareConfig, flags)
     network = bundle.open_bundle(config.embed, bundle.FEATURES) if config.embed else None
-    from photochrom import beam_io, quiet  # Beam and TensorFlow take seconds: after the flags are known to be good
+    # Beam and TensorFlow take seconds: after the flags are known to be good
+    from photochrom import beam_io, clusters, dataflow, quiet
 
     options = beam_io.parse_options(beam_flags)
+    clusters.check_job(options, config.paths())
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     _claim_output(config)
@@ -59,6 +61,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
         with progress.shown(files.join(config.scratch, "progress"), "prepare"):
             result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options, config.output)
+    if dataflow.is_template(options):
+        print("the job is described, for Dataflow to launch: nothing was prepared yet")
+        return result
     _report(config)
     return result
 
