@@ -81,6 +81,18 @@ def check_job(options: pipeline_options.PipelineOptions, paths: Mapping[str, Seq
         dataflow.check(options, paths)
 
 
+def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
+    """Looks whether a job whose launcher went away still writes to an output folder, where the cluster can tell.
+
+    Raises:
+        UsageError: one does.
+        PhotochromError: the cluster refuses to say.
+    """
+    if dataflow.is_chosen(options) and not dataflow.is_template(options):
+        with explained(options):
+            dataflow.check_idle(options, output)
+
+
 def check(options: pipeline_options.PipelineOptions) -> None:
     """Looks whether the cluster is there and the job server's jar fits it, before anything is built or sent.
 

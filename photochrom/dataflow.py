@@ -138,6 +138,26 @@ def named(options: pipeline_options.PipelineOptions, output: str) -> pipeline_op
     return options
 
 
+def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
+    """Asks Dataflow whether a job for this output folder is under way: its launcher may be gone, and the lock with it.
+
+    Raises:
+        UsageError: one is.
+    """
+    from apache_beam.runners.dataflow.internal import apiclient
+    from google.cloud import dataflow_v1beta3
+
+    cloud = named(options, output).view_as(pipeline_options.GoogleCloudOptions)
+    active = dataflow_v1beta3.ListJobsRequest.Filter.ACTIVE
+    request = dataflow_v1beta3.ListJobsRequest(project_id=cloud.project, location=cloud.region, filter=active)
+    for job in apiclient.DataflowApplicationClient(cloud)._jobs_client.list_jobs(request):
+        if job.name == cloud.job_name:
+            raise errors.UsageError(
+                f"--output {output}: Dataflow's job {job.id} is at work there; wait until it is through, or stop it: "
+                f"gcloud dataflow jobs cancel {job.id} --region={cloud.region} --project={cloud.project}"
+            )
+
+
 def tell(result: Any, options: pipeline_options.PipelineOptions) -> None:
     """Logs where a job that was sent can be seen, and how it is stopped; nothing of one that was only described."""
     if not result.has_job:

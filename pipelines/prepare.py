@@ -54,6 +54,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     clusters.check_job(options, config.paths())
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
+    clusters.check_idle(options, config.output)
     _claim_output(config)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()

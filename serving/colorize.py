@@ -58,6 +58,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)
+    clusters.check_idle(options, config.output)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()
         from serving import canary, journal, manifest, pipeline

@@ -51,7 +51,7 @@ class DataflowService:
         endpoint: what --dataflow_endpoint is set to; Beam speaks REST with what is called localhost alone.
         jobs: what was submitted, by id.
         requests: method and path of each request.
-        refusal: (HTTP status, Google's status, message) with which a job is refused; None to take it.
+        refusal: (HTTP status, Google's status, message) with which all is refused; None for nothing.
         error: message of an error that a job ends by, in place of being run.
     """
 
@@ -96,16 +96,18 @@ class DataflowService:
         match = _JOBS.match(path)
         assert match, path
         project, region, job_id, part = match.groups()
+        if self.refusal:
+            code, status, message = self.refusal
+            return code, {"error": {"code": code, "status": status, "message": message}}
         if method == "POST":
             return self._submit(json.loads(body), project, region)
         if part == "/messages":
             return 200, {"jobMessages": self._messages()}
+        if not job_id:
+            return 200, {"jobs": [job for job in self.jobs.values() if job["currentState"] == RUNNING]}
         return 200, {"metrics": []} if part else self.jobs[job_id]
 
     def _submit(self, job: dict, project: str, region: str) -> tuple[int, dict]:
-        if self.refusal:
-            code, status, message = self.refusal
-            return code, {"error": {"code": code, "status": status, "message": message}}
         for other in self.jobs.values():
             if other["name"] == job["name"] and other["currentState"] == RUNNING:
                 return 200, other  # as the service does: Beam tells by the id of the request

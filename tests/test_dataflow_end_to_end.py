@@ -16,6 +16,7 @@ from apache_beam.utils import retry
 from photochrom import beam_io, dataflow, errors, files
 from serving import colorize, manifest
 from tests import dataflow_service
+from tests.dataflow_service import RUNNING
 from tests.test_buckets_end_to_end import contents, rows
 
 IMAGE = "europe-west1-docker.pkg.dev/project-1/photochrom/colorize:1"
@@ -114,21 +115,28 @@ REFUSALS = [
         (403, "PERMISSION_DENIED", "The caller does not have permission"),
         "whoever launches needs the roles",
     ),
-    (
-        (403, "PERMISSION_DENIED", "Dataflow API has not been used in project 1 before or it is disabled."),
-        "gcloud services enable dataflow.googleapis.com",
-    ),
     ((429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Create job requests'"), "lower --max_num_workers"),
 ]
 
 
-@pytest.mark.parametrize(("refusal", "advice"), REFUSALS, ids=["role", "interface", "quota"])
+@pytest.mark.parametrize(("refusal", "advice"), REFUSALS, ids=["role", "quota"])
 def test_a_refusal_is_one_line_with_its_cause_and_what_to_do(service, bucket, refusal, advice):
     service.refusal = refusal
     with pytest.raises(errors.PhotochromError) as caught:
         run_small(on_dataflow(service, bucket), f"{bucket}/out")
     assert "\n" not in str(caught.value)
     assert refusal[2] in str(caught.value) and advice in str(caught.value)
+
+
+def test_an_interface_that_is_off_is_said_before_anything_is_written(service, bucket, archive):
+    service.refusal = (
+        403,
+        "PERMISSION_DENIED",
+        "Dataflow API has not been used in project 1 before or it is disabled.",
+    )
+    with pytest.raises(errors.PhotochromError, match=r"has not been used.*gcloud services enable dataflow.googleapis"):
+        colorize.run([*archive, *on_dataflow(service, bucket)])
+    assert not files.exists(f"{bucket}/out")
 
 
 def test_a_job_that_fails_is_one_line_with_its_cause_and_what_to_do(service, bucket):
@@ -139,11 +147,21 @@ def test_a_job_that_fails_is_one_line_with_its_cause_and_what_to_do(service, buc
     assert "the job failed: ModuleNotFoundError: No module named 'serving'; the workers lack the p" in str(caught.value)
 
 
-def test_a_second_job_for_an_output_folder_is_refused_while_the_first_one_runs(service, bucket):
-    flags = on_dataflow(service, bucket)
-    cloud = dataflow.named(beam_io.parse_options(flags), f"{bucket}/out").view_as(pipeline_options.GoogleCloudOptions)
-    other = {"id": "job-0", "name": cloud.job_name, "clientRequestId": "1", "currentState": dataflow_service.RUNNING}
-    service.jobs["job-0"] = other
-    with pytest.raises(errors.PhotochromError, match="another job writes to this output folder") as caught:
-        run_small(flags, f"{bucket}/out")
-    assert "job-0" in str(caught.value)
+@pytest.fixture
+def job_under_way(service, bucket):
+    """A job for the output folder whose launcher is gone."""
+    options = dataflow.named(beam_io.parse_options(on_dataflow(service, bucket)), f"{bucket}/out")
+    name = options.view_as(pipeline_options.GoogleCloudOptions).job_name
+    service.jobs["job-0"] = {"id": "job-0", "name": name, "clientRequestId": "1", "currentState": RUNNING}
+
+
+def test_what_a_job_under_way_needs_is_left_alone(service, bucket, archive, job_under_way):
+    files.write_bytes(f"{bucket}/out/.colorize/spool/member.jpg", b"of a compressed tar")
+    with pytest.raises(errors.UsageError, match=r"Dataflow's job job-0 is at work there; .*jobs cancel job-0 --region"):
+        colorize.run([*archive, *on_dataflow(service, bucket)])
+    assert [info.path for info in files.list_all(f"{bucket}/out")] == [f"{bucket}/out/.colorize/spool/member.jpg"]
+
+
+def test_two_launchers_at_once_make_one_job(service, bucket, job_under_way):
+    with pytest.raises(errors.PhotochromError, match=r"job-0.*another job writes to this output folder"):
+        run_small(on_dataflow(service, bucket), f"{bucket}/out")

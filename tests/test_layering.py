@@ -12,7 +12,7 @@ OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
 # files.py: within a function, for s3:// and the like
 BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/dataflow.py", "photochrom/files.py"}
-GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py"}
+GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py", "photochrom/dataflow.py"}
 
 
 def modules(*packages: str) -> list[pathlib.Path]:
