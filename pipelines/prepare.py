@@ -52,6 +52,11 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
     options = beam_io.parse_options(beam_flags)
     clusters.check_job(options, config.paths())
+    if dataflow.is_template(options):
+        raise errors.UsageError(
+            "prepare makes no template: what its graph needs lies in the output folder while it runs; leave out "
+            "--template_location"
+        )
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     clusters.check_idle(options, config.output)
@@ -62,9 +67,6 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
         with progress.shown(files.join(config.scratch, "progress"), "prepare"):
             result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options, config.output)
-    if dataflow.is_template(options):
-        print("the job is described, for Dataflow to launch: nothing was prepared yet")
-        return result
     _report(config)
     return result
 

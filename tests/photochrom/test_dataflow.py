@@ -68,6 +68,13 @@ def test_prepare_looks_as_well(tmp_path):
         prepare.run([f"--{name}={value}" for name, value in flags.items()] + ["--runner=DataflowRunner"])
 
 
+def test_prepare_makes_no_template():
+    flags = {"input": "gs://no-such-bucket/in", "output": "gs://no-such-bucket/out", **GIVEN}
+    flags["template_location"] = "gs://no-such-bucket/template"
+    with pytest.raises(errors.UsageError, match="prepare makes no template"):
+        prepare.run([f"--{name}={value}" for name, value in flags.items()] + ["--runner=DataflowRunner"])
+
+
 def test_a_worker_imports_nothing_that_it_does_not_need():
     unneeded = ["tensorflow", "tensorflow_transform", "keras", "matplotlib", "jinja2", "skimage", "scipy", "bagit"]
     unneeded += ["rich", "trainer", "pipelines"]
