@@ -11,7 +11,7 @@ from apache_beam.options import pipeline_options
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import sdk_worker
 
-from photochrom import claims, clusters, errors, inputs, progress
+from photochrom import claims, clusters, dataflow, errors, inputs, progress
 from photochrom.archives import Source
 
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
@@ -80,7 +80,7 @@ class ListSources(beam.PTransform):
 
 
 def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions, output: str = "") -> Any:
-    """Builds a pipeline, runs it to its end and returns its result.
+    """Builds a pipeline, runs it to its end and returns its result; with --template_location it is only described.
 
     Args:
         build: adds the steps.
@@ -93,16 +93,20 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
     _keep_elements_whole()
     if not clusters.is_local(options):
         clusters.check(options)
+    if dataflow.is_chosen(options):
+        options = dataflow.named(options, output)
     with contextlib.nullcontext() if clusters.is_local(options) else clusters.explained(options):
         pipeline = beam.Pipeline(options=options)
         build(pipeline)
         result = pipeline.run()
+        if dataflow.is_chosen(options):
+            dataflow.tell(result, options)
         state = result.wait_until_finish()
     if state != beam.runners.runner.PipelineState.DONE:
         raise errors.PhotochromError(
             f"the pipeline ended as {state}, expected {beam.runners.runner.PipelineState.DONE}"
         )
-    if output and not clusters.is_local(options):
+    if output and not (clusters.is_local(options) or dataflow.is_template(options)):
         claims.sweep(output)
     return result
 

@@ -15,11 +15,11 @@ import tempfile
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from apache_beam.options import pipeline_options
 
-from photochrom import errors
+from photochrom import dataflow, errors
 
 _TIMEOUT_SECONDS = 10
 # Addresses with which Beam starts a Flink of its own.
@@ -65,6 +65,32 @@ def is_local(options: pipeline_options.PipelineOptions) -> bool:
     """Says whether a job runs within this process and its children."""
     runner = (options.view_as(pipeline_options.StandardOptions).runner or "direct").lower()
     return runner.rpartition(".")[2] in ("direct", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
+
+
+def check_job(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequence[str]]) -> None:
+    """Looks whether a job's flags fit its runner, before anything is listed; asks nobody.
+
+    Args:
+        options: Beam's.
+        paths: what each of the job's flags names.
+
+    Raises:
+        UsageError: a flag is missing or does not fit, or a path is none for that runner's workers.
+    """
+    if dataflow.is_chosen(options):
+        dataflow.check(options, paths)
+
+
+def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
+    """Looks whether a job whose launcher went away still writes to an output folder, where the cluster can tell.
+
+    Raises:
+        UsageError: one does.
+        PhotochromError: the cluster refuses to say.
+    """
+    if dataflow.is_chosen(options) and not dataflow.is_template(options):
+        with explained(options):
+            dataflow.check_idle(options, output)
 
 
 def check(options: pipeline_options.PipelineOptions) -> None:
@@ -119,6 +145,8 @@ def find_cause(trace: str) -> str:
 
 
 def _advise(trace: str, options: pipeline_options.PipelineOptions) -> str:
+    if dataflow.is_chosen(options):
+        return next((f"{text}; " for pattern, text in dataflow.ADVICE if re.search(pattern, trace)), "")
     portable = options.view_as(pipeline_options.PortableOptions)
     kind, config = portable.environment_type, portable.environment_config
     pool = f"no worker pool answers at {config}, as seen from the TaskManagers: start one beside each of them"

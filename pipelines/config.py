@@ -62,6 +62,11 @@ class PrepareConfig:
             raise ValueError(f"--near_duplicates is {self.near_duplicates!r}, expected together or ignore")
         splits.parse(self.split)
 
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """Returns what the flags name that workers have to see."""
+        embed = (self.embed,) if self.embed else ()
+        return {"--input": self.input, "--output": (self.output,), "--embed": embed}
+
     @property
     def scratch(self) -> str:
         """The folder for what is under way, deleted at the end."""

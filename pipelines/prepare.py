@@ -47,11 +47,19 @@ def run(argv: Sequence[str] | None = None) -> Any:
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(PrepareConfig, flags)
     network = bundle.open_bundle(config.embed, bundle.FEATURES) if config.embed else None
-    from photochrom import beam_io, quiet  # Beam and TensorFlow take seconds: after the flags are known to be good
+    # Beam and TensorFlow take seconds: after the flags are known to be good
+    from photochrom import beam_io, clusters, dataflow, quiet
 
     options = beam_io.parse_options(beam_flags)
+    clusters.check_job(options, config.paths())
+    if dataflow.is_template(options):
+        raise errors.UsageError(
+            "prepare makes no template: what its graph needs lies in the output folder while it runs; leave out "
+            "--template_location"
+        )
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
+    clusters.check_idle(options, config.output)
     _claim_output(config)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()

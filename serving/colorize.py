@@ -48,30 +48,44 @@ def run(argv: Sequence[str] | None = None) -> Any:
     config = settings.from_flags(ColorizeConfig, flags)
     model = bundle.open_bundle(config.model)
     exclusions = exclusion.open_list(config.exclude)
-    from photochrom import beam_io, quiet  # Beam takes seconds: after the flags are known to be good
+    # Beam takes seconds: after the flags are known to be good
+    from photochrom import beam_io, clusters, dataflow, quiet
 
     options = beam_io.parse_options(beam_flags)
+    clusters.check_job(options, config.paths())
+    if config.canary and dataflow.is_template(options):
+        raise errors.UsageError("--canary runs a job and looks at its copies, --template_location only describes one")
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)
+    clusters.check_idle(options, config.output)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()
         from serving import canary, journal, manifest, pipeline
 
         def colorize(config: ColorizeConfig, only: frozenset[str] = frozenset(), title: str = "colorize") -> Any:
             with progress.shown(files.join(config.scratch, "progress"), title):
+                ends_itself = dataflow.is_chosen(options) and not only
                 return beam_io.run(
-                    lambda root: pipeline.build(root, found, config, model, exclusions, only), options, config.output
+                    lambda root: pipeline.build(
+                        root, found, config, model, exclusions, only, started if ends_itself else None
+                    ),
+                    options,
+                    config.output,
                 )
 
         started = datetime.datetime.now(datetime.UTC)
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))
         if not canary.is_too_far(drift, config):
             result = colorize(config)
-            manifest.add_run(config.output, started, model, config.output_digest())
-            journal.clear(config.output)
+            if not dataflow.is_chosen(options):
+                manifest.add_run(config.output, started, model, config.output_digest())
+                journal.clear(config.output)
     if drift:
         canary.report(drift, config)
+    if dataflow.is_template(options):
+        print("the job is described, for Dataflow to launch: nothing was coloured yet")
+        return result
     _report(config, exclusions)
     return result
 

@@ -169,6 +169,12 @@ class ColorizeConfig:
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
 
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """Returns what the flags name that workers have to see."""
+        model = () if self.model == bundle.DEFAULT else (self.model,)
+        exclude = (self.exclude,) if self.exclude else ()
+        return {"--input": self.input, "--output": (self.output,), "--model": model, "--exclude": exclude}
+
     @property
     def scratch(self) -> str:
         """The folder for what is under way, deleted at the end."""

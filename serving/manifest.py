@@ -225,8 +225,8 @@ def add_run(output: str, started: datetime.datetime, model: Bundle, settings_dig
     runs.append(
         {
             "run": len(runs) + 1,
-            "started": _timestamp(started),
-            "finished": _timestamp(datetime.datetime.now(datetime.UTC)),
+            "started": timestamp(started),
+            "finished": timestamp(datetime.datetime.now(datetime.UTC)),
             "version": __version__,
             "model_name": model.info["name"],
             "model_digest": model.digest,
@@ -237,5 +237,6 @@ def add_run(output: str, started: datetime.datetime, model: Bundle, settings_dig
     files.write_bytes(files.join(folder(output), "runs.jsonl"), json_lines.encode(runs))
 
 
-def _timestamp(moment: datetime.datetime) -> str:
+def timestamp(moment: datetime.datetime) -> str:
+    """Returns a time as runs.jsonl states it, UTC."""
     return moment.astimezone(datetime.UTC).strftime(TIME)

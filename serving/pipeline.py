@@ -1,6 +1,7 @@
 """The graph of `photochrom colorize`, step by step: list -> read -> batch -> infer -> write -> row of the manifest."""
 
 import dataclasses
+import datetime
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -126,10 +127,30 @@ def build(
     bundle: Bundle,
     exclusions: ExclusionList,
     only: frozenset[str] = frozenset(),
+    started: datetime.datetime | None = None,
 ) -> Any:
-    """Adds the whole job to a pipeline; on the inputs with the keys `only` alone, if there are any."""
+    """Adds the whole job to a pipeline.
+
+    Args:
+        pipeline: Beam's.
+        inputs: the listed inputs.
+        config: the settings.
+        bundle: the model.
+        exclusions: what is left alone.
+        only: keys of the inputs that count; all if there are none.
+        started: when the run began, where its last step has to write that down: the launcher may be gone by then.
+    """
     job = ColorizeArchive(config, bundle, provenance.today(), exclusions, only)
-    return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
+    summary = pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
+    return summary | "EndRun" >> beam.Map(_end_run, config, bundle, started) if started else summary
+
+
+def _end_run(summary: Row, config: ColorizeConfig, bundle: Bundle, started: datetime.datetime) -> Row:
+    """Does what follows a run; nothing if that was done, for a step may be done again."""
+    if not any(run["started"] == manifest.timestamp(started) for run in manifest.read_runs(config.output)):
+        manifest.add_run(config.output, started, bundle, config.output_digest())
+    journal.clear(config.output)
+    return summary
 
 
 class CountRow(beam.DoFn):

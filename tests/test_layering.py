@@ -11,8 +11,8 @@ OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 # What may import a heavy library, at the top of a file or within a function.
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
 # files.py: within a function, for s3:// and the like
-BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/files.py"}
-GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py"}
+BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/dataflow.py", "photochrom/files.py"}
+GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py", "photochrom/dataflow.py"}
 
 
 def modules(*packages: str) -> list[pathlib.Path]:

@@ -1,0 +1,9 @@
+"""What the Flex Template runs to describe its job: `photochrom colorize`."""
+
+import sys
+
+from photochrom import cli
+from serving import colorize
+
+if __name__ == "__main__":
+    sys.exit(cli.call(colorize.run))
