@@ -90,6 +90,7 @@ class BucketServer:
         self._emulator_port = emulator_port
         self._lock = threading.Lock()
         self._finished: dict[str, bytes] = {}
+        self._conditions: dict[str, tuple[str, str]] = {}  # of a session: name of the object, generation asked for
         self.clear()
         server = self
 
@@ -185,6 +186,8 @@ class BucketServer:
         if condition and condition != found["generation"]:
             return _error(412, "At least one of the pre-conditions you specified did not hold.")
         status, headers, body = self._pass(request)
+        if condition and (found := re.search(r"upload_id=([^&]*)", headers.get("Location", ""))):
+            self._conditions[urllib.parse.unquote_plus(found.group(1))] = (urllib.parse.quote(name, safe=""), condition)
         return self._not_found(bucket, "") if status == 404 else (status, headers, body)
 
     def _chunk(self, request: Request, bucket: str, session: str) -> Answer:
@@ -193,6 +196,10 @@ class BucketServer:
             return _json(json.loads(self._finished[session]))
         if match := re.match(r"bytes (\d+)-(\d+)/(.*)", request.headers.get("content-range", "")):
             start, end, total = int(match.group(1)), int(match.group(2)), match.group(3)
+            name, condition = self._conditions.get(session, ("", ""))
+            there = (self._metadata(bucket, name) or {"generation": "0"})["generation"] if condition else ""
+            if total != "*" and condition != there:
+                return _error(412, "At least one of the pre-conditions you specified did not hold.")
             _, held, _ = self._ask("PUT", request.target, b"", {"Content-Range": "bytes */*"})
             there = int(held.get("Range", "bytes=0-0").rpartition("-")[2])
             there = there + 1 if there else 0

@@ -13,7 +13,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 from google.cloud.storage import fileio
 
-from photochrom import buckets, gcs
+from photochrom import buckets, errors, gcs
 
 # The first request of a file that is opened: most pictures come whole by it.
 _FIRST_BYTES = 4 << 20
@@ -209,15 +209,16 @@ class _Session(fileio.BlobWriter):
 class _Writer(io.BufferedIOBase):
     """Holds what is written, up to a chunk; a longer one goes up piece by piece.
 
-    A session of pieces writes once, however often a piece is sent. Nobody's generation is asked for there: the pieces
-    are gone, so that they could not be sent again if it had changed.
+    A session of pieces writes once, however often a piece is sent, on condition that the generation which was there at
+    its begin still is at its end. If it is not, and what is there has other bytes, it fails: the pieces are gone, and
+    could not be sent again.
     """
 
     def __init__(self, path: str):
         self._path = path
         self._held = io.BytesIO()
         self._session: _Session | None = None
-        self._written = 0
+        self._written = self._sum = 0  # bytes, and their CRC-32C
 
     def writable(self) -> bool:
         return True
@@ -233,15 +234,20 @@ class _Writer(io.BufferedIOBase):
                 self._begin()
             count = (self._session or self._held).write(data)
         self._written += count
+        self._sum = google_crc32c.extend(self._sum, bytes(data))
         return count
 
     def _begin(self) -> None:
+        generation = None
+        with contextlib.suppress(errors.Denied):  # beginning to write says it too, and what right it needs
+            generation = buckets.generation(self._path)
         self._session = _Session(
             buckets.blob(self._path),
             chunk_size=_CHUNK_BYTES,
             ignore_flush=True,
             content_type=buckets.CONTENT_TYPE,
             checksum="crc32c",
+            if_generation_match=generation,
             retry=gcs.RETRY,
             timeout=gcs.TIMEOUT,
         )
@@ -252,9 +258,17 @@ class _Writer(io.BufferedIOBase):
         if self._session is None:
             buckets.put(self._path, self._held.getvalue())
         else:
-            with gcs.explained(self._path, gcs.WRITE):
-                self._session.finish()
+            self._finish_session(self._session)
         super().close()
+
+    def _finish_session(self, session: _Session) -> None:
+        try:
+            with gcs.explained(self._path, gcs.WRITE):
+                session.finish()
+        except gcs.Overtaken as error:
+            found = buckets.stat(self._path)
+            if (found.size, found.crc32c) != (self._written, buckets.encode_checksum(self._sum)):
+                raise OSError(f"{self._path}: another writer wrote it at the same time") from error
 
     def abandon(self) -> None:
         if self._session is not None:

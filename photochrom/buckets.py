@@ -172,15 +172,15 @@ def put(path: str, data: bytes) -> None:
     # Most names are new, or were last written by this process: to look first would cost a request each. Of the same
     # bytes again nothing is assumed, so that they are found and left.
     last = _last_put.get(path)
-    generation = last.generation if last and not _is_of(last, data) else 0
+    expected = last.generation if last and not _is_of(last, data) else 0
     for _ in range(_RACES):
-        if written := put_over(path, data, generation):
+        if written := put_over(path, data, expected):
             with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is a mere guess
                 _last_put[path] = written
                 while len(_last_put) > _REMEMBERED:
                     _last_put.pop(next(iter(_last_put)), None)
             return
-        generation = _generation(path)
+        expected = generation(path)
     raise OSError(f"{path}: others write it again and again at the same time")
 
 
@@ -213,7 +213,8 @@ def _is_of(found: Object, data: bytes) -> bool:
     return (found.size, found.crc32c) == (len(data), checksum(data))
 
 
-def _generation(path: str) -> int:
+def generation(path: str) -> int:
+    """Returns the generation of an object, 0 if it is missing."""
     try:
         return stat(path).generation
     except errors.BucketError:

@@ -49,6 +49,10 @@ _lock = threading.Lock()
 _clients: dict[tuple[int, str], storage.Client] = {}
 
 
+class Overtaken(OSError):
+    """The generation that was to be written over is no longer there."""
+
+
 def split(path: str) -> tuple[str, str]:
     """Returns bucket and object name of gs://BUCKET/NAME; the name may be empty."""
     bucket, _, name = path.removeprefix(SCHEME).partition("/")
@@ -168,4 +172,5 @@ def _translated(error: Exception, path: str, need: str) -> OSError:
     if isinstance(error, exceptions.RetryError):
         last = " ".join(str(error.cause).split())[:300]
         return TimeoutError(f"{path}: given up after {RETRY.timeout:g} s of tries; the last one: {last}")
-    return OSError(f"{path}: {type(error).__name__}: {said}")
+    kind = Overtaken if isinstance(error, exceptions.PreconditionFailed) else OSError
+    return kind(f"{path}: {type(error).__name__}: {said}")

@@ -57,6 +57,9 @@ def test_colorize_makes_the_same_of_a_bucket(store, bucket, tmp_path, gray_folde
     before = list(files.list_folder(f"{bucket}/out/images"))
     store.clear()
     colorize.run([*remote, "--date=2026-01-31"])
+    read = {request.path.rpartition("%2F")[2] for request in store.requests if request.query.get("alt") == "media"
+            and "/o/in%2F" in request.path}  # fmt: skip
+    assert read == {"broken.jpg", "box.zip"}  # what failed is tried again, what may have members is opened
     assert list(files.list_folder(f"{bucket}/out/images")) == before
     capsys.readouterr()
     status.run([f"{bucket}/out"])

@@ -317,7 +317,7 @@ def test_a_right_that_is_missing_is_named(store, bucket, call, need):
     assert isinstance(caught.value, errors.UsageError)  # so that a command says it in one line
     said = str(caught.value)
     assert said.startswith(f"access to {bucket} is denied") and need in said and "\n" not in said
-    assert len(store.requests) == 1
+    assert len(store.requests) <= 2  # a long file is asked for its generation first
 
 
 def test_a_writable_output_is_left_as_it_was(bucket):
@@ -425,3 +425,13 @@ def test_without_credentials_the_first_call_says_so_within_seconds(tmp_path, ans
     else:
         assert "no Google Cloud credentials found" in said and "gcloud auth application-default login" in said
     assert said.count("\n") == 1 and time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_long_file_that_another_writer_was_faster_with_is_left_as_it_is(bucket, noise, is_same):
+    data, other = noise[: 17 * MIB], noise[: 17 * MIB] if is_same else b"other"
+    outcome = contextlib.nullcontext() if is_same else pytest.raises(OSError, match="another writer wrote it")
+    with outcome, files.create(f"{bucket}/a") as file:
+        file.write(data)
+        write_in_pieces(f"{bucket}/a", other)
+    assert files.read_bytes(f"{bucket}/a") == other
