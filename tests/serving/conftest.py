@@ -11,9 +11,16 @@ from PIL import Image, ImageCms
 
 from photochrom import images
 from photochrom.metadata import Metadata
-from serving import colorize, outputs
+from serving import colorize, earlier, outputs
 from serving.config import ColorizeConfig
 from serving.provenance import Provenance
+
+
+@pytest.fixture(autouse=True)
+def _files_of_tests_are_settled(monkeypatch):
+    """What a test has just written counts as done with; else rows would differ by how fast the machine is."""
+    monkeypatch.setattr(earlier, "_SETTLED_SECONDS", 0.0)
+
 
 PROVENANCE = Provenance("a <b> & c", "sha256:12", "34" * 32, "scan ü.tif", "2026-01-31")
 XMP = """<?xpacket begin='\ufeff' id='W5M0MpCehiHzreSzNTczkc9d'?>
