@@ -163,7 +163,7 @@ def _logging_to(path: str) -> Iterator[None]:
     root = logging.getLogger()
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    shown = [handler for handler in root.handlers if isinstance(handler, logging.StreamHandler)]
+    shown = list(root.handlers)
 
     def is_ours(record: logging.LogRecord) -> bool:
         return record.name.startswith("photochrom") and record.levelno > logging.DEBUG

@@ -1,6 +1,8 @@
 import logging
 import pathlib
 import socket
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -80,4 +82,24 @@ def test_a_failed_job_is_one_line_with_what_to_do_and_a_log():
     log = pathlib.Path(message.rpartition(" in ")[2])
     assert "all that Beam says" in log.read_text()
     assert "ExecutionFailureHandler.java:219" in log.read_text()
+    log.unlink()
+
+
+def test_what_beam_logs_of_a_failed_job_stays_out_of_the_commands_output():
+    code = (
+        "import logging, sys\n"
+        "from photochrom import beam_io, cli, clusters\n"
+        "def run(argv):\n"
+        "    with clusters.explained(beam_io.parse_options(['--runner=FlinkRunner'])):\n"
+        "        logging.getLogger('apache_beam').error('all that Beam says')\n"
+        "        logging.getLogger('photochrom').info('how far it is')\n"
+        "        raise RuntimeError('it broke')\n"
+        "sys.exit(cli.call(run, []))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "all that Beam says" not in done.stderr
+    *_, told, last = done.stderr.splitlines()
+    assert told.endswith("INFO how far it is") and last.startswith("photochrom: the job failed: RuntimeError: it broke")
+    log = pathlib.Path(last.rpartition(" in ")[2])
+    assert "all that Beam says" in log.read_text()
     log.unlink()
