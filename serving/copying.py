@@ -90,14 +90,9 @@ def made_by(config: ColorizeConfig, bundle: Bundle) -> dict[str, str]:
     return {"model_digest": bundle.digest, "settings_digest": config.output_digest()}
 
 
-def is_of_the_same(row: Row, made_with: dict[str, str]) -> bool:
-    """Says whether a row is of that scan, model and settings."""
-    return all(row.get(name) == value for name, value in made_with.items())
-
-
 def date_of(earlier: Earlier, made_with: dict[str, str], config: ColorizeConfig, today: str) -> str:
     """Returns the date of a new copy: the one asked for, else that of an earlier copy of the same, else today."""
-    same = (row.get("date", "") for row in earlier.rows if is_of_the_same(row, made_with))
+    same = (row.get("date", "") for row in earlier.rows if made_with.items() <= row.items())
     return config.date or next(filter(None, same), today)
 
 
