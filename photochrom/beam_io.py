@@ -91,11 +91,12 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
         PhotochromError: the pipeline did not end as done, or a cluster does not answer or fit.
     """
     _keep_elements_whole()
-    if not clusters.is_local(options):
+    is_local = clusters.is_local(options)
+    if not is_local:
         clusters.check(options)
     if dataflow.is_chosen(options):
         options = dataflow.named(options, output)
-    with contextlib.nullcontext() if clusters.is_local(options) else clusters.explained(options):
+    with contextlib.nullcontext() if is_local else clusters.explained(options):
         pipeline = beam.Pipeline(options=options)
         build(pipeline)
         result = pipeline.run()
@@ -106,7 +107,7 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
         raise errors.PhotochromError(
             f"the pipeline ended as {state}, expected {beam.runners.runner.PipelineState.DONE}"
         )
-    if output and not (clusters.is_local(options) or dataflow.is_template(options)):
+    if output and not (is_local or dataflow.is_template(options)):
         claims.sweep(output)
     return result
 

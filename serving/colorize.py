@@ -61,26 +61,20 @@ def run(argv: Sequence[str] | None = None) -> Any:
     clusters.check_idle(options, config.output)
     with claims.held(config.output, config.scratch):
         quiet.import_tensorflow()
-        from serving import canary, journal, manifest, pipeline
-
-        def colorize(config: ColorizeConfig, only: frozenset[str] = frozenset(), title: str = "colorize") -> Any:
-            with progress.shown(files.join(config.scratch, "progress"), title):
-                ends_itself = dataflow.is_chosen(options) and not only
-                return beam_io.run(
-                    lambda root: pipeline.build(
-                        root, found, config, model, exclusions, only, started if ends_itself else None
-                    ),
-                    options,
-                    config.output,
-                )
+        from serving import canary, pipeline
 
         started = datetime.datetime.now(datetime.UTC)
+
+        def colorize(config: ColorizeConfig, only: frozenset[str] = frozenset(), title: str = "colorize") -> Any:
+            def build(root: Any) -> None:
+                pipeline.build(root, found, config, model, exclusions, started, only)
+
+            with progress.shown(files.join(config.scratch, "progress"), title):
+                return beam_io.run(build, options, config.output)
+
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))
         if not canary.is_too_far(drift, config):
             result = colorize(config)
-            if not dataflow.is_chosen(options):
-                manifest.add_run(config.output, started, model, config.output_digest())
-                journal.clear(config.output)
     if drift:
         canary.report(drift, config)
     if dataflow.is_template(options):

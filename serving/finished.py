@@ -28,7 +28,7 @@ _TOTALS = ("listed", manifest.DONE, manifest.SKIPPED, manifest.FAILED)
 _CODE = re.compile(r"[a-z0-9_]{0,40}")
 _HEX = re.compile("[0-9a-f]{64}")
 _LISTING = re.compile(
-    rf"manifest/({manifest.ITEMS.pattern}|{manifest.GONE.pattern}|pending/[0-9a-f]{{32}}\.jsonl|"
+    rf"manifest/({manifest.ALL.pattern}|pending/[0-9a-f]{{32}}\.jsonl|"
     r"summary\.json|runs\.jsonl|canary\.png)"
 )
 _MAX_SUMMARY_BYTES = 1 << 20

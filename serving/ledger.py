@@ -45,8 +45,7 @@ class ReadLedger(beam.PTransform):
 
 
 def _finished(output: str) -> Iterator[str]:
-    for kind in (manifest.ITEMS, manifest.GONE):
-        yield from (files.join(manifest.folder(output), name) for name in manifest.row_files(output, kind))
+    return (files.join(manifest.folder(output), name) for name in manifest.row_files(output, manifest.ALL))
 
 
 def _notes(output: str) -> Iterator[str]:

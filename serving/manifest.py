@@ -29,6 +29,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 # The name of a file of rows: its number, how many there are.
 ITEMS = re.compile(r"items-(\d+)-of-(\d+)\.jsonl")
 GONE = re.compile(r"gone-(\d+)-of-(\d+)\.jsonl")
+ALL = re.compile(f"{ITEMS.pattern}|{GONE.pattern}")
 # What decides the bytes of a copy, but for the date that it states.
 MADE_WITH = ("source_sha256", "model_digest", "settings_digest")
 Row = dict[str, Any]
@@ -113,7 +114,7 @@ def read(output: str) -> Iterator[Row]:
 
 
 def row_files(output: str, kind: re.Pattern[str]) -> list[str]:
-    """Returns the names of the files of rows, ITEMS or GONE, sorted; the output's own name may have wildcards in it."""
+    """Returns the names of the files of rows (ITEMS, GONE, ALL), sorted; the folder may have wildcards in its name."""
     found = (info.path.removeprefix(f"{folder(output)}/") for info in files.list_folder(folder(output)))
     return sorted(name for name in found if kind.fullmatch(name))
 
@@ -124,10 +125,10 @@ def shard_of(key: str, total: int) -> tuple[int, int]:
     return keys.digest(key) % count, count
 
 
-def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str, _: Any = None) -> Row:
+def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], output: str, run: int, _: Any = None) -> Row:
     """Checks that each listed key has one row, writes the rows in order of keys, and returns their totals.
 
-    A Beam step that waits for its side input.
+    A Beam step: `run` is the number of this run; it waits for its last side input.
 
     Raises:
         PhotochromError: keys without a row, with several, or rows without a key.
@@ -137,7 +138,7 @@ def write_shard(element: tuple[tuple[int, int], dict[str, Iterable[Any]]], outpu
     _check_keys(listed, [r["key"] for r in rows])
     place = f"{index:05d}-of-{count:05d}.jsonl"
     path = files.join(folder(output), f"items-{place}")
-    rows = _number(rows, path, run=len(read_runs(output)) + 1)
+    rows = _number(rows, path, run)
     files.write_bytes(path, json_lines.encode(rows))
     gone = sorted(map(_finished, groups["gone"]), key=lambda r: r["key"])
     if gone:
@@ -175,7 +176,7 @@ def _count(rows: Iterable[Row]) -> dict[str, int]:
     return dict(sorted(collections.Counter(f"{r['status']}:{r['reason']}" for r in rows).items()))
 
 
-def write_summary(_: Any, shards: Iterable[Row], output: str) -> Row:
+def write_summary(output: str, shards: Iterable[Row]) -> Row:
     """Adds up the totals, deletes files of an earlier, differently cut manifest, writes and returns the summary."""
     shards = list(shards)
     counts: collections.Counter[str] = collections.Counter()
@@ -187,7 +188,7 @@ def write_summary(_: Any, shards: Iterable[Row], output: str) -> Row:
     listed, gone = (sum(shard[name] for shard in shards) for name in ("listed", "gone"))
     summary = {"listed": listed, **status, "gone": gone, "reasons": dict(sorted(counts.items()))}
     current = {name for shard in shards for name in shard["files"]}
-    for name in {*row_files(output, ITEMS), *row_files(output, GONE)} - current:
+    for name in set(row_files(output, ALL)) - current:
         files.delete(files.join(folder(output), name))
     files.write_bytes(files.join(folder(output), "summary.json"), (json.dumps(summary, indent=2) + "\n").encode())
     return summary
@@ -218,15 +219,25 @@ def read_runs(output: str) -> list[Row]:
     return list(json_lines.read(path)) if files.exists(path) else []
 
 
-def add_run(output: str, started: datetime.datetime, model: Bundle, settings_digest: str) -> None:
-    """Writes down that a run is finished: when, with which software, model and settings, and how its inputs ended."""
+def next_run(output: str) -> int:
+    """Returns the number of the run that is under way."""
+    return len(read_runs(output)) + 1
+
+
+def add_run(output: str, run: int, started: datetime.datetime, model: Bundle, settings_digest: str) -> None:
+    """Writes down that a run is finished: when, with which software, model and settings, and how its inputs ended.
+
+    Nothing if that was done, for a step of an engine may be done again.
+    """
     runs = read_runs(output)
+    if len(runs) >= run:
+        return
     summary = read_summary(output)
     runs.append(
         {
-            "run": len(runs) + 1,
-            "started": timestamp(started),
-            "finished": timestamp(datetime.datetime.now(datetime.UTC)),
+            "run": run,
+            "started": _timestamp(started),
+            "finished": _timestamp(datetime.datetime.now(datetime.UTC)),
             "version": __version__,
             "model_name": model.info["name"],
             "model_digest": model.digest,
@@ -237,6 +248,5 @@ def add_run(output: str, started: datetime.datetime, model: Bundle, settings_dig
     files.write_bytes(files.join(folder(output), "runs.jsonl"), json_lines.encode(runs))
 
 
-def timestamp(moment: datetime.datetime) -> str:
-    """Returns a time as runs.jsonl states it, UTC."""
+def _timestamp(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).strftime(TIME)

@@ -26,6 +26,7 @@ class ColorizeArchive(beam.PTransform):
     bundle: Bundle
     today: str  # as YYYY-MM-DD: told, not looked up, so that all workers say the same
     exclusions: ExclusionList
+    started: datetime.datetime
     only: frozenset[str] = frozenset()  # keys of the inputs that count; all if there are none
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
@@ -96,6 +97,8 @@ class ColorizeArchive(beam.PTransform):
     ) -> beam.PCollection:
         """Writes the rows, after the deletions: of a run that is killed between, the next one mends what is missing."""
         total = beam.pvalue.AsSingleton(sources | "CountSources" >> beam.combiners.Count.Globally())
+        output = sources.pipeline | "OutputFolder" >> beam.Create([self.config.output])
+        run = beam.pvalue.AsSingleton(output | "NumberRun" >> beam.Map(manifest.next_run))
         listed = sources | "ListedKeys" >> beam.Map(
             lambda source, n: (manifest.shard_of(source.key, n), source.key), total
         )
@@ -106,12 +109,12 @@ class ColorizeArchive(beam.PTransform):
         shards = (
             {"listed": listed, "rows": rows, "gone": gone}
             | "Reconcile" >> beam.CoGroupByKey()
-            | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output, beam.pvalue.AsList(deleted))
+            | "WriteRows" >> beam.Map(manifest.write_shard, self.config.output, run, beam.pvalue.AsList(deleted))
         )
         return (
-            sources.pipeline
-            | "Once" >> beam.Create([None])
-            | "Summarize" >> beam.Map(manifest.write_summary, beam.pvalue.AsList(shards), self.config.output)
+            output
+            | "Summarize" >> beam.Map(manifest.write_summary, beam.pvalue.AsList(shards))
+            | "EndRun" >> beam.Map(_end_run, self.config, self.bundle, self.started, run)
         )
 
 
@@ -126,8 +129,8 @@ def build(
     config: ColorizeConfig,
     bundle: Bundle,
     exclusions: ExclusionList,
+    started: datetime.datetime,
     only: frozenset[str] = frozenset(),
-    started: datetime.datetime | None = None,
 ) -> Any:
     """Adds the whole job to a pipeline.
 
@@ -137,18 +140,16 @@ def build(
         config: the settings.
         bundle: the model.
         exclusions: what is left alone.
+        started: when the run began.
         only: keys of the inputs that count; all if there are none.
-        started: when the run began, where its last step has to write that down: the launcher may be gone by then.
     """
-    job = ColorizeArchive(config, bundle, provenance.today(), exclusions, only)
-    summary = pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
-    return summary | "EndRun" >> beam.Map(_end_run, config, bundle, started) if started else summary
+    job = ColorizeArchive(config, bundle, provenance.today(), exclusions, started, only)
+    return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
 
 
-def _end_run(summary: Row, config: ColorizeConfig, bundle: Bundle, started: datetime.datetime) -> Row:
-    """Does what follows a run; nothing if that was done, for a step may be done again."""
-    if not any(run["started"] == manifest.timestamp(started) for run in manifest.read_runs(config.output)):
-        manifest.add_run(config.output, started, bundle, config.output_digest())
+def _end_run(summary: Row, config: ColorizeConfig, bundle: Bundle, started: datetime.datetime, run: int) -> Row:
+    """Writes the run down and clears its notes: in the graph, for a remote job's launcher may be gone by then."""
+    manifest.add_run(config.output, run, started, bundle, config.output_digest())
     journal.clear(config.output)
     return summary
 

@@ -1,5 +1,7 @@
 """The graphs of the jobs, as runners get them."""
 
+import datetime
+
 import apache_beam as beam
 import pytest
 from apache_beam.portability import common_urns
@@ -17,7 +19,12 @@ BUILD = {
         root, found, PrepareConfig(input=("in",), output="out", near_duplicates="ignore")
     ),
     "colorize": lambda root, found: colorize.build(
-        root, found, ColorizeConfig(input=("in",), output="out"), bundle.open_bundle(bundle.DEFAULT), ExclusionList()
+        root,
+        found,
+        ColorizeConfig(input=("in",), output="out"),
+        bundle.open_bundle(bundle.DEFAULT),
+        ExclusionList(),
+        datetime.datetime.now(datetime.UTC),
     ),
     "colorize, all pages": lambda root, found: colorize.build(
         root,
@@ -25,6 +32,7 @@ BUILD = {
         ColorizeConfig(input=("in",), output="out", pages="all"),
         bundle.open_bundle(bundle.DEFAULT),
         ExclusionList(),
+        datetime.datetime.now(datetime.UTC),
         frozenset(["a"]),
     ),
 }

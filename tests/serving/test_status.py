@@ -188,7 +188,7 @@ def test_rows_of_a_folder_with_wildcards_in_its_name_are_found(output):
     assert len(list(manifest.read(str(output)))) == 9
     (output / "manifest/items-00000-of-00002.jsonl").write_text("")
     shard = {"files": ["items-00000-of-00001.jsonl"], "listed": 9, "gone": 0, "counts": {}}
-    manifest.write_summary(None, [shard], str(output))
+    manifest.write_summary(str(output), [shard])
     assert manifest.row_files(str(output), manifest.ITEMS) == ["items-00000-of-00001.jsonl"]
 
 
