@@ -179,6 +179,11 @@ class BucketReader(io.BufferedIOBase):
         return self._summed != self._size or not self._wanted or buckets.encode_checksum(self._sum) == self._wanted
 
 
+def open_read(path: str) -> BucketReader:
+    """Opens an object for reading."""
+    return BucketReader(path)
+
+
 @contextlib.contextmanager
 def create(path: str) -> Iterator[IO[bytes]]:
     """Writes an object that appears when the body is through, and not at all if it fails."""

@@ -51,7 +51,7 @@ class Object(NamedTuple):
 _last_put: dict[str, Object] = {}
 
 
-def generation_of(version: str) -> int:
+def _generation_of(version: str) -> int:
     """Returns the generation that an object's `version` names, 0 for none."""
     return int(version.removeprefix("generation:").partition(" ")[0] or 0)
 
@@ -207,6 +207,17 @@ def put_over(path: str, data: bytes, generation: int) -> Object | None:
     except FileNotFoundError:
         return None
     return found if _is_of(found, data) else None
+
+
+def write_if(path: str, data: bytes, version: str) -> str | None:
+    """Writes an object if its version is still that, "" for none; returns the new one, or None if it is not."""
+    written = put_over(path, data, _generation_of(version))
+    return written and written.version
+
+
+def delete_if(path: str, version: str) -> None:
+    """Deletes an object if its version is still that."""
+    delete_generation(path, _generation_of(version))
 
 
 def _is_of(found: Object, data: bytes) -> bool:

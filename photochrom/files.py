@@ -1,6 +1,7 @@
-"""Files, local and in buckets, alike: paths without a scheme by the system, gs:// by buckets.py, others by Beam.
+"""Files, local and in buckets, alike: paths without a scheme by the system, gs:// by buckets.py, others by
+beam_files.py.
 
-What other schemes need is imported when the first path with one turns up, so that local work does not wait for it.
+What a scheme needs is imported when the first path with it turns up, so that local work does not wait for it.
 """
 
 import contextlib
@@ -32,6 +33,11 @@ class FileInfo:
     size: int
     version: str
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is a file that somebody is writing, or has left half-written."""
+        return TEMPORARY_MARK in self.path.rpartition("/")[2]
+
 
 def is_local(path: str) -> bool:
     """Says whether a path has no scheme."""
@@ -57,16 +63,24 @@ def _is_gs(path: str) -> bool:
     return path.startswith("gs://")
 
 
-def _buckets() -> Any:
-    from photochrom import buckets
+def _store(path: str) -> Any:
+    """Returns the module that lists and changes what lies under a path with a scheme."""
+    if _is_gs(path):
+        from photochrom import buckets
 
-    return buckets
+        return buckets
+    from photochrom import beam_files
+
+    return beam_files
 
 
-def _beam() -> Any:
-    from apache_beam.io.filesystems import FileSystems
+def _content(path: str) -> Any:
+    """Returns the module that reads and writes files with a scheme."""
+    if _is_gs(path):
+        from photochrom import bucket_io
 
-    return FileSystems
+        return bucket_io
+    return _store(path)
 
 
 def open_read(path: str) -> IO[bytes]:
@@ -77,12 +91,7 @@ def open_read(path: str) -> IO[bytes]:
     """
     if is_local(path):
         return open(path, "rb")
-    if _is_gs(path):
-        from photochrom import bucket_io
-
-        return bucket_io.BucketReader(path)  # type: ignore[return-value]
-    # Beam would undo the compression of a .gz by itself.
-    return _beam().open(path, mime_type="application/octet-stream", compression_type="uncompressed")
+    return _content(path).open_read(path)
 
 
 def read_bytes(path: str) -> bytes:
@@ -113,14 +122,8 @@ def copy_folder(source: str, target: str) -> None:
 @contextlib.contextmanager
 def create(path: str) -> Iterator[IO[bytes]]:
     """Writes a file that appears whole or not at all: a temporary name and a rename, or one object upload."""
-    if _is_gs(path):
-        from photochrom import bucket_io
-
-        with bucket_io.create(path) as file:
-            yield file
-        return
     if not is_local(path):
-        with _beam().create(path, mime_type="application/octet-stream", compression_type="uncompressed") as file:
+        with _content(path).create(path) as file:
             yield file
         return
     target = pathlib.Path(path)
@@ -157,44 +160,22 @@ def write_if(path: str, data: bytes, version: str) -> str | None:
 
     In gs:// nobody else can come between; elsewhere somebody can, within a second.
     """
-    if _is_gs(path):
-        written = _buckets().put_over(path, data, _buckets().generation_of(version))
-        return written and written.version
-    if _version(path) != version:
-        return None
-    write_bytes(path, data)
-    return _version(path)
+    return _store(path).write_if(path, data, version)
 
 
 def delete_if(path: str, version: str) -> None:
     """Deletes a file with a scheme if its version is still that, as certain as `write_if`."""
-    if _is_gs(path):
-        _buckets().delete_generation(path, _buckets().generation_of(version))
-    elif _version(path) == version:
-        delete(path)
-
-
-def _version(path: str) -> str:
-    try:
-        return stat(path).version
-    except FileNotFoundError:
-        return ""
+    _store(path).delete_if(path, version)
 
 
 def exists(path: str) -> bool:
     """Says whether a file or a folder is there."""
-    if is_local(path):
-        return os.path.exists(path)
-    if _is_gs(path):
-        return _buckets().exists(path)
-    return _beam().exists(path) or is_folder(path)
+    return os.path.exists(path) if is_local(path) else _store(path).exists(path)
 
 
 def is_folder(path: str) -> bool:
     """Says whether a path is a folder; in a bucket, whether anything lies below it."""
-    if is_local(path):
-        return os.path.isdir(path)
-    return _buckets().is_folder(path) if _is_gs(path) else any(True for _ in list_folder(path))
+    return os.path.isdir(path) if is_local(path) else _store(path).is_folder(path)
 
 
 def list_folder(folder: str) -> Iterator[FileInfo]:
@@ -202,7 +183,7 @@ def list_folder(folder: str) -> Iterator[FileInfo]:
 
     A local folder that may not be read is listed as if it were a file: reading it will say so. A missing one is empty.
     """
-    return (info for info in list_all(folder) if TEMPORARY_MARK not in info.path.rpartition("/")[2])
+    return (info for info in list_all(folder) if not info.is_under_way)
 
 
 def list_all(folder: str) -> Iterator[FileInfo]:
@@ -216,10 +197,8 @@ def list_all(folder: str) -> Iterator[FileInfo]:
         for error in unreadable:
             if not isinstance(error, FileNotFoundError | NotADirectoryError):
                 yield FileInfo(str(error.filename), -1, "")
-    elif _is_gs(folder):
-        yield from map(_bucket_info, _buckets().list_folder(folder))
     else:
-        yield from _match(join(glob.escape(folder), "**"))
+        yield from map(_info, _store(folder).list_folder(folder))
 
 
 def list_glob(pattern: str) -> Iterator[FileInfo]:
@@ -228,10 +207,8 @@ def list_glob(pattern: str) -> Iterator[FileInfo]:
         for path in sorted(glob.iglob(pattern, recursive=True)):
             if os.path.isfile(path):
                 yield _local_info(path)
-    elif _is_gs(pattern):
-        yield from map(_bucket_info, _buckets().list_glob(pattern))
     else:
-        yield from _match(pattern)
+        yield from map(_info, _store(pattern).list_glob(pattern))
 
 
 def stat(path: str) -> FileInfo:
@@ -240,14 +217,10 @@ def stat(path: str) -> FileInfo:
     Raises:
         FileNotFoundError: it is missing.
     """
-    if is_local(path):
-        os.stat(path)
-        return _local_info(path)
-    if _is_gs(path):
-        return _bucket_info(_buckets().stat(path))
-    for info in _match(glob.escape(path)):
-        return info
-    raise FileNotFoundError(path)
+    if not is_local(path):
+        return _info(_store(path).stat(path))
+    os.stat(path)
+    return _local_info(path)
 
 
 def _local_info(path: str) -> FileInfo:
@@ -258,14 +231,9 @@ def _local_info(path: str) -> FileInfo:
     return FileInfo(path, status.st_size, f"mtime:{status.st_mtime_ns}")
 
 
-def _bucket_info(found: Any) -> FileInfo:
+def _info(found: Any) -> FileInfo:
+    """Returns what a store's listing shows, which may be more, as a FileInfo."""
     return FileInfo(found.path, found.size, found.version)
-
-
-def _match(pattern: str) -> Iterator[FileInfo]:
-    for result in _beam().match([pattern]):
-        for metadata in sorted(result.metadata_list, key=lambda m: m.path):
-            yield FileInfo(metadata.path, metadata.size_in_bytes, f"mtime:{metadata.last_updated_in_seconds}")
 
 
 def delete(path: str) -> None:
@@ -275,10 +243,8 @@ def delete(path: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             pathlib.Path(path).unlink(missing_ok=True)
-    elif _is_gs(path):
-        _buckets().delete(path)
-    elif exists(path):
-        _beam().delete([path, *(info.path for info in list_folder(path))])
+    else:
+        _store(path).delete(path)
 
 
 def check_writable(folder: str, flag: str = "--output") -> None:

@@ -10,8 +10,7 @@ JOBS = ("pipelines", "trainer", "serving")
 OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 # What may import a heavy library, at the top of a file or within a function.
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
-# files.py: within a function, for s3:// and the like
-BEAM = {"photochrom/beam_io.py", "photochrom/clusters.py", "photochrom/dataflow.py", "photochrom/files.py"}
+BEAM = {"photochrom/beam_io.py", "photochrom/beam_files.py", "photochrom/clusters.py", "photochrom/dataflow.py"}
 GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py", "photochrom/dataflow.py"}
 
 
