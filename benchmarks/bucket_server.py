@@ -22,6 +22,8 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from benchmarks.loopback import Handler, LoopbackServer
+
 # What can become of a request, beside a status such as "503": cut off before or after it was carried out, answered by
 # half, or one bit of an upload or a download changed on its way.
 RESET, LOST, CUT, FLIPPED = "reset", "lost", "cut", "flipped"
@@ -75,7 +77,7 @@ def first(n: int, kind: str, method: str = "") -> Fault:
     return lambda request: kind if request.try_number <= n and method in ("", request.method) else None
 
 
-class BucketServer:
+class BucketServer(LoopbackServer):
     """The proxy.
 
     Attributes:
@@ -92,25 +94,14 @@ class BucketServer:
         self._finished: dict[str, bytes] = {}
         self._conditions: dict[str, tuple[str, str]] = {}  # of a session: name of the object, generation asked for
         self.clear()
-        server = self
-
-        class Handler(_Handler):
-            owner = server
-
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        super().__init__(_Handler)
+        self.address = f"http://127.0.0.1:{self.port}"
 
     def clear(self) -> None:
         self.fault: Fault = lambda request: None
         self.delay, self.trickle = 0.0, 0
         self.requests: list[Request] = []
         self._tries: Counter[tuple[str, ...]] = Counter()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
 
     def make_bucket(self, name: str) -> str:
         body, headers = json.dumps({"name": name}).encode(), {"Content-Type": "application/json"}
@@ -254,8 +245,7 @@ def _error(status: int, message: str) -> Answer:
     return status, {"Content-Type": "application/json"}, body
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     disable_nagle_algorithm = True
     owner: BucketServer
 
@@ -310,9 +300,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if is_cut:
             self._reset() if not body else self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @contextlib.contextmanager

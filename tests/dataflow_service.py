@@ -7,7 +7,6 @@ is what was sent, its options, its hash and its staged files included.
 import contextlib
 import datetime
 import hashlib
-import http.server
 import json
 import re
 import threading
@@ -20,6 +19,7 @@ from apache_beam.transforms import environments
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from benchmarks.loopback import Handler, LoopbackServer
 from photochrom import files
 
 _JOBS = re.compile(r"^/v1b3/projects/([^/]+)/locations/([^/]+)/jobs(?:/([^/]+))?(/messages|/metrics)?$")
@@ -44,7 +44,7 @@ def run_locally(job: dict) -> None:
     assert result.wait_until_finish() == "DONE"
 
 
-class DataflowService:
+class DataflowService(LoopbackServer):
     """The service.
 
     Attributes:
@@ -60,19 +60,8 @@ class DataflowService:
         self.requests: list[str] = []
         self.refusal: tuple[int, str, str] | None = None
         self.error = ""
-        service = self
-
-        class Handler(_Handler):
-            owner = service
-
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self.endpoint = f"http://localhost:{self._http.server_address[1]}"
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+        super().__init__(_Handler)
+        self.endpoint = f"http://localhost:{self.port}"
 
     def key(self) -> str:
         """Returns a throw-away key of a service account, as JSON, whose tokens come from here."""
@@ -131,8 +120,7 @@ class DataflowService:
         return [line] if self.error else []
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Handler):
     owner: DataflowService
 
     def _serve(self) -> None:
@@ -146,9 +134,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     do_GET = do_POST = do_PUT = _serve
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 @contextlib.contextmanager
