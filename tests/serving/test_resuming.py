@@ -129,6 +129,11 @@ def test_another_model_makes_all_anew(tint, strong_tint, scans, tmp_path):
     assert run(strong_tint, tmp_path / "out", scans) == (0, 8, 7)
 
 
+def test_another_setting_makes_all_anew(tint, scans, tmp_path):
+    run(tint, tmp_path / "out", scans)
+    assert run(tint, tmp_path / "out", scans, flags=["--saturation=1.5"]) == (0, 8, 7)
+
+
 def test_a_source_that_is_gone_is_told_and_its_copy_kept(tint, scans, tmp_path, capsys):
     output = tmp_path / "out"
     run(tint, output, scans, flags=["--retry=none"])
