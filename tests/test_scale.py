@@ -1,0 +1,50 @@
+"""benchmarks/scale.py in short: the archive that it makes, the memory that it sees, and the table that comes out."""
+
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from benchmarks import generated, memory
+
+MB = 1 << 20
+
+
+def test_an_archive_is_half_loose_files_and_half_members_of_a_zip_and_made_once(tmp_path):
+    images = generated.archive(tmp_path / "a", 41, "RGB")
+    loose = [path.read_bytes() for path in sorted(images.rglob("*.jpg"))]
+    with zipfile.ZipFile(images / "members.zip") as archive:
+        members = [archive.read(name) for name in archive.namelist()]
+    assert (len(loose), len(members)) == (21, 20)
+    assert len({*loose, *members}) == 41
+    marked = images / "0000" / "0000000.jpg"
+    marked.write_bytes(b"kept")
+    assert generated.archive(tmp_path / "a", 41, "RGB") == images
+    assert marked.read_bytes() == b"kept"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
+def test_memory_is_that_of_a_command_and_of_all_that_it_starts(tmp_path):
+    inner = f"import time; held = b'x' * {100 * MB}; time.sleep(2)"
+    outer = f"import subprocess, sys; held = b'x' * {50 * MB}; subprocess.run([sys.executable, '-c', {inner!r}])"
+    own, others = memory.run([sys.executable, "-c", outer], tmp_path / "log")
+    assert 150 * MB < own < 250 * MB
+    assert others == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
+def test_a_job_that_fails_is_no_row(tmp_path):
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        memory.run([sys.executable, "-c", "raise SystemExit('out of paper')"], tmp_path / "log")
+    assert b"out of paper" in caught.value.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
+@pytest.mark.parametrize("job", ["prepare", "colorize"])
+def test_a_job_comes_to_a_row_of_the_table(tmp_path, tint, job):
+    command = [sys.executable, "-m", "benchmarks.scale", f"--scratch={tmp_path}", "--counts=20", f"--jobs={job}"]
+    done = subprocess.run([*command, f"--model={tint}"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(rf"\| {job} \| 20 \| \d+ \| \d+ \| \d+ \|", done.stdout.splitlines()[-1])
+    assert not (tmp_path / f"{job}-20-out").exists()
