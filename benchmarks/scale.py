@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 
-from benchmarks import flink_figures, generated, memory, tint
+from benchmarks import flink_figures, generated, tint, usage
 
 # Module and mode of the images.
 _JOBS = {"prepare": ("pipelines.prepare", "RGB"), "colorize": ("serving.colorize", "L")}
@@ -23,22 +23,23 @@ _MB = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What one job took; memory in bytes."""
+    """What one job took: the launcher, which is all of it locally, and the processes of a cluster."""
 
     job: str
     count: int
     seconds: float
-    peak: int
-    others: int
+    own: usage.Taken
+    others: usage.Taken
     figures: flink_figures.Figures | None
 
     def line(self) -> str:
         """Returns the row of the table."""
-        cells = [self.job, f"{self.count:,}", f"{self.seconds:,.0f}", f"{self.count / self.seconds:.0f}"]
-        cells.append(f"{self.peak / _MB:,.0f}")
+        cells = [self.job, f"{self.count:,}", f"{self.seconds:,.0f}"]
+        milliseconds = (self.own.processor_seconds + self.others.processor_seconds) / self.count * 1000
+        cells += [f"{milliseconds:.1f}", f"{self.own.peak / _MB:,.0f}"]
         if self.figures:
             each = f"{self.figures.bytes / self.count:,.0f}"
-            cells += [f"{self.others / _MB:,.0f}", each, f"{self.figures.busiest:.2f}"]
+            cells += [f"{self.others.peak / _MB:,.0f}", each, f"{self.figures.busiest:.2f}"]
         return f"| {' | '.join(cells)} |"
 
 
@@ -50,11 +51,14 @@ def main() -> None:
     parser.add_argument("--jobs", default="prepare,colorize")
     parser.add_argument("--model", help="bundle for colorize; default a tiny one that tints")
     parser.add_argument("--flink", help="HOST:PORT of Flink's REST server, for bytes and skew")
-    parser.add_argument("--watch", default="", help="numbers of further processes whose memory counts, by commas")
+    parser.add_argument(
+        "--watch", default="", help="numbers of further processes of the cluster, which count as well, by commas"
+    )
     flags, beam_flags = parser.parse_known_args()
     flags.model = flags.model or _tint(flags.scratch)
-    more = " others, MB | bytes an image | busiest |" if flags.flink else ""
-    print(f"| job | images | s | images/s | peak, MB |{more}\n|---|---|---|---|---|{'---|---|---|' if more else ''}")
+    columns = ["job", "images", "s", "processor ms an image", "peak, MB"]
+    columns += ["cluster's peak, MB", "bytes an image", "busiest"] if flags.flink else []
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for job in flags.jobs.split(","):
         for count in map(int, flags.counts.split(",")):
             print(_run(job, count, flags, beam_flags).line(), flush=True)
@@ -69,11 +73,11 @@ def _run(job: str, count: int, flags: argparse.Namespace, beam_flags: list[str])
     command += [f"--model={flags.model}"] if job == "colorize" else []
     started = time.monotonic()
     others = [int(pid) for pid in flags.watch.split(",") if pid]
-    peaks = memory.run([*command, *beam_flags], output.with_suffix(".log"), others)
+    taken = usage.run([*command, *beam_flags], output.with_suffix(".log"), others)
     seconds = time.monotonic() - started
     figures = flink_figures.of_last_job(flags.flink) if flags.flink else None
     shutil.rmtree(output)
-    return Run(job, count, seconds, *peaks, figures)
+    return Run(job, count, seconds, *taken, figures)
 
 
 def _tint(scratch: pathlib.Path) -> str:

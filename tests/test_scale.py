@@ -1,4 +1,4 @@
-"""benchmarks/scale.py in short: the archive that it makes, the memory that it sees, and the table that comes out."""
+"""benchmarks/scale.py in short: the archive that it makes, what it sees of processes, and the table that comes out."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from benchmarks import generated, memory
+from benchmarks import generated, usage
 
 MB = 1 << 20
 
@@ -29,15 +29,27 @@ def test_an_archive_is_half_loose_files_and_half_members_of_a_zip_and_made_once(
 def test_memory_is_that_of_a_command_and_of_all_that_it_starts(tmp_path):
     inner = f"import time; held = b'x' * {100 * MB}; time.sleep(2)"
     outer = f"import subprocess, sys; held = b'x' * {50 * MB}; subprocess.run([sys.executable, '-c', {inner!r}])"
-    own, others = memory.run([sys.executable, "-c", outer], tmp_path / "log")
-    assert 150 * MB < own < 250 * MB
-    assert others == 0
+    own, others = usage.run([sys.executable, "-c", outer], tmp_path / "log")
+    assert 150 * MB < own.peak < 250 * MB
+    assert others == usage.Taken()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
+def test_processor_time_is_that_of_all_processes_and_not_what_others_took_before(tmp_path):
+    spin = "import time\nwhile time.process_time() < 3: pass\nprint(flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", spin]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as before:
+        before.stdout.readline()
+        own, others = usage.run([sys.executable, "-c", spin.replace("60", "2")], tmp_path / "log", [before.pid])
+        before.kill()
+    assert 2 < own.processor_seconds < 4
+    assert others.processor_seconds < 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
 def test_a_job_that_fails_is_no_row(tmp_path):
     with pytest.raises(subprocess.CalledProcessError) as caught:
-        memory.run([sys.executable, "-c", "raise SystemExit('out of paper')"], tmp_path / "log")
+        usage.run([sys.executable, "-c", "raise SystemExit('out of paper')"], tmp_path / "log")
     assert b"out of paper" in caught.value.output
 
 
@@ -46,5 +58,5 @@ def test_a_job_that_fails_is_no_row(tmp_path):
 def test_a_job_comes_to_a_row_of_the_table(tmp_path, tint, job):
     command = [sys.executable, "-m", "benchmarks.scale", f"--scratch={tmp_path}", "--counts=20", f"--jobs={job}"]
     done = subprocess.run([*command, f"--model={tint}"], capture_output=True, text=True, check=True)
-    assert re.fullmatch(rf"\| {job} \| 20 \| \d+ \| \d+ \| \d+ \|", done.stdout.splitlines()[-1])
+    assert re.fullmatch(rf"\| {job} \| 20 \| \d+ \| \d+\.\d \| \d+ \|", done.stdout.splitlines()[-1])
     assert not (tmp_path / f"{job}-20-out").exists()
