@@ -32,8 +32,8 @@ class TrainConfig:
         "GB that all copies in that folder may take together; 0: what the disk has", 0.0, group="input and output"
     )
     promote_if_better: str = setting(
-        "local folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split is "
-        "lower by more than a 95% bootstrap interval, else the old one stays",
+        "local folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split "
+        "is lower by more than a 95% bootstrap interval, else the old one stays",
         "",
         group="input and output",
         metavar="BUNDLE",
