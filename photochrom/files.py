@@ -34,6 +34,11 @@ class FileInfo:
     version: str
 
     @property
+    def crc32c(self) -> str:
+        """The content's CRC-32C, as base64 of its big-endian bytes; "" where the listing states none."""
+        return self.version.partition(" crc32c:")[2]
+
+    @property
     def is_under_way(self) -> bool:
         """Whether it is a file that somebody is writing, or has left half-written."""
         return TEMPORARY_MARK in self.path.rpartition("/")[2]

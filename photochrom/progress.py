@@ -10,9 +10,10 @@ import logging
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from photochrom import files
@@ -70,6 +71,15 @@ def shown(folder: str, title: str) -> Iterator[None]:
         stop.set()
         thread.join()
         files.delete(folder)
+
+
+@contextlib.contextmanager
+def counted(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """Shows the progress of work in this process; gives what to call for each that is finished."""
+    with tempfile.TemporaryDirectory() as folder:
+        Tally.add(folder, "listed", total)
+        with shown(folder, title):
+            yield lambda: Tally.add(folder, "done")
 
 
 def _show_bar(folder: str, title: str, stop: threading.Event) -> None:

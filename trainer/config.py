@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from photochrom import signature
+from photochrom import files, signature
 from photochrom.settings import setting
 
 
@@ -10,17 +10,30 @@ from photochrom.settings import setting
 class TrainConfig:
     """What a training run is told; `data` and `model_dir` say where, everything else makes the model."""
 
-    data: str = setting("folder of the dataset that `photochrom prepare` wrote", group="input and output")
+    data: str = setting(
+        "folder of the dataset that `photochrom prepare` wrote; of one in a bucket (gs://) a copy is made on this "
+        "machine, which later runs find again",
+        group="input and output",
+    )
     model_dir: str = setting(
-        "folder of this run: checkpoints, TensorBoard logs and, at the end, the bundle. A run that was stopped "
+        "local folder of this run: checkpoints, TensorBoard logs and, at the end, the bundle. A run that was stopped "
         "continues when it is started again with the same settings",
         group="input and output",
     )
     name: str = setting("name of the model, as the bundle states it", "photochrom", group="input and output")
 
+    cache_dir: str = setting(
+        "folder for copies of datasets in buckets; else one below the system's folder for temporary files",
+        "",
+        group="input and output",
+        metavar="DIR",
+    )
+    cache_gb: float = setting(
+        "GB that all copies in that folder may take together; 0: what the disk has", 0.0, group="input and output"
+    )
     promote_if_better: str = setting(
-        "folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split is "
-        "lower by more than a 95% bootstrap interval, else the old one stays",
+        "local folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split "
+        "is lower by more than a 95% bootstrap interval, else the old one stays",
         "",
         group="input and output",
         metavar="BUNDLE",
@@ -135,6 +148,8 @@ class TrainConfig:
             _check(name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
         for name in ("rebalance", "fine_tune_share", "dropout", "weight_decay", "film"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        _check("cache_gb", self.cache_gb, self.cache_gb >= 0, "at least 0")
+        _check_local(self)
         _check("temperature", self.temperature, 0 < self.temperature <= 1, "above 0, at most 1")
         _check("crop", self.crop, self.crop >= 0 and self.crop % signature.SIZE_STEP == 0, "a multiple of 32 px")
         _check("steps", self.steps, self.steps + self.fine_tune_steps > 0, "above 0 where fine_tune_steps is 0")
@@ -150,3 +165,14 @@ class TrainConfig:
 def _check(name: str, value: float, fits: bool, expected: str) -> None:
     if not fits:
         raise ValueError(f"--{name} is {value}, expected {expected}")
+
+
+def _check_local(config: TrainConfig) -> None:
+    advice = {
+        "model_dir": "checkpoints go there all the time; copy MODEL_DIR/bundle to the bucket when it is finished",
+        "promote_if_better": "the one in use is replaced at once, which no bucket can",
+        "cache_dir": "it is for copies on this machine",
+    }
+    for name, reason in advice.items():
+        if not files.is_local(getattr(config, name)):
+            raise ValueError(f"--{name} is {getattr(config, name)}, expected a local folder: {reason}")

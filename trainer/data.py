@@ -22,20 +22,27 @@ class Dataset:
     """A dataset that was checked, with its tensorflow-transform graph.
 
     Attributes:
+        folder: where it lies.
         digest: of its records and settings, as `photochrom prepare` stated it.
         image_size: px, of L*.
         ab_stride: px of L* per px of ab.
     """
 
-    def __init__(self, path: str, image_size: int = 0):
-        """Opens the dataset; `image_size` is what it must have, 0 takes what it has.
+    def __init__(self, path: str | pathlib.Path, image_size: int = 0, name: str = ""):
+        """Opens the dataset.
+
+        Args:
+            path: its folder.
+            image_size: what it must have, px; 0 takes what it has.
+            name: what messages call it, where that is not its folder.
 
         Raises:
             UsageError: no dataset there, an incomplete one, or one that does not fit.
         """
-        self._folder = pathlib.Path(path)
+        self.folder = pathlib.Path(path)
+        self._name = name or str(path)
         try:
-            self._info = info = records.check_dataset_info(self._read_json("dataset_info.json"), path)
+            self._info = info = records.check_dataset_info(self._read_json("dataset_info.json"), self._name)
         except ValueError as error:
             raise errors.UsageError(str(error)) from error
         self._splits = info["splits"]
@@ -54,7 +61,7 @@ class Dataset:
         Raises:
             UsageError: there are none, or others.
         """
-        return CachedFeatures(self._folder, self._info, backbone)
+        return CachedFeatures(self.folder, self._info, backbone)
 
     def examples(self, split: str) -> int:
         """Returns how many photographs are in `train`, `validation` or `test`."""
@@ -67,12 +74,12 @@ class Dataset:
             UsageError: the split is empty, or shards are missing.
         """
         if not self.examples(split):
-            raise errors.UsageError(f"{self._folder} has no photographs in its {split} split, at least 1 is needed")
-        found = sorted(str(file) for file in self._folder.glob(f"{split}-*.tfrecord*"))
+            raise errors.UsageError(f"{self._name} has no photographs in its {split} split, at least 1 is needed")
+        found = sorted(str(file) for file in self.folder.glob(f"{split}-*.tfrecord*"))
         expected = len(self._splits[split]["shard_lengths"])
         if len(found) != expected:
             raise errors.UsageError(
-                f"{self._folder} has {len(found)} {split} shards, dataset_info.json says {expected}; copy it again"
+                f"{self._name} has {len(found)} {split} shards, dataset_info.json says {expected}; copy it again"
             )
         return found
 
@@ -94,14 +101,14 @@ class Dataset:
     def _check_sizes(self, image_size: int) -> None:
         if image_size not in (0, self.image_size):
             raise errors.UsageError(
-                f"--image_size is {image_size}, the dataset {self._folder} was prepared at {self.image_size}"
+                f"--image_size is {image_size}, the dataset {self._name} was prepared at {self.image_size}"
             )
         if self.image_size % signature.SIZE_STEP:
             raise errors.UsageError(
-                f"{self._folder} has pictures of {self.image_size} px, expected a multiple of {signature.SIZE_STEP} px"
+                f"{self._name} has pictures of {self.image_size} px, expected a multiple of {signature.SIZE_STEP} px"
             )
         if self.ab_stride not in (1, 2, 4, 8, 16):
-            raise errors.UsageError(f"{self._folder} has ab_stride {self.ab_stride}, the model makes 1, 2, 4, 8 or 16")
+            raise errors.UsageError(f"{self._name} has ab_stride {self.ab_stride}, the model makes 1, 2, 4, 8 or 16")
 
     def _check_prior(self) -> None:
         prior = self._read_json("statistics/statistics.json").get("ab_prior")
@@ -109,32 +116,32 @@ class Dataset:
         if not isinstance(prior, list) or len(prior) != expected:
             found = f"{len(prior)} bins" if isinstance(prior, list) else "none"
             raise errors.UsageError(
-                f"{self._folder}/statistics/statistics.json has an ab_prior of {found}, expected {expected} bins"
+                f"{self._name}/statistics/statistics.json has an ab_prior of {found}, expected {expected} bins"
             )
 
     def _load_transform(self) -> Any:
-        folder = str(self._folder / "transform_fn" / "transform_fn")
+        place = "transform_fn/transform_fn"
         try:
-            loaded = tf.saved_model.load(folder)
+            loaded = tf.saved_model.load(str(self.folder / place))
         except OSError as error:
             raise errors.UsageError(
-                f"{folder} is no SavedModel; make the dataset again with `photochrom prepare`"
+                f"{self._name}/{place} is no SavedModel; make the dataset again with `photochrom prepare`"
             ) from error
         blank = records.LabRecord.blank(self.image_size, self.ab_stride).to_example()
         outputs = loaded.transform_fn(records.parse_examples(tf.constant([blank])))
         missing = [name for name in _NEEDED if name not in outputs]
         if missing:
             raise errors.UsageError(
-                f"{folder} gives {', '.join(sorted(outputs))}; training needs {', '.join(missing)} too"
+                f"{self._name}/{place} gives {', '.join(sorted(outputs))}; training needs {', '.join(missing)} too"
             )
         return loaded
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
-            return json.loads((self._folder / name).read_text())
+            return json.loads((self.folder / name).read_text())
         except (OSError, ValueError) as error:
             raise errors.UsageError(
-                f"{self._folder} is no whole dataset: {name} is missing or broken; expected a folder that "
+                f"{self._name} is no whole dataset: {name} is missing or broken; expected a folder that "
                 "`photochrom prepare` wrote"
             ) from error
 

@@ -72,13 +72,12 @@ worst.png and sheet.png have the same pictures.
 
 import argparse
 import collections
-import contextlib
 import dataclasses
 import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from photochrom import __version__, bundle, errors, files, inputs, progress, settings, signature
@@ -201,7 +200,7 @@ def _evaluate(config: EvaluateConfig, opened: bundle.Bundle, found: inputs.Input
         data = examples.open_examples(found, config.split, image_size, config.limit, scratch)
         judge = protocol.Judge(opened, data, networks, config.ensemble)
         collected = results.Results(config.sheet_rows, config.subsets)
-        with _progress(files.join(scratch, "progress"), len(data)) as advance:
+        with progress.counted("evaluate", len(data)) as advance:
             for judged in judge.judge_all(data, config.batch_size):
                 collected.add(judged)
                 advance()
@@ -271,14 +270,6 @@ def _print(config: EvaluateConfig, summary: dict[str, Any]) -> None:
         )
     for line in summary["left_out"]:
         print(line)
-
-
-@contextlib.contextmanager
-def _progress(folder: str, total: int) -> Iterator[Callable[[], None]]:
-    """Shows progress; gives what to call for each photograph."""
-    progress.Tally.add(folder, "listed", total)
-    with progress.shown(folder, "evaluate"):
-        yield lambda: progress.Tally.add(folder, "done")
 
 
 def _find_data(config: EvaluateConfig) -> inputs.Input:

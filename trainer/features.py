@@ -30,7 +30,7 @@ def _like_training(name: str, default: Any) -> Any:
 class FeaturesConfig:
     """Which network, and where its bundle shall be; the network is said as to `photochrom train`."""
 
-    output: str = setting("folder of the bundle; must not exist", group="input and output", metavar="DIR")
+    output: str = setting("local folder of the bundle; must not exist", group="input and output", metavar="DIR")
     backbone: str = _like_training("backbone", _SAME["backbone"].default)
     backbone_weights: str = _like_training("backbone_weights", "imagenet")
     backbone_weights_sha256: str = _like_training("backbone_weights_sha256", "")
@@ -66,6 +66,10 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
     backbones.check_name(config.backbone)
     if config.backbone == "none":
         raise errors.UsageError("--backbone is none, which has no features; expected the name of a network")
+    if not files.is_local(config.output):
+        raise errors.UsageError(
+            f"--output is {config.output}, expected a local folder; copy it to the bucket when it is finished"
+        )
     if pathlib.Path(config.output).exists():
         raise errors.UsageError(f"--output {config.output} exists already; choose a new folder")
     files.check_writable(str(pathlib.Path(config.output).parent))

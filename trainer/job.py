@@ -13,6 +13,7 @@ import photochrom
 from photochrom import bundle, errors
 from trainer import (
     backbones,
+    dataset_copy,
     features_bundle,
     hosts,
     initial,
@@ -27,12 +28,23 @@ from trainer.cached_features import CachedFeatures
 from trainer.checkpoints import Checkpoints, claim
 from trainer.config import TrainConfig
 from trainer.data import Dataset, TrainStream, validation_batches
+from trainer.dataset_copy import DatasetCopy
 from trainer.export import export_bundle
 from trainer.weights import Weights, fetch, load_backbone
 
 _log = logging.getLogger("photochrom")
 # Where things lie and how they are called changes nothing; how colours are read off changes nothing in the training.
-_PLACES = ("data", "model_dir", "promote_if_better", "name", "init", "backbone_weights", "backbone_weights_sha256")
+_PLACES = (
+    "data",
+    "model_dir",
+    "cache_dir",
+    "cache_gb",
+    "promote_if_better",
+    "name",
+    "init",
+    "backbone_weights",
+    "backbone_weights_sha256",
+)
 _READING = ("temperature", "chroma_ratio")
 
 
@@ -77,7 +89,7 @@ def train(config: TrainConfig) -> bundle.Bundle:
         _train(run)
     made = bundle.open_bundle(str(run.bundle))
     if config.promote_if_better and hosts.index() == 0:
-        promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), config.data, run.folder)
+        promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), str(run.dataset.folder), run.folder)
     return made
 
 
@@ -87,13 +99,21 @@ def _check(config: TrainConfig) -> _Run:
     if config.promote_if_better:
         promotion.check_current(config.promote_if_better)
     strategy = choose_strategy(config.batch_size)
-    dataset = Dataset(config.data, config.image_size)
     start = bundle.open_bundle(config.init) if config.init else None
+    weights = _find_weights(config, start)
+    copy = DatasetCopy(config.data, config.cache_dir, config.cache_gb)
+    copy.bring(*dataset_copy.DESCRIPTION)
+    dataset = Dataset(copy.folder, config.image_size, config.data)
     if start:
         config = initial.adopt(config, start, dataset)
+    _open_stream(config, dataset)  # which finds out whether the photographs do, before they are copied
+    copy.bring(*map(dataset_copy.shards, ("train", "validation")), *_beside_records(config))
     dataset.files("validation")
-    _open_stream(config, dataset)
-    return _Run(config, strategy, dataset, start, _find_weights(config, start))
+    return _Run(config, strategy, dataset, start, weights)
+
+
+def _beside_records(config: TrainConfig) -> tuple[str, ...]:
+    return (dataset_copy.FEATURES,) if config.cached_features else ()
 
 
 def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:

@@ -5,12 +5,11 @@ import hashlib
 import logging
 import os
 import pathlib
-import shutil
 import warnings
 
 import keras
 
-from photochrom import errors, files
+from photochrom import errors, files, staging
 from trainer import lite_weights
 from trainer.backbones import Backbone
 
@@ -103,21 +102,21 @@ def _local(source: str) -> pathlib.Path:
             raise errors.UsageError(f"--backbone_weights is {source}, but there is no such file")
         return pathlib.Path(source)
     cache = pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    # Two URLs may end in the same name.
-    name = hashlib.sha256(source.encode()).hexdigest()[:12] + "-" + source.rsplit("/", 1)[1]
+    digest = hashlib.sha256(source.encode()).hexdigest()[:12]  # two URLs may end in the same name
     try:
         if source.startswith(("https://", "http://")):
+            name = f"{digest}-{source.rpartition('/')[2]}"
             return pathlib.Path(keras.utils.get_file(name, source, cache_subdir="photochrom", cache_dir=str(cache)))
-        return _copy_from_bucket(source, cache / "photochrom" / name)
+        return _copy_here(source, cache / "photochrom" / digest)
     except Exception as error:  # get_file raises a bare Exception, each filesystem its own
         raise errors.UsageError(f"--backbone_weights {source} cannot be read: {_first_line(error)}") from error
 
 
-def _copy_from_bucket(source: str, path: pathlib.Path) -> pathlib.Path:
-    if not path.exists():
-        with files.open_read(source) as remote, files.create(str(path)) as local:
-            shutil.copyfileobj(remote, local)
-    return path
+def _copy_here(source: str, folder: pathlib.Path) -> pathlib.Path:
+    """Returns the copy of a file elsewhere, made anew if it has changed there."""
+    origin, _, name = source.rpartition("/")
+    staging.fetch(origin, staging.missing(origin, [files.stat(source)], folder), folder)
+    return folder / name
 
 
 def _first_line(error: Exception) -> str:

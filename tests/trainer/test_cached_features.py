@@ -151,6 +151,7 @@ def test_a_features_bundle_is_no_colorizer_and_the_reverse(network, tint, photo_
         (["--backbone=none"], "--backbone is none, which has no features"),
         (["--backbone=Nothing"], "--backbone is Nothing, expected none or one of"),
         (["--output=/"], "--output / exists already"),
+        (["--output=gs://b/lite0"], "--output is gs://b/lite0, expected a local folder"),
     ],
 )
 def test_wrong_flags_of_features_are_one_line(tmp_path, flags, message):
