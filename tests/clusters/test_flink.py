@@ -18,11 +18,10 @@ from photochrom import beam_io, clusters, errors
 # tests/clusters is no package: pytest finds its modules by path alone.
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import flink_cluster
+import trees
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
 JOB_SECONDS = 400
-# What names the run, or tensorflow serializes differently each time, on any runner.
-VARYING = ("saved_model.pb", "fingerprint.pb", "runs.jsonl", "summary.json")
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +63,6 @@ def photochrom(*arguments, timeout=JOB_SECONDS):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
 
 
-def tree(folder):
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in VARYING)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
 class Killer(threading.Thread):
     """Kills what `victims()` names as soon as `is_time()` holds; `killed` says what it was."""
 
@@ -93,7 +87,7 @@ def test_prepare_makes_the_same_dataset_though_a_worker_is_killed(cluster, photo
     assert done.returncode == 0, done.stderr
     assert killer.killed
     assert photochrom(*flags, f"--output={tmp_path / 'local'}").returncode == 0
-    assert tree(tmp_path / "flink") == tree(tmp_path / "local")
+    assert trees.contents(tmp_path / "flink") == trees.contents(tmp_path / "local")
 
 
 def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, scans, tmp_path):
@@ -107,7 +101,7 @@ def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, 
     assert killer.killed
     assert victims[0].wait(10) == -signal.SIGKILL
     assert photochrom(*flags, f"--output={tmp_path / 'local'}").returncode == 0
-    assert tree(tmp_path / "flink") == tree(tmp_path / "local")
+    assert trees.contents(tmp_path / "flink") == trees.contents(tmp_path / "local")
     assert photochrom("verify", tmp_path / "flink").returncode == 0
 
 

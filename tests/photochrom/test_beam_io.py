@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import apache_beam as beam
 import pytest
 from apache_beam.options import pipeline_options
@@ -78,3 +82,33 @@ def test_no_element_is_lost_or_cut_by_the_local_runners_clock(monkeypatch):
         return keyed | "CountKeys" >> beam.combiners.Count.Globally() | beam.Map(check)
 
     beam_io.run(build, beam_io.parse_options(["--direct_num_workers=2"]))
+
+
+# Notes what Python asks of the network, and which programs it starts, while a pipeline runs as users start one.
+_WATCHED = """
+import sys
+asked = []
+def watch(event, details):
+    if event in ("urllib.Request", "subprocess.Popen"):
+        asked.append((event, str(details[0])))
+    elif event == "socket.getaddrinfo" and details[0] not in (None, "", "localhost", "127.0.0.1", "::1"):
+        asked.append((event, str(details[0])))
+sys.addaudithook(watch)
+import apache_beam as beam
+from photochrom import beam_io
+beam_io.run(lambda pipeline: pipeline | beam.Create([1]) | beam.Map(str), beam_io.parse_options([]))
+print(asked)
+"""
+
+
+def test_a_pipeline_on_the_local_runner_asks_no_network_and_starts_no_program(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHED],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert not (tmp_path / ".apache_beam").exists()
