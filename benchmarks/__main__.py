@@ -35,6 +35,11 @@ def main() -> None:
         late = buckets.throughput_when_late(flags.photographs, scratch / "buckets", flags.model, 200)
         for job, share in zip(("colorize", "prepare"), late, strict=True):
             rows.append((f"{job}, 1000x800 in a bucket 50 ms away: throughput over one at hand", share, ">= 0.8"))
+        asked = buckets.requests_of_a_zip(flags.photographs, scratch / "zip", flags.model, 180, 20)
+        for (job, (requests, read)), wanted in zip(asked.items(), ((0.1, 1.5), (1.2, 2.5)), strict=True):
+            what = f"{job.partition('.')[2]}, zip of 200 in a bucket:"
+            rows.append((f"{what} requests for each member", requests, f"<= {wanted[0]}"))
+            rows.append((f"{what} bytes read for each byte", read, f"<= {wanted[1]}"))
         found = prepare.memory(flags.photographs, scratch, flags.few, 10 * flags.few)
         rows.append((f"prepare, {10 * flags.few} photographs: peak memory over {flags.few}", found, "<= 1.2"))
     found = upsampling.errors(flags.photographs, 48)

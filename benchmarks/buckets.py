@@ -1,6 +1,7 @@
-"""colorize and prepare with inputs and outputs in a bucket, each of whose answers is late."""
+"""colorize and prepare with inputs and outputs in a bucket: what late answers cost, and how much a zip is asked for."""
 
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
@@ -14,27 +15,76 @@ DELAY_SECONDS = 0.05
 _FEW = 16
 
 
-def throughput_when_late(folder: pathlib.Path, scratch: pathlib.Path, model: str, count: int) -> tuple[float, float]:
+def throughput_when_late(
+    folder: pathlib.Path, scratch: pathlib.Path, model: str, count: int, repeats: int = 3
+) -> tuple[float, float]:
     """Returns the throughput of colorize and of prepare with late answers, as a share of that without; start-up aside.
+
+    Runs with and without alternate, so that what else the machine does meets both; the medians count.
 
     Args:
         folder: of colour photographs.
         scratch: an empty folder.
         model: bundle for colorize.
         count: photographs.
+        repeats: pairs of runs of each job.
     """
-    colorize = ("serving.colorize", f"--model={model}", "--color_inputs=colorize", "--max_failures=100%")
+    shares = []
     with bucket_server.in_use() as server:
         bucket = server.make_bucket("bucket")
         for name, number in (("many", count), ("few", _FEW)):
             photographs.resized(folder, (1000, 800), number, scratch / name)
             files.copy_folder(str(scratch / name), f"{bucket}/{name}")
-        shares = []
-        for job in (colorize, ("pipelines.prepare",)):
-            seconds = [_seconds(server, job, f"{bucket}/{len(shares)}", delay) for delay in (0.0, DELAY_SECONDS)]
-            shares.append(seconds[0] / seconds[1])
-            print(f"  {job[0]}, {count} photographs: {seconds[0]:.1f} s, late {seconds[1]:.1f} s, start-up aside")
+        for job in (_colorize(model), ("pipelines.prepare",)):
+            trials = [
+                [_seconds(server, job, f"{bucket}/{len(shares)}-{trial}", delay) for delay in (0.0, DELAY_SECONDS)]
+                for trial in range(repeats)
+            ]
+            at_hand, late = map(statistics.median, zip(*trials, strict=True))
+            shares.append(at_hand / late)
+            seconds = ", ".join(f"{one:.1f} and {other:.1f}" for one, other in trials)
+            print(f"  {job[0]}, {count} photographs, s at hand and late, start-up aside: {seconds}")
     return shares[0], shares[1]
+
+
+def requests_of_a_zip(
+    folder: pathlib.Path, scratch: pathlib.Path, model: str, small: int, large: int
+) -> dict[str, tuple[float, float]]:
+    """Returns for colorize and prepare how many requests a zip costs for each member, and bytes for each of its bytes.
+
+    Args:
+        folder: of colour photographs.
+        scratch: an empty folder.
+        model: bundle for colorize.
+        small: members of 320x240 px, some 20 KB.
+        large: members of 5000x3600 px, 1 MB and more. All are mixed, stored and deflated; their names tell nothing of
+            their places.
+    """
+    found = {}
+    with bucket_server.in_use() as server:
+        path = f"{server.make_bucket('bucket')}/a.zip"
+        small_paths = photographs.resized(folder, (320, 240), small, scratch / "small")
+        large_paths = photographs.resized(folder, (5000, 3600), large, scratch / "large")
+        photographs.packed([*small_paths, *large_paths], scratch / "a.zip")
+        files.copy(str(scratch / "a.zip"), path)
+        for job in (_colorize(model), ("pipelines.prepare",)):
+            server.clear()
+            _run(job, path, f"{path.rpartition('/')[0]}/{job[0]}")
+            ranges = _ranges(server, "a.zip")
+            found[job[0]] = len(ranges) / (small + large), sum(ranges) / files.stat(path).size
+            print(f"  {job[0]}: {found[job[0]][0]:.2f} requests a member, {found[job[0]][1]:.2f} bytes for each byte")
+    return found
+
+
+def _ranges(server: bucket_server.BucketServer, name: str) -> list[int]:
+    """Returns how many bytes each request for an object asked for."""
+    asked = (request.headers.get("range", "") for request in server.requests if name in request.path)
+    bounds = (asked_for.removeprefix("bytes=").split("-") for asked_for in asked if asked_for)
+    return [int(last) - int(first) + 1 for first, last in bounds]
+
+
+def _colorize(model: str) -> tuple[str, ...]:
+    return ("serving.colorize", f"--model={model}", "--color_inputs=colorize", "--max_failures=100%")
 
 
 def _seconds(server: bucket_server.BucketServer, job: Sequence[str], output: str, delay: float) -> float:
@@ -44,7 +94,11 @@ def _seconds(server: bucket_server.BucketServer, job: Sequence[str], output: str
     bucket, taken = output.rpartition("/")[0], {}
     for name in ("few", "many"):
         started = time.monotonic()
-        command = [sys.executable, "-m", *job, f"--input={bucket}/{name}", f"--output={output}-{delay}-{name}"]
-        subprocess.run(command, check=True, capture_output=True)
+        _run(job, f"{bucket}/{name}", f"{output}-{delay}-{name}")
         taken[name] = time.monotonic() - started
     return taken["many"] - taken["few"]
+
+
+def _run(job: Sequence[str], source: str, output: str) -> None:
+    command = [sys.executable, "-m", *job, f"--input={source}", f"--output={output}"]
+    subprocess.run(command, check=True, capture_output=True)

@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import random
 import zipfile
 
 from PIL import Image
@@ -17,6 +18,16 @@ def resized(folder: pathlib.Path, size: tuple[int, int], count: int, output: pat
             image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
         written.append(path)
     return written
+
+
+def packed(contents: list[pathlib.Path], output: pathlib.Path) -> pathlib.Path:
+    """Writes a zip of files, in a mixed order, under names of another one, stored and deflated in turn."""
+    order = random.Random(0)
+    names, mixed = order.sample(range(len(contents)), len(contents)), order.sample(contents, len(contents))
+    with zipfile.ZipFile(output, "w") as archive:
+        for name, path in zip(names, mixed, strict=True):
+            archive.write(path, f"{name:06d}.jpg", (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)[name % 2])
+    return output
 
 
 def many(folder: pathlib.Path, count: int, output: pathlib.Path) -> pathlib.Path:

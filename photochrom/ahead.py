@@ -2,11 +2,11 @@
 
 import collections
 import concurrent.futures
-import threading
-from collections.abc import Callable, Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from photochrom import archives, files
+from photochrom import files, members
 from photochrom.archives import Source
 
 _THREADS = 16
@@ -64,35 +64,67 @@ class Ahead:
 
 
 class Reading:
-    """Reads sources: those on a local disk when their turn comes, others ahead."""
+    """Reads sources: those on a local disk when their turn comes, others ahead, neighbours in an archive together."""
 
     def __init__(self) -> None:
         self._ahead = Ahead()
-        self._readers = threading.local()  # a reader is for one thread
-
-    def add(self, source: Source, item: Any) -> Iterator[tuple[Any, Call]]:
-        """Adds a source and yields those that are due: item and a call that returns its bytes or raises a DataError."""
-        size = source.size if source.size >= 0 else _USUAL_BYTES
-        wait = not source.failure and not files.is_local(source.path)
-        return self._ahead.add(item, lambda: self._read(source), size, wait)
 
     def each(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Call]]:
-        """Yields each source, in order, with such a call."""
-        for source in sources:
-            yield from self.add(source, source)
+        """Yields each source, in order, with a call that returns its bytes or raises a DataError."""
+        yield from self.add((source, source) for source in sources)
         yield from self.flush()
+
+    def add(self, pairs: Iterable[tuple[Source, Any]]) -> Iterator[tuple[Any, Call]]:
+        """Adds sources and yields those that are due: the item beside it, and such a call."""
+        for group in _neighbours(pairs):
+            sources, items = zip(*group, strict=True)
+            yield from _one_by_one(self._ahead.add(items, *_reading(sources)))
 
     def flush(self) -> Iterator[tuple[Any, Call]]:
         """Yields all that is left."""
-        return self._ahead.flush()
+        return _one_by_one(self._ahead.flush())
 
     def close(self) -> None:
         """Ends the threads."""
         self._ahead.close()
 
-    def _read(self, source: Source) -> bytes:
-        if source.failure:
-            raise source.failure.to_error()
-        if not hasattr(self._readers, "reader"):
-            self._readers.reader = archives.Reader(files.open_read)
-        return self._readers.reader.read(source)
+
+def _is_far(source: Source) -> bool:
+    return not source.failure and not files.is_local(source.path)
+
+
+def _neighbours(pairs: Iterable[tuple[Source, Any]]) -> Iterator[list[tuple[Source, Any]]]:
+    """Yields what is best read together, in order."""
+    group: list[tuple[Source, Any]] = []
+    for source, item in pairs:
+        if group and not (_is_far(source) and members.are_neighbours(group[-1][0], source)):
+            yield group
+            group = []
+        group.append((source, item))
+    if group:
+        yield group
+
+
+def _reading(sources: Sequence[Source]) -> tuple[Call, int, bool]:
+    """Returns what reads sources and returns a call for each, bytes that it holds, and whether it waits for others."""
+    held = sum(source.size if source.size >= 0 else _USUAL_BYTES for source in sources)
+    read = members.read_together if len(sources) > 1 else _read_alone
+    return functools.partial(read, sources), held, _is_far(sources[0])
+
+
+def _read_alone(sources: Sequence[Source]) -> list[Call]:
+    (source,) = sources
+    if source.failure:
+        raise source.failure.to_error()
+    data = members.read(source)
+    return [lambda: data]
+
+
+def _one_by_one(due: Iterable[tuple[Sequence[Any], Call]]) -> Iterator[tuple[Any, Call]]:
+    for items, call in due:
+        for place, item in enumerate(items):
+            yield item, functools.partial(_result, call, place)
+
+
+def _result(call: Call, place: int) -> bytes:
+    return bytes(call()[place]())

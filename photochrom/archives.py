@@ -1,17 +1,15 @@
-"""Lists and reads the members of zip and tar archives, in place, as they are: hostile until proven otherwise.
+"""Lists the members of zip and tar archives, in place, as they are: hostile until proven otherwise.
 
 A listing is of `Source`s, a few hundred bytes each: what a shuffle carries instead of images. Members of a zip
-and of a plain tar are read where they lie. A compressed tar can only be read in order: it is read once, and its
-members are laid into a plain spool file, in which they are found by offset.
+and of a plain tar are read where they lie, by members.py. A compressed tar can only be read in order: it is read
+once, and its members are laid into a plain spool file, in which they are found by offset.
 """
 
 import bz2
 import dataclasses
 import errno
-import functools
 import gzip
 import lzma
-import os
 import shutil
 import tarfile
 import zipfile
@@ -31,8 +29,13 @@ MAX_FILE_BYTES = 4 << 30
 # A compressed tar may unpack to at most this many times its size, or to 1 GiB if that is more.
 _MAX_EXPANSION = 200
 _MIN_EXPANDED_BYTES = 1 << 30
+# What one request may well fetch: neighbours of an archive that are read together, unpacked as well. More than a few
+# dozen of them would save nothing, and be too much work in one place.
+_RUN_BYTES, _RUN_MEMBERS = 8 << 20, 32
+# The most that lies between the begin of a zip's member and its content: its header, its name and what else it says.
+ZIP_HEADER_BYTES = 30 + 2 * 0xFFFF
 
-_ARCHIVE_ERRORS = (
+ARCHIVE_ERRORS = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError,
     RuntimeError, ValueError, MemoryError,
 )  # fmt: skip
@@ -45,14 +48,16 @@ class Source:
     Attributes:
         key: its stable name.
         path: the file that holds it.
-        member: its name in a zip; "" for a loose file and for a member found by offset.
-        offset: where it begins in `path`, bytes; -1 for a loose file and for a member of a zip.
+        member: its name in a zip; "" for a loose file and for a member of a tar.
+        offset: where it begins in `path`, bytes; in a zip with a header. -1 for a loose file.
         size: bytes, -1 if not known before it is read.
         page: which page of it, counted from 0.
         page_count: how many pages are inputs of their own; 1 where none but the first counts.
         version: what changes when the content does, as the listing knows it: CRC-32, modification time, generation.
         failure: set where the listing already knows that it cannot be read.
         origin: the file that holds it for people, where `path` is one that the job has unpacked; else "".
+        extent: bytes that it takes in a zip, from `offset` on; -1 elsewhere.
+        run: where the first of the neighbours begins that are best read together; -1 for a loose file.
     """
 
     key: str
@@ -65,6 +70,13 @@ class Source:
     page_count: int = 1
     failure: errors.Failure | None = dataclasses.field(default=None, compare=False)
     origin: str = dataclasses.field(default="", compare=False)
+    extent: int = dataclasses.field(default=-1, compare=False)
+    run: int = dataclasses.field(default=-1, compare=False)
+
+    @property
+    def end(self) -> int:
+        """Where a member of an archive ends in `path`."""
+        return self.offset + (self.extent if self.extent >= 0 else self.size)
 
     @classmethod
     def failed(cls, key: str, path: str, error: errors.DataError) -> "Source":
@@ -105,7 +117,7 @@ def list_members(
 def _until_broken(members: Iterator[Source], path: str, key: str) -> Iterator[Source]:
     try:
         yield from members
-    except _ARCHIVE_ERRORS as error:
+    except ARCHIVE_ERRORS as error:
         if is_of_the_output(error):
             raise
         broken = errors.ReadError(f"broken archive: {type(error).__name__}: {error}", "broken_archive")
@@ -115,12 +127,40 @@ def _until_broken(members: Iterator[Source], path: str, key: str) -> Iterator[So
 def _list_zip(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
     names = _Names(key)
     with zipfile.ZipFile(file) as archive:
+        places = _places(archive)
         for info in archive.infolist():
             if not info.is_dir():
                 # zipfile cuts a name at its NUL; such a name is refused, not made good.
                 name = info.orig_filename if "\0" in info.orig_filename else info.filename
-                where: dict[str, Any] = {"member": name, "version": f"crc32:{info.CRC:08x}"}
+                where = {"member": name, "version": f"crc32:{info.CRC:08x}", **places[info.header_offset]}
                 yield _screened(names, path, name, info.file_size, **where)
+
+
+def _places(archive: zipfile.ZipFile) -> dict[int, dict[str, Any]]:
+    """Returns where the members of a zip lie, by offset: none reaches into the next one, as bombs have it."""
+    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+    starts = [info.header_offset for info in infos]
+    places: dict[int, dict[str, Any]] = {}
+    runs = _Runs()
+    for info, start, following in zip(infos, starts, [*starts[1:], archive.start_dir], strict=True):
+        extent = min(following - start, ZIP_HEADER_BYTES + info.compress_size)
+        run = runs.next(start, max(extent, info.file_size))
+        places.setdefault(start, {"offset": start, "extent": extent, "run": run})
+    return places
+
+
+class _Runs:
+    """Divides the members of an archive, in the order in which they lie, into runs of neighbours."""
+
+    def __init__(self) -> None:
+        self._run = self._count = self._bytes = 0
+
+    def next(self, offset: int, size: int) -> int:
+        """Returns the run of the next member: where its first one begins."""
+        self._count, self._bytes = self._count + 1, self._bytes + size
+        if self._count == 1 or self._count > _RUN_MEMBERS or self._bytes > _RUN_BYTES:
+            self._run, self._count, self._bytes = offset, 1, size
+        return self._run
 
 
 def is_of_the_output(error: BaseException) -> bool:
@@ -142,12 +182,13 @@ class _StrictTarInfo(tarfile.TarInfo):
 
 
 def _list_tar(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
-    names = _Names(key)
+    names, runs = _Names(key), _Runs()
     with tarfile.open(fileobj=file, mode="r:", tarinfo=_StrictTarInfo) as archive:
         for info in archive:
             archive.members.clear()  # type: ignore[attr-defined]  # or a tar of a million members is kept in memory
             if not info.isdir():
-                where = {"offset": info.offset_data, "version": f"mtime:{info.mtime}"}
+                run = runs.next(info.offset_data, info.size)
+                where = {"offset": info.offset_data, "run": run, "version": f"mtime:{info.mtime}"}
                 yield _screened(names, path, info.name, info.size, _is_plain(info), **where)
 
 
@@ -181,7 +222,7 @@ def _unpacked(file: IO[bytes]) -> Any:
 
 
 def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[Source]:
-    names, unpacked, written = _Names(key), 0, 0
+    names, runs, unpacked, written = _Names(key), _Runs(), 0, 0
     stream = _unpacked(file)
     with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo) as archive:
         for info in archive:
@@ -193,7 +234,7 @@ def _spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[S
                 return
             if info.isdir():
                 continue
-            where = {"offset": written, "version": f"mtime:{info.mtime}"}
+            where = {"offset": written, "run": runs.next(written, info.size), "version": f"mtime:{info.mtime}"}
             source = _screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
             source = dataclasses.replace(source, origin=path)
             if source.failure is None and not spool.leaves_out(source.key):
@@ -210,9 +251,10 @@ def _screened(names: "_Names", path: str, name: str, size: int, plain: bool = Tr
     key, is_first = names.next(name)
     try:
         keys.check_name(name)
-        _check_size(size)
-        if size < 0:
-            raise errors.ReadError(f"{name!r} claims a size of {size} bytes", "broken_archive")
+        check_size(size)
+        if size < 0 or where["offset"] < 0:
+            claim = f"{name!r} claims a size of {size} bytes at {where['offset']}"
+            raise errors.ReadError(claim, "broken_archive")
         if not plain:
             raise errors.ReadError(f"{name!r} is no regular file but a link, device or sparse file", "not_a_file")
         if not is_first:
@@ -231,7 +273,8 @@ def spool_limit(archive_bytes: int) -> int:
     return max(_MIN_EXPANDED_BYTES, _MAX_EXPANSION * archive_bytes)
 
 
-def _check_size(size: int) -> None:
+def check_size(size: int) -> None:
+    """Raises TooLarge for more than MAX_FILE_BYTES."""
     if size > MAX_FILE_BYTES:
         raise errors.TooLarge(f"the file is too large: {size} bytes, at most {MAX_FILE_BYTES} bytes")
 
@@ -254,77 +297,17 @@ class _Names:
         return f"{key}#{count}", False
 
 
-class Reader:
-    """Reads sources, keeping the archives that it read last open.
-
-    Not for several threads at once: an opened archive has one position.
-    """
-
-    def __init__(self, open_file: Callable[[str], IO[bytes]], max_open: int = 8):
-        self._open_zip = functools.lru_cache(max_open)(lambda path: _open_zip(open_file(path)))
-        self._open_plain = functools.lru_cache(max_open)(open_file)
-        self._open_file = open_file
-
-    def read(self, source: Source) -> bytes:
-        """Returns the bytes of a source.
-
-        Raises:
-            ReadError: it cannot be read, or is shorter than listed.
-            TooLarge: more than MAX_FILE_BYTES.
-        """
-        data = self.read_start(source, MAX_FILE_BYTES + 1)
-        _check_size(len(data))
-        if source.size >= 0 and len(data) != source.size and source.version:
-            raise errors.ReadError(
-                f"cannot be read: {len(data)} bytes of {source.size}; truncated or changed while reading"
-            )
-        return data
-
-    def read_start(self, source: Source, count: int) -> bytes:
-        """Returns the first bytes of a source, fewer than `count` if it has no more.
-
-        Raises:
-            ReadError: it cannot be read.
-            TooLarge: it has more than MAX_FILE_BYTES, and `count` would have them all.
-        """
-        try:
-            return self._read(source, count)
-        except _ARCHIVE_ERRORS as error:
-            missing = isinstance(error, FileNotFoundError)
-            raise errors.ReadError(
-                f"cannot be read: {type(error).__name__}: {error}", "not_found" if missing else "unreadable"
-            ) from error
-
-    def _read(self, source: Source, count: int) -> bytes:
-        if source.member:
-            with self._open_zip(source.path).open(source.member) as member:
-                return member.read(count)
-        if source.offset >= 0:
-            file = self._open_plain(source.path)
-            file.seek(source.offset)
-            return file.read(min(count, source.size))
-        with self._open_file(source.path) as file:
-            # read(n) sets n bytes aside first: the size has to be known before.
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            if count > MAX_FILE_BYTES:
-                _check_size(size)
-            return file.read(count) if count < size else file.read()
+def place(source: Source) -> tuple[str, int, int]:
+    """Returns where a source lies, to sort by: file, offset, page."""
+    return source.path, source.offset, source.page
 
 
 def only_one(sources: Iterable[Source]) -> Source:
     """Returns the source that several inputs list under one key; as one that failed if it lies at several places."""
     first, *others = sorted(sources)
-    places = {(one.path, one.member, one.offset, one.page) for one in (first, *others)}
+    places = set(map(place, (first, *others)))
     if len(places) == 1:
         return first
     named = ", ".join(keys.printable(path) for path in sorted({path for path, *_ in places})[:3])
     message = f"{len(places)} inputs have this key, in {named}; give the folder that holds them all as --input"
     return Source.failed(first.key, first.path, errors.DataError(message, "duplicate_key", "list"))
-
-
-def _open_zip(file: IO[bytes]) -> zipfile.ZipFile:
-    archive = zipfile.ZipFile(file)
-    for info in reversed(archive.infolist()):  # of members of one name the first counts, as in the listing
-        archive.NameToInfo[info.filename] = info
-    return archive

@@ -30,8 +30,8 @@ _FETCHES = 3
 class BucketReader(io.BufferedIOBase):
     """One generation of an object, seekable. What is read from its begin to its end is held against its CRC-32C."""
 
-    def __init__(self, path: str):
-        """Opens an object, and fetches its begin.
+    def __init__(self, path: str, start: int = 0, count: int = _FIRST_BYTES):
+        """Opens an object, and fetches `count` bytes of it, from `start` on.
 
         Raises:
             FileNotFoundError: it is missing.
@@ -41,7 +41,7 @@ class BucketReader(io.BufferedIOBase):
         self._position = 0
         self._size = -1  # not known before it is needed
         self._summed, self._sum = 0, 0  # CRC-32C of so many bytes
-        self._start, self._held = 0, self._fetch_begin()
+        self._start, self._held = start, self._fetch_first(start, count)
 
     def readable(self) -> bool:
         return True
@@ -111,23 +111,23 @@ class BucketReader(io.BufferedIOBase):
         self._held = self._fetch(start, min(_WINDOW_BYTES, self.size - start))
         self._start = start
 
-    def _fetch_begin(self) -> bytes:
+    def _fetch_first(self, start: int, count: int) -> bytes:
         for _ in range(_FETCHES):
             self._summed = self._sum = 0
             begun = buckets.blob(self._path)
             with gcs.explained(self._path, gcs.READ):
                 try:
-                    begin = self._download(begun, 0, _FIRST_BYTES)
+                    first = self._download(begun, start, count)
                 except exceptions.RequestRangeNotSatisfiable:  # an object without bytes has no first one
-                    begin = b""
-                if begin and begun.generation is None:  # the store's answer says which it is; if not, ask
+                    first = b""
+                if first and begun.generation is None:  # the store's answer says which it is; if not, ask
                     begun.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
-            if len(begin) < _FIRST_BYTES:
-                self._size = len(begin)
+            if len(first) < count and (first or not start):
+                self._size = start + len(first)
             self._generation, self._wanted = begun.generation, begun.crc32c
-            self._add(0, begin)
+            self._add(start, first)
             if self._is_right():
-                return begin
+                return first
         raise OSError(f"{self._path}: what arrives does not have the object's CRC-32C, {_FETCHES} times")
 
     def _fetch_pieces(self, count: int) -> bytes:
@@ -182,6 +182,13 @@ class BucketReader(io.BufferedIOBase):
 def open_read(path: str) -> BucketReader:
     """Opens an object for reading."""
     return BucketReader(path)
+
+
+def read_range(path: str, start: int, count: int) -> bytes:
+    """Returns `count` bytes of an object from `start` on, fewer at its end; up to 32 MiB by one request."""
+    file = BucketReader(path, start, min(count, _PIECE_BYTES))
+    file.seek(start)
+    return file.read(count)
 
 
 @contextlib.contextmanager

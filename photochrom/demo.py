@@ -5,9 +5,10 @@ import importlib
 import pathlib
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
 
-from photochrom import cli, errors, files
+from photochrom import cli, errors
 
 SAMPLES = pathlib.Path(__file__).parent / "samples"
 _COLOUR = ("colour", "colour-box.zip", "colour-roll.tar.gz")
@@ -72,14 +73,14 @@ def _step(command: str, *argv: str) -> None:
 
 def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:
     """Lays the originals beside their coloured copies, by the rows of the manifest."""
-    from photochrom import archives, images, json_lines, sheets
+    from photochrom import images, json_lines, sheets
 
-    reader = archives.Reader(files.open_read)
     rows, captions = [], []
     manifest = sorted(coloured.glob("manifest/items-*.jsonl"))
     for row in (row for path in manifest for row in json_lines.read(str(path)) if row["status"] == "done"):
         archive, _, member = row["key"].partition("!")
-        before = reader.read(archives.Source(row["key"], str(SAMPLES / archive), member))
+        with zipfile.ZipFile(SAMPLES / archive) as samples:
+            before = samples.read(member)
         after = (coloured / row["output"]).read_bytes()
         rows.append([images.decode(data, max_pixels=10**8).opaque_rgb() for data in (before, after)])
         captions.append(row["key"])

@@ -105,6 +105,15 @@ def read_bytes(path: str) -> bytes:
         return file.read()
 
 
+def read_range(path: str, start: int, count: int) -> bytes:
+    """Returns `count` bytes of a file from `start` on, fewer at its end."""
+    if _is_gs(path):
+        return bytes(_content(path).read_range(path, start, count))
+    with open_read(path) as file:
+        file.seek(start)
+        return file.read(count)
+
+
 def copy(source: str, target: str) -> None:
     """Copies a file to a path of any kind; it appears there whole or not at all."""
     with open_read(source) as opened, create(target) as file:

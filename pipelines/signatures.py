@@ -13,7 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import errors, files, geometry, json_lines, perceptual_hash, progress, settings
+from photochrom import archives, errors, files, geometry, json_lines, perceptual_hash, progress, settings
 from photochrom.ahead import Reading
 from photochrom.archives import Source
 from pipelines import shards
@@ -70,7 +70,7 @@ class WriteSignatures(beam.DoFn):
         return settings.digest([perceptual_hash.VERSION, self._config.max_pixels, listed])
 
     def _rows(self, sources: list[Source]) -> Iterator[dict[str, Any]]:
-        for source, read in self._reading.each(sources):
+        for source, read in self._reading.each(sorted(sources, key=archives.place)):  # neighbours together
             with contextlib.suppress(errors.DataError):  # whoever writes its shard meets it again and says why
                 yield {"key": source.key, "signature": base64.b64encode(self._signature(read())).decode()}
             progress.Tally.add(self._progress_folder, "compared")

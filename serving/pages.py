@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, errors, files, keys, progress
+from photochrom import errors, keys, members, progress
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
 from serving.manifest import Row
@@ -56,9 +56,6 @@ class CountPages(beam.DoFn):
         self._decoder = decoder
         self._progress_folder = progress_folder
 
-    def setup(self) -> None:
-        self._reader = archives.Reader(files.open_read)
-
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Source]:
         known = {(version, size): pages for version, size, pages in element[1]["known"] if version}
         for source in element[1]["sources"]:
@@ -74,9 +71,9 @@ class CountPages(beam.DoFn):
     def _count(self, source: Source) -> int:
         """Returns how many pages are inputs; whoever decodes a broken file meets the fault again and says why."""
         try:
-            if self._reader.read_start(source, 4) not in _SIGNATURES:
+            if members.read_start(source, 4) not in _SIGNATURES:
                 return 1
-            count = self._decoder.count_pages(self._reader.read(source))
+            count = self._decoder.count_pages(members.read(source))
         except errors.DataError:
             return 1
         return count if count <= MAX_PAGES else 1

@@ -44,13 +44,10 @@ class ColorizeArchive(beam.PTransform):
         scanned = (
             {"sources": sources | "KeySources" >> beam.WithKeys(lambda source: source.key), **ledger}
             | "JoinLedger" >> beam.CoGroupByKey()
-            | "Read"
-            >> beam.ParDo(reading.ReadScan(self.config, self.bundle, self.exclusions)).with_outputs(
-                reading.NEW, reading.KEPT, reading.GONE, reading.OBSOLETE, main="scans"
-            )
+            | "Read" >> reading.ReadScans(self.config, self.bundle, self.exclusions)
         )
         written = (
-            scanned.scans
+            scanned["scans"]
             | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
             | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config, self.bundle, self.today))
             | "Infer" >> RunInference(self._handler().with_no_batching())

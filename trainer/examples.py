@@ -21,6 +21,7 @@ from photochrom import (
     images,
     inputs,
     keys,
+    members,
     records,
     settings,
     tone,
@@ -220,12 +221,12 @@ class _Photographs(Examples):
         return self._count
 
     def _read(self) -> Iterator[Example | errors.Failure]:
-        reader, left = archives.Reader(files.open_read), self._count
+        left = self._count
         for source in self._sources:
             if not left:
                 return
             try:
-                yield source.failure or self._decode(source.key, reader.read(source))
+                yield source.failure or self._decode(source.key, members.read(source))
                 left -= source.failure is None
             except errors.DataError as error:
                 yield errors.Failure.of(source.key, error)

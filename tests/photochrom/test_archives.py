@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from photochrom import archives, errors, files
+from photochrom import archives, errors, members
 
 
 def pack_zip(members: list[tuple[str, bytes]], **options) -> bytes:
@@ -55,7 +55,7 @@ def listed(data: bytes, folder: pathlib.Path, name: str, limit: int = 1 << 20) -
 
 
 def read(source: archives.Source) -> bytes:
-    return archives.Reader(files.open_read).read(source)
+    return members.read(source)
 
 
 def reasons(sources: list[archives.Source]) -> list[str]:
@@ -67,17 +67,15 @@ def test_members_are_listed_and_read_in_any_order(tmp_path, name):
     sources = listed(PACKED[name], tmp_path, name)
     assert [source.key for source in sources] == [f"{name}!p/1.jpg", f"{name}!ü 2.jpg"]
     assert [source.size for source in sources] == [2000, 6]
-    reader = archives.Reader(files.open_read)
-    assert [reader.read(source) for source in reversed(sources)] == [b"second", b"first" * 400]
-    assert [reader.read_start(source, 7) for source in sources] == [b"firstfi", b"second"]
+    assert [members.read(source) for source in reversed(sources)] == [b"second", b"first" * 400]
+    assert [members.read_start(source, 7) for source in sources] == [b"firstfi", b"second"]
 
 
 def test_the_start_of_a_loose_file_is_read_alone(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0rest")
-    reader = archives.Reader(files.open_read)
-    assert reader.read_start(archives.Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
+    assert members.read_start(archives.Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
     with pytest.raises(errors.ReadError) as caught:
-        reader.read_start(archives.Source("b", str(tmp_path / "b.tif")), 4)
+        members.read_start(archives.Source("b", str(tmp_path / "b.tif")), 4)
     assert caught.value.reason == "not_found"
 
 

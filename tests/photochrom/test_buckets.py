@@ -12,12 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 
 import pytest
 
 from benchmarks.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
-from photochrom import archives, buckets, errors, files, gcs
+from photochrom import archives, buckets, errors, files, gcs, members
 
 MIB = 1 << 20
 FAULTS = ["503", "429", "500", RESET, LOST, CUT]
@@ -166,8 +165,7 @@ def test_one_generation_is_read_or_none(bucket, noise):
 def test_a_small_file_is_one_request(store, bucket):
     files.write_bytes(f"{bucket}/a.jpg", b"jpeg")
     store.clear()
-    reader = archives.Reader(files.open_read)
-    assert reader.read(archives.Source("a.jpg", f"{bucket}/a.jpg", size=4, version="1")) == b"jpeg"
+    assert members.read(archives.Source("a.jpg", f"{bucket}/a.jpg", size=4, version="1")) == b"jpeg"
     assert len(store.requests) == 1
 
 
@@ -186,20 +184,6 @@ def test_a_process_remembers_few_of_the_objects_that_it_wrote(bucket, monkeypatc
     for i in range(6):
         files.write_bytes(f"{bucket}/{i}", b"")
     assert list(buckets._last_put) == [f"{bucket}/{i}" for i in (3, 4, 5)]
-
-
-def test_members_that_lie_together_are_fetched_together(store, bucket, noise):
-    with files.create(f"{bucket}/a.zip") as file, zipfile.ZipFile(file, "w") as archive:
-        for i in range(200):
-            archive.writestr(f"{i:03}.bin", noise[i * 50_000 : (i + 1) * 50_000])
-    store.clear()
-    with files.open_read(f"{bucket}/a.zip") as file:
-        sources = list(archives.list_members(file, f"{bucket}/a.zip", "a.zip", None))
-    assert len(sources) == 200 and len(store.requests) <= 3  # the begin, the size, the end
-    reader = archives.Reader(files.open_read)
-    for i, source in enumerate(sources):
-        assert reader.read(source) == noise[i * 50_000 : (i + 1) * 50_000]
-    assert len(store.requests) < 20  # 10 MB
 
 
 def test_listing_is_sorted_and_page_by_page(store, bucket, monkeypatch):
