@@ -50,7 +50,7 @@ def contents(folder):
 def test_colorize_makes_the_same_on_s3_and_nothing_twice(bucket, gray_folder, tint, tmp_path):
     files.copy_folder(str(gray_folder), f"{bucket}/in/{gray_folder.name}")
     files.copy_folder(tint, f"{bucket}/model")
-    flags = ("--date=2026-01-31",)
+    flags = ("--date=2026-01-31", "--max_failures=50%")
     colorize.run([f"--input={gray_folder}", f"--output={tmp_path}/out", f"--model={tint}", *flags])
     remote = [f"--input={bucket}/in/{gray_folder.name}", f"--output={bucket}/out", f"--model={bucket}/model", *flags]
     colorize.run(remote)
