@@ -88,14 +88,14 @@ class BucketServer(LoopbackServer):
         requests: those that came since the last `clear`.
     """
 
-    def __init__(self, emulator_port: int):
+    def __init__(self, emulator_port: int, host: str = "127.0.0.1"):
         self._emulator_port = emulator_port
         self._lock = threading.Lock()
         self._finished: dict[str, bytes] = {}
         self._conditions: dict[str, tuple[str, str]] = {}  # of a session: name of the object, generation asked for
         self.clear()
-        super().__init__(_Handler)
-        self.address = f"http://127.0.0.1:{self.port}"
+        super().__init__(_Handler, host)
+        self.address = f"http://{host}:{self.port}"
 
     def clear(self) -> None:
         self.fault: Fault = lambda request: None
@@ -303,8 +303,8 @@ class _Handler(Handler):
 
 
 @contextlib.contextmanager
-def running() -> Iterator[BucketServer]:
-    """Starts the emulator as a process of its own and the proxy in this one."""
+def running(host: str = "127.0.0.1") -> Iterator[BucketServer]:
+    """Starts the emulator as a process of its own and the proxy, at an address of this machine, in this one."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -312,7 +312,7 @@ def running() -> Iterator[BucketServer]:
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as emulator:
         try:
             _wait_for(port, emulator)
-            server = BucketServer(port)
+            server = BucketServer(port, host)
             yield server
             server.close()
         finally:

@@ -22,9 +22,9 @@ class LoopbackServer:
         port: where it listens.
     """
 
-    def __init__(self, handler: type[Handler]):
+    def __init__(self, handler: type[Handler], host: str = "127.0.0.1"):
         owned = type(handler.__name__, (handler,), {"owner": self})
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), owned)
+        self._http = http.server.ThreadingHTTPServer((host, 0), owned)
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, daemon=True).start()

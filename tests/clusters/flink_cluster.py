@@ -18,7 +18,11 @@ import tempfile
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+
+# tests/clusters is no package.
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from hosts import LOOPBACK, Host
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
@@ -39,13 +43,11 @@ _JAVA = [
 ]
 # How long Beam keeps a Python worker for which there is nothing to do.
 _CACHE_MILLIS = 3000
+_OF_JOB_MANAGER = ("jobmanager.rpc.address", "rest.address", "rest.bind-address")
+# Flink's REST server brings what it is sent to this host's BLOB server, which it looks for at localhost.
+_BIND = "jobmanager.bind-host"
+_OF_TASK_MANAGER = ("taskmanager.host", "taskmanager.bind-host")
 _SETTINGS = {
-    "jobmanager.rpc.address": "127.0.0.1",
-    "jobmanager.bind-host": "127.0.0.1",
-    "taskmanager.bind-host": "127.0.0.1",
-    "taskmanager.host": "127.0.0.1",
-    "rest.address": "127.0.0.1",
-    "rest.bind-address": "127.0.0.1",
     "taskmanager.numberOfTaskSlots": "2",
     # Memory in parts: what computes them from a total is a shell script of the distribution.
     "taskmanager.cpu.cores": "1",
@@ -109,10 +111,20 @@ def fetch_jars() -> pathlib.Path:
 
 
 class FlinkCluster:
-    """Processes on free ports of this machine, with their logs in a folder; all are ended by their process numbers."""
+    """Processes on free ports of this machine, with their logs in a folder; all are ended by their process numbers.
 
-    def __init__(self, folder: pathlib.Path, task_managers: int = 2):
+    Args:
+        folder: for logs and staged files.
+        hosts: of the JobManager, then of each TaskManager.
+        environment: more variables for all processes, the Python workers too.
+    """
+
+    def __init__(
+        self, folder: pathlib.Path, hosts: Sequence[Host] = (LOOPBACK,) * 3, environment: Mapping[str, str] = {}
+    ):
         self.folder = folder
+        self._head, *self._hosts = hosts
+        self._environment = dict(environment)
         self.jars = fetch_jars()
         self.task_managers: list[subprocess.Popen] = []
         self._processes: list[subprocess.Popen] = []
@@ -126,9 +138,9 @@ class FlinkCluster:
         try:
             self.job_manager = self._flink("jobmanager", "entrypoint.StandaloneSessionClusterEntrypoint", "256m")
             self._start_job_server()
-            for _ in range(task_managers):
-                self.add_task_manager()
-            self.wait_for(task_managers)
+            for host in self._hosts:
+                self.add_task_manager(host)
+            self.wait_for(len(self._hosts))
         except BaseException:
             self.stop()
             raise
@@ -136,13 +148,13 @@ class FlinkCluster:
     @property
     def address(self) -> str:
         """Host and port of Flink's REST server: what --flink_master takes."""
-        return f"127.0.0.1:{self._ports['rest.port']}"
+        return f"{self._head.address}:{self._ports['rest.port']}"
 
     def flags(self) -> list[str]:
         """Returns the flags of Beam that run a job here, each TaskManager starting Python workers of its own."""
         return [
             "--runner=PortableRunner",
-            f"--job_endpoint=127.0.0.1:{self._job_port}",
+            f"--job_endpoint={self._head.address}:{self._job_port}",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps({'command': str(self.boot)})}",
             f"--environment_cache_millis={_CACHE_MILLIS}",
@@ -155,11 +167,10 @@ class FlinkCluster:
         kept = [flag for flag in self.flags() if not flag.startswith("--environment_")]
         return [*kept, "--environment_type=EXTERNAL", f"--environment_config=127.0.0.1:{port}"]
 
-    def add_task_manager(self) -> None:
+    def add_task_manager(self, host: Host = LOOPBACK) -> None:
         """Starts one more TaskManager."""
-        self.task_managers.append(
-            self._flink(f"taskmanager-{len(self.task_managers)}", "taskexecutor.TaskManagerRunner", "512m")
-        )
+        name = f"taskmanager-{len(self.task_managers)}"
+        self.task_managers.append(self._flink(name, "taskexecutor.TaskManagerRunner", "512m", host))
 
     def start_pool(self) -> int:
         """Starts a server that starts Python workers, as Beam's image does, and returns its port.
@@ -181,7 +192,7 @@ class FlinkCluster:
 
     def wait_for(self, task_managers: int) -> None:
         """Waits until so many TaskManagers have registered, and the job server answers."""
-        wait_until(lambda: answers(self._job_port), "the job server")
+        wait_until(lambda: answers(self._job_port, self._head.address), "the job server")
         wait_until(lambda: self._registered() == task_managers, f"{task_managers} TaskManagers")
 
     def stop(self) -> None:
@@ -206,28 +217,38 @@ class FlinkCluster:
         except OSError:
             return -1
 
-    def _flink(self, name: str, main: str, heap: str) -> subprocess.Popen:
+    def _flink(self, name: str, main: str, heap: str, host: Host | None = None) -> subprocess.Popen:
         settings = {**_SETTINGS, **self._ports, "io.tmp.dirs": str(self.folder / f"{name}-tmp")}
+        settings |= dict.fromkeys(_OF_JOB_MANAGER, self._head.address) | {_BIND: self._head.bind}
+        settings |= dict.fromkeys(_OF_TASK_MANAGER, host.address) if host else {}
         settings["web.upload.dir"] = str(self.folder / "upload")
         given = [f"-D{key}={value}" for key, value in settings.items()]
-        return self._java(name, heap, f"org.apache.flink.runtime.{main}", "--configDir", self.folder / "conf", *given)
+        entry = [f"org.apache.flink.runtime.{main}", "--configDir", self.folder / "conf"]
+        return self._java(name, heap, *entry, *given, prefix=host.prefix if host else ())
 
     def _start_job_server(self) -> subprocess.Popen:
         """Starts the server that takes jobs from Beam and keeps their staged files where all TaskManagers see them."""
         self._job_port = free_port()
-        ports = [f"--job-port={self._job_port}", "--artifact-port=0", "--expansion-port=0"]
+        ports = [
+            f"--job-host={self._head.address}",
+            f"--job-port={self._job_port}",
+            "--artifact-port=0",
+            "--expansion-port=0",
+        ]
         flags = [f"--flink-master={self.address}", f"--artifacts-dir={self.folder / 'artifacts'}", *ports]
         return self._java("job-server", "512m", "org.apache.beam.runners.flink.FlinkJobServerDriver", *flags)
 
-    def _java(self, name: str, heap: str, main: str, *arguments: object) -> subprocess.Popen:
+    def _java(
+        self, name: str, heap: str, main: object, *arguments: object, prefix: Sequence[str] = ()
+    ) -> subprocess.Popen:
         # Beam's runner is among the cluster's own classes: it would let its Python workers go after each step else.
         classes = f"{self.jars / 'lib'}/*:{self.jars / 'job-server.jar'}"
         memory = [f"-Xmx{heap}", "-XX:MaxDirectMemorySize=256m"]
-        return self._start(name, ["java", *memory, *_JAVA, "-cp", classes, main, *map(str, arguments)])
+        return self._start(name, [*prefix, "java", *memory, *_JAVA, "-cp", classes, *map(str, (main, *arguments))])
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen:
         environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        environment |= {"TMPDIR": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment |= self._environment | {"TMPDIR": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "2"}
         with open(self.folder / f"{name}.log", "ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, env=environment)
         self._processes.append(process)
@@ -252,9 +273,9 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def answers(port: int) -> bool:
+def answers(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+        return client.connect_ex((host, port)) == 0
 
 
 def wait_until(is_so, what: str, seconds: float = START_SECONDS) -> None:
