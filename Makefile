@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?= photochrom/samples/colour
 
-.PHONY: demo test test-flink test-prism lint bench model lock clean
+.PHONY: demo test test-flink test-hosts test-prism lint bench model lock clean
 
 demo: $(VENV)/installed  ## the whole workflow on the sample photographs
 	$(BIN)/photochrom demo --output demo-out
@@ -15,6 +15,9 @@ test: $(VENV)/installed  ## all tests
 
 test-flink: $(VENV)/installed  ## both Beam jobs on a Flink of two TaskManagers; needs Java 11 or 17 and Maven
 	$(BIN)/python -m pytest -m cluster tests/clusters
+
+test-hosts: $(VENV)/installed  ## colorize on a Flink of three addresses, a link cut under way; needs root and `ip` as well
+	$(BIN)/python -m pytest -m hosts tests/clusters/test_hosts.py
 
 test-prism: $(VENV)/installed  ## both Beam jobs on Prism, which Go builds once; needs Go
 	$(BIN)/python -m pytest -m prism tests/clusters/test_prism.py

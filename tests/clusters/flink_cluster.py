@@ -44,7 +44,7 @@ _JAVA = [
 # How long Beam keeps a Python worker for which there is nothing to do.
 _CACHE_MILLIS = 3000
 _OF_JOB_MANAGER = ("jobmanager.rpc.address", "rest.address", "rest.bind-address")
-# Flink's REST server brings what it is sent to this host's BLOB server, which it looks for at localhost.
+# Flink's REST server takes what it is sent to the BLOB server, which it looks for at localhost.
 _BIND = "jobmanager.bind-host"
 _OF_TASK_MANAGER = ("taskmanager.host", "taskmanager.bind-host")
 _SETTINGS = {
@@ -136,7 +136,8 @@ class FlinkCluster:
         self.boot.write_text(f'#!/bin/sh\nexec {self.python} {HERE / "boot.py"} "$@"\n')
         self.boot.chmod(0o755)
         try:
-            self.job_manager = self._flink("jobmanager", "entrypoint.StandaloneSessionClusterEntrypoint", "256m")
+            entry = "entrypoint.StandaloneSessionClusterEntrypoint"
+            self.job_manager = self._flink("jobmanager", entry, "256m", self._head)
             self._start_job_server()
             for host in self._hosts:
                 self.add_task_manager(host)
@@ -154,7 +155,7 @@ class FlinkCluster:
         """Returns the flags of Beam that run a job here, each TaskManager starting Python workers of its own."""
         return [
             "--runner=PortableRunner",
-            f"--job_endpoint={self._head.address}:{self._job_port}",
+            f"--job_endpoint=127.0.0.1:{self._job_port}",
             "--environment_type=PROCESS",
             f"--environment_config={json.dumps({'command': str(self.boot)})}",
             f"--environment_cache_millis={_CACHE_MILLIS}",
@@ -192,7 +193,7 @@ class FlinkCluster:
 
     def wait_for(self, task_managers: int) -> None:
         """Waits until so many TaskManagers have registered, and the job server answers."""
-        wait_until(lambda: answers(self._job_port, self._head.address), "the job server")
+        wait_until(lambda: answers(self._job_port), "the job server")
         wait_until(lambda: self._registered() == task_managers, f"{task_managers} TaskManagers")
 
     def stop(self) -> None:
@@ -217,24 +218,19 @@ class FlinkCluster:
         except OSError:
             return -1
 
-    def _flink(self, name: str, main: str, heap: str, host: Host | None = None) -> subprocess.Popen:
+    def _flink(self, name: str, main: str, heap: str, host: Host) -> subprocess.Popen:
         settings = {**_SETTINGS, **self._ports, "io.tmp.dirs": str(self.folder / f"{name}-tmp")}
         settings |= dict.fromkeys(_OF_JOB_MANAGER, self._head.address) | {_BIND: self._head.bind}
-        settings |= dict.fromkeys(_OF_TASK_MANAGER, host.address) if host else {}
+        settings |= dict.fromkeys(_OF_TASK_MANAGER, host.address)
         settings["web.upload.dir"] = str(self.folder / "upload")
         given = [f"-D{key}={value}" for key, value in settings.items()]
         entry = [f"org.apache.flink.runtime.{main}", "--configDir", self.folder / "conf"]
-        return self._java(name, heap, *entry, *given, prefix=host.prefix if host else ())
+        return self._java(name, heap, *entry, *given, prefix=host.prefix)
 
     def _start_job_server(self) -> subprocess.Popen:
         """Starts the server that takes jobs from Beam and keeps their staged files where all TaskManagers see them."""
         self._job_port = free_port()
-        ports = [
-            f"--job-host={self._head.address}",
-            f"--job-port={self._job_port}",
-            "--artifact-port=0",
-            "--expansion-port=0",
-        ]
+        ports = [f"--job-port={self._job_port}", "--artifact-port=0", "--expansion-port=0"]
         flags = [f"--flink-master={self.address}", f"--artifacts-dir={self.folder / 'artifacts'}", *ports]
         return self._java("job-server", "512m", "org.apache.beam.runners.flink.FlinkJobServerDriver", *flags)
 
@@ -273,9 +269,9 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def answers(port: int, host: str = "127.0.0.1") -> bool:
+def answers(port: int) -> bool:
     with socket.socket() as client:
-        return client.connect_ex((host, port)) == 0
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(is_so, what: str, seconds: float = START_SECONDS) -> None:

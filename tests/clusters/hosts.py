@@ -47,8 +47,8 @@ LOOPBACK = Host()
 
 
 @contextlib.contextmanager
-def bridged(count: int) -> Iterator[list[Host]]:
-    """Makes the hosts, of which the first is this machine at the bridge; they are gone when the body ends.
+def bridged(count: int) -> Iterator[tuple[str, list[Host]]]:
+    """Makes hosts, and gives the address at which they reach this machine beside them; all is gone when the body ends.
 
     Raises:
         Unavailable: they cannot be made.
@@ -60,7 +60,7 @@ def bridged(count: int) -> Iterator[list[Host]]:
         _make(made, ["link", "add", name, "type", "bridge"], ["link", "del", name])
         _ip("addr", "add", f"{net}.1/24", "dev", name)
         _ip("link", "set", name, "up")
-        yield [Host(f"{net}.1"), *(_host(made, name, net, i) for i in range(count))]
+        yield f"{net}.1", [_host(made, name, net, i) for i in range(count)]
 
 
 def _host(made: contextlib.ExitStack, bridge: str, net: str, i: int) -> Host:

@@ -19,14 +19,14 @@ import flink_cluster
 import hosts
 import trees
 
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("cluster")]
 JOB_SECONDS = 400
 
 
 @pytest.fixture
 def network():
     try:
-        with hosts.bridged(2) as made:
+        with hosts.bridged(3) as made:
             yield made
     except hosts.Unavailable as error:
         pytest.skip(f"NOT TESTED ON SEVERAL HOSTS: {error}")
@@ -35,7 +35,7 @@ def network():
 @pytest.fixture
 def bucket(network, monkeypatch):
     """A bucket that all hosts reach: its client's handle, and the server."""
-    with bucket_server.running(network[0].address) as server:
+    with bucket_server.running(network[0]) as server:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.address)
         server.make_bucket("archive")
         yield storage.Client.create_anonymous_client().bucket("archive"), server
@@ -45,7 +45,7 @@ def bucket(network, monkeypatch):
 def cluster(network, bucket, tmp_path):
     environment = {"STORAGE_EMULATOR_HOST": bucket[1].address}
     try:
-        with flink_cluster.running(tmp_path / "flink", hosts=network, environment=environment) as found:
+        with flink_cluster.running(tmp_path / "flink", hosts=network[1], environment=environment) as found:
             yield found
     except flink_cluster.Unavailable as error:
         pytest.skip(f"NOT TESTED ON FLINK: {error}")
@@ -89,7 +89,7 @@ def test_colorize_makes_the_same_copies_though_a_link_is_cut(network, bucket, cl
         for path in gray:
             archive.blob(f"scans/{i}/{path.name}").upload_from_filename(path)
     flags = ["--input=gs://archive/scans", f"--model={tint}"]
-    cutter = Cutter(archive, "flink/images/", network[1])
+    cutter = Cutter(archive, "flink/images/", network[1][-1])
     done = colorize(*flags, "--output=gs://archive/flink", *cluster.flags())
     cutter.join(30)
     assert cutter.was_cut
