@@ -16,6 +16,7 @@ The only module that imports tensorflow_transform, which makes tf.keras Keras 2.
 """
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -32,8 +33,9 @@ from tfx_bsl.public import tfxio
 from photochrom import ab_bins, files, records
 from pipelines.config import PrepareConfig
 
-# Records analysed at once: 32 of 256 px take 30 MB as int32. The default grows to 1,000.
-_BATCH_SIZE = 32
+# Bytes of the records analysed at once; they take several times as much as int32. On Flink batches pass from step to
+# step, up to a hundred messages before the writer waits for the reader, and a message is a batch of so many bytes.
+_BATCH_BYTES = 1_000_000
 # Zhang 2016, section 2.2: the prior is smoothed with sigma 5 and mixed half and half with a uniform one.
 _SMOOTHING_SIGMA = 5.0
 _UNIFORM_SHARE = 0.5
@@ -130,7 +132,7 @@ class AnalyzeRecords(beam.PTransform):
             summaries
             | "SpreadShards" >> beam.Reshuffle()
             | "ReadRecords" >> beam.FlatMap(self._read)
-            | "ToRecordBatches" >> reader.BeamSource(batch_size=_BATCH_SIZE)
+            | "ToRecordBatches" >> reader.BeamSource(batch_size=_batch_size(self.config))
         )
         folder = files.join(self.config.output, "transform_fn")
         options = summaries.pipeline.options.view_as(pipeline_options.GoogleCloudOptions)
@@ -153,6 +155,11 @@ class AnalyzeRecords(beam.PTransform):
         path = files.join(self.config.output, summary["file"])
         with files.open_read(path) as file:
             yield from records.read_tfrecords(file, self.config.compression)
+
+
+def _batch_size(config: PrepareConfig) -> int:
+    record = config.image_size**2 * (1 + 2 / config.ab_stride**2)
+    return math.ceil(_BATCH_BYTES / record)
 
 
 def _upload(work: str, folder: str, saved: list[Any]) -> str:

@@ -239,7 +239,7 @@ class FlinkCluster:
     ) -> subprocess.Popen:
         # Beam's runner is among the cluster's own classes: it would let its Python workers go after each step else.
         classes = f"{self.jars / 'lib'}/*:{self.jars / 'job-server.jar'}"
-        memory = [f"-Xmx{heap}", "-XX:MaxDirectMemorySize=256m"]
+        memory = [f"-Xmx{heap}", "-XX:MaxDirectMemorySize=512m"]
         return self._start(name, [*prefix, "java", *memory, *_JAVA, "-cp", classes, *map(str, (main, *arguments))])
 
     def _start(self, name: str, command: list[str]) -> subprocess.Popen:
