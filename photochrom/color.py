@@ -36,6 +36,24 @@ KAPPA = 24389 / 27
 _GAMUT_TOLERANCE = {np.dtype(np.uint8): 1e-4, np.dtype(np.uint16): 2e-6}
 
 
+# No vector register holds more float32.
+_LANES = 16
+
+
+def _transform(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiplies each of [H, W, 3] float32 pixels by a matrix, with the same result wherever it lies.
+
+    OpenCV does the last pixels one by one, and rounds them otherwise than the rest on processors that add and multiply
+    at once; they are done again, with more behind them.
+    """
+    pixels = np.ascontiguousarray(pixels)
+    result = cv2.transform(pixels, matrix)
+    last = pixels.reshape(-1, 1, 3)[-_LANES:]
+    again = cv2.transform(np.resize(last, (2 * _LANES, 1, 3)), matrix)
+    result.reshape(-1, len(matrix))[-len(last) :] = again.reshape(-1, len(matrix))[: len(last)]
+    return result
+
+
 def srgb_to_linear(rgb: np.ndarray) -> np.ndarray:
     """Undoes the sRGB transfer curve: floats in [0, 1] to linear light in [0, 1], same shape."""
     return np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0) + 0.055) / 1.055) ** 2.4)
@@ -73,12 +91,12 @@ def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
         raise ValueError(f"rgb has shape {rgb.shape}, expected [H, W, 3]")
     is_uint8 = rgb.dtype == np.uint8
     linear = cv2.LUT(rgb, _LINEAR_OF_UINT8) if is_uint8 else srgb_to_linear(rgb).astype(np.float32)
-    xyz = cv2.transform(linear, _RGB_TO_WHITE_XYZ)
+    xyz = _transform(linear, _RGB_TO_WHITE_XYZ)
     f = cv2.pow(xyz, 1 / 3)
     dark = xyz <= EPSILON
     if dark.any():
         f[dark] = (KAPPA * xyz[dark] + 16) / 116
-    return cv2.transform(f, _F_TO_LAB)
+    return _transform(f, _F_TO_LAB)
 
 
 def gray_to_lightness(gray: np.ndarray) -> np.ndarray:
@@ -107,7 +125,7 @@ def rgb_to_lightness(rgb: np.ndarray) -> np.ndarray:
     """Converts [H, W, 3] uint8 or uint16 sRGB to [H, W] float32 L* in [0, 100]."""
     is_uint8 = rgb.dtype == np.uint8
     linear = cv2.LUT(rgb, _LINEAR_OF_UINT8) if is_uint8 else _linear_table(int(np.iinfo(rgb.dtype).max))[rgb]
-    luminance = cv2.transform(linear, _RGB_TO_WHITE_XYZ[1:2])
+    luminance = _transform(linear, _RGB_TO_WHITE_XYZ[1:2])
     lightness = 116 * cv2.pow(luminance, 1 / 3) - 16
     dark = luminance <= EPSILON
     lightness[dark] = KAPPA * luminance[dark]
@@ -121,12 +139,12 @@ def to_lightness(pixels: np.ndarray) -> np.ndarray:
 
 def lab_to_linear(lab: np.ndarray) -> np.ndarray:
     """Converts [H, W, 3] float32 CIE L*a*b* to linear sRGB, outside [0, 1] where sRGB cannot show it."""
-    f = cv2.transform(lab, LAB_TO_F)
+    f = _transform(lab, LAB_TO_F)
     xyz = f * f * f
     dark = f <= 6 / 29
     if dark.any():
         xyz[dark] = (116 * f[dark] - 16) / KAPPA
-    return cv2.transform(xyz, WHITE_XYZ_TO_RGB)
+    return _transform(xyz, WHITE_XYZ_TO_RGB)
 
 
 def is_in_gamut(lab: np.ndarray, depth: npt.DTypeLike = np.uint8) -> np.ndarray:
