@@ -1,4 +1,4 @@
-"""Imports TensorFlow without the page that its C++ libraries print before their log level can be set."""
+"""Imports TensorFlow with the kernels that it is to use, and without the page that its C++ libraries print."""
 
 import contextlib
 import importlib
@@ -8,8 +8,17 @@ import tempfile
 from collections.abc import Iterator
 
 
+def choose_kernels() -> None:
+    """Has a TensorFlow that is imported later use oneDNN, which it does by itself on some processors alone.
+
+    Its own kernels round a picture otherwise in another batch, and a copy must not depend on what else is in its batch.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
 def import_tensorflow() -> None:
     """Imports TensorFlow and looks for devices, silently; what was printed is shown if that fails."""
+    choose_kernels()
     with _native_stderr_held():
         importlib.import_module("tensorflow").config.list_physical_devices()
 

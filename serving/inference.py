@@ -10,7 +10,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import ensemble, signature
+from photochrom import ensemble, quiet, signature
 from photochrom.bundle import Bundle
 from serving.predictor import Inferred, Predictor
 from serving.scans import Scan
@@ -52,7 +52,8 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
         self._ensemble = ensemble
 
     def load_model(self) -> Predictor:
-        import tensorflow as tf  # here, so that only workers that do inference wait for it
+        quiet.import_tensorflow()  # here, so that only workers that do inference wait for it
+        import tensorflow as tf
 
         model = tf.saved_model.load(self._bundle.saved_model)
 

@@ -6,7 +6,7 @@ stays, so that no later batch is tried at the size that failed: TensorFlow waits
 A scan for which memory does not even suffice alone is tried once more at half its working size.
 
 A scan that is alone is given twice: TensorFlow's kernels for a batch of one give other last digits than those for more,
-which all agree, and a copy must not depend on what else was in its batch.
+which all agree (`quiet.choose_kernels`), and a copy must not depend on what else was in its batch.
 """
 
 import dataclasses
