@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from pipelines import near_duplicates, prepare, splits
+from tests import counters
 
 # One worker makes what several tests need.
 pytestmark = pytest.mark.xdist_group("test_near_duplicates")
@@ -142,9 +143,9 @@ def test_inputs_without_near_duplicates_keep_the_split_of_their_key(dataset, pho
 def test_second_run_keeps_signatures_and_shards(prepared, copies):
     before = contents(prepared)
     result = run(copies, prepared)
-    counters = {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
-    assert counters["signatures-kept"] == len(rows(prepared)) + 1
-    assert "signatures-written" not in counters and "shards-written" not in counters
+    counted = counters.of(result)
+    assert counted["signatures-kept"] == len(rows(prepared)) + 1
+    assert "signatures-written" not in counted and "shards-written" not in counted
     assert contents(prepared) == before
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from photochrom import errors
 from pipelines import prepare
+from tests import counters
 
 SPLIT = "--split=train=0.7,validation=0.3"
 SIZE = "--image_size=64"
@@ -62,8 +63,8 @@ def test_every_kind_of_input_ends_as_a_record_or_a_reason(archives, tmp_path):
     assert {"box.zip!../escape.jpg", "box.zip!gone.jpg"} <= {row["key"] for row in failures}
     assert "roll.tar.gz!coffee/0.jpg" in {row["key"] for row in items} or any("roll.tar.gz!" in k for k in keys)
     assert not (output / ".prepare").exists()
-    counters = {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
-    assert counters["records-written"] + sum(v for k, v in counters.items() if k.startswith("refused-")) == 27
+    counted = counters.of(result)
+    assert counted["records-written"] + sum(v for k, v in counted.items() if k.startswith("refused-")) == 27
 
 
 def test_shards_can_be_read_by_tensorflow_alone(dataset):
@@ -118,8 +119,8 @@ def test_second_run_keeps_finished_shards_and_mends_a_missing_one(photo_folder, 
     result = run([photo_folder], output, "--num_shards=2")
     assert digests(output, "*.tfrecord", "dataset_info.json") == before
     assert kept.stat().st_mtime_ns == written
-    counters = {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
-    assert counters["shards-kept"] == 2 and counters["shards-written"] == 1
+    counted = counters.of(result)
+    assert counted["shards-kept"] == 2 and counted["shards-written"] == 1
 
 
 def test_photographs_that_are_all_gray_are_an_error_that_says_so(gray_folder, tmp_path):

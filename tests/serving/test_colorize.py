@@ -1,6 +1,5 @@
 """Whole runs of the job on real scans with a real SavedModel."""
 
-import collections
 import hashlib
 import json
 import pathlib
@@ -15,6 +14,7 @@ from PIL import Image
 
 from photochrom import color, errors, images
 from serving import colorize, provenance
+from tests import counters
 
 
 def run(tint, output, *inputs, flags=()):
@@ -37,20 +37,13 @@ def tree(output: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def counters(result) -> dict[str, int]:
-    found: collections.Counter[str] = collections.Counter()
-    for counter in result.metrics().query()["counters"]:  # two steps count the rows that they keep
-        found[counter.key.metric.name] += counter.committed
-    return found
-
-
 @pytest.fixture(scope="module")
 def finished(tint, gray_folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("run") / "coloured"
     before = tree(gray_folder)
     result = run(tint, output, gray_folder)
     assert tree(gray_folder) == before, "an original was touched"
-    return output, rows(output), counters(result)
+    return output, rows(output), counters.of(result)
 
 
 def test_every_input_ends_as_exactly_one_row(finished, gray_folder):
@@ -178,14 +171,14 @@ def test_second_run_does_only_what_is_new_changed_lost_or_failed(tint, gray_fold
     shutil.copytree(gray_folder, scans)
     run(tint, output, scans)
     before = tree(output)
-    again = counters(run(tint, output, scans))
+    again = counters.of(run(tint, output, scans))
     assert tree(output) == before
     assert again["rows-kept"] == 8  # six done, the colour picture and the text; the broken one is tried again
     assert "num_inferences" not in again
     Image.open(scans / "tall.tif").point(lambda v: 255 - v).save(scans / "tall.tif")
     shutil.copy(scans / "sepia.jpg", scans / "new.jpg")
     (output / "images/scans/lossy.webp").unlink()
-    third = counters(run(tint, output, scans))
+    third = counters.of(run(tint, output, scans))
     assert third["rows-kept"] == 6
     changed = {name for name, digest in tree(output).items() if before.get(name) != digest}
     assert {name for name in changed if name.startswith("images")} == {"images/scans/tall.tif", "images/scans/new.jpg"}
@@ -214,8 +207,8 @@ def test_each_run_is_written_down_and_rows_name_the_first_that_left_them_so(tint
 
 def test_retry_says_what_is_done_again(tint, gray_folder, tmp_path):
     run(tint, tmp_path, gray_folder / "box1")
-    assert counters(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=all"])).get("rows-kept", 0) == 0
-    assert counters(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=none"]))["rows-kept"] == 2
+    assert counters.of(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=all"])).get("rows-kept", 0) == 0
+    assert counters.of(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=none"]))["rows-kept"] == 2
 
 
 def test_colour_inputs_can_be_copied_or_colorized(tint, gray_folder, tmp_path):
@@ -283,7 +276,7 @@ def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
         )  # fmt: skip
     assert (tmp_path / "images/scans/colour.tif").read_bytes() == (folder / "colour.tif").read_bytes()
     assert json.loads((tmp_path / "manifest/summary.json").read_text())["listed"] == 13
-    assert counters(run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"]))["rows-kept"] == 11
+    assert counters.of(run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"]))["rows-kept"] == 11
 
 
 def test_the_first_page_is_what_a_file_stands_for_unless_told(tint, paged, tmp_path):

@@ -1,6 +1,5 @@
 """What a run takes over from earlier ones: all that is the same, and nothing that may not be."""
 
-import collections
 import io
 import json
 import os
@@ -16,6 +15,7 @@ from PIL import Image
 
 from photochrom import cli
 from serving import colorize, journal, manifest
+from tests import counters
 
 OLD = 1_000_000_000
 ITEMS = "manifest/items-00000-of-00001.jsonl"
@@ -52,9 +52,7 @@ def run(bundle, output, *inputs, flags=()):
     """Runs the job; returns how many rows it kept, scans it read, and pictures it gave to the model."""
     arguments = [f"--model={bundle}", f"--output={output}", *(f"--input={path}" for path in inputs)]
     result = colorize.run([*arguments, "--max_failures=50%", "--date=2026-01-31", *flags])
-    found = collections.Counter()
-    for counter in result.metrics().query()["counters"]:  # two steps count the rows that they keep
-        found[counter.key.metric.name] += counter.committed
+    found = counters.of(result)
     return tuple(found[name] for name in ("rows-kept", "scans-read", "num_inferences"))
 
 

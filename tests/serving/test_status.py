@@ -11,6 +11,7 @@ import pytest
 
 from photochrom import cli
 from serving import colorize, manifest
+from tests import counters
 from tests.serving.conftest import ITEMS, edit_row, read_rows, write_rows
 
 
@@ -54,8 +55,7 @@ def test_what_it_says_of_a_rerun_is_what_a_rerun_does(output, tint, gray_folder,
     _, state = status(output, capsys)
     assert (state["again"]["other_model"], state["again"]["other_settings"]) == (1, 1)
     argv = [f"--model={tint}", f"--input={gray_folder}", f"--output={output}", "--max_failures=50%"]
-    counters = colorize.run(argv).metrics().query()["counters"]
-    kept = sum(counter.committed for counter in counters if counter.key.metric.name == "rows-kept")
+    kept = counters.of(colorize.run(argv))["rows-kept"]
     assert kept == state["again"]["kept"] == before["again"]["kept"] - 2
     capsys.readouterr()
     code, after = status(output, capsys)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from photochrom import bundle, errors
 from pipelines import prepare
+from tests import counters
 from trainer import features, loop, model, reporting, train, weights
 from trainer.config import TrainConfig
 from trainer.data import MAPS, Dataset, TrainStream
@@ -106,8 +107,8 @@ def test_second_run_keeps_features_and_a_run_without_deletes_them(photo_folder, 
     assert [file.name for file in files] == [f"train-0000{i}-of-00002.{end}" for i in (0, 1) for end in ("json", "npy")]
     before = [file.stat().st_mtime_ns for file in files]
     result = _prepare(photo_folder, copied, f"--embed={network.path}")
-    counters = {c.key.metric.name: c.committed for c in result.metrics().query()["counters"]}
-    assert counters["embeddings-kept"] == _info(copied)["splits"]["train"]["examples"]
+    counted = counters.of(result)
+    assert counted["embeddings-kept"] == _info(copied)["splits"]["train"]["examples"]
     assert [file.stat().st_mtime_ns for file in files] == before
     _prepare(photo_folder, copied)
     assert not list((copied / "embeddings").iterdir()) and _info(copied)["embedding"] is None
