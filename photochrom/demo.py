@@ -78,17 +78,23 @@ def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:
     rows, captions = [], []
     manifest = sorted(coloured.glob("manifest/items-*.jsonl"))
     for row in (row for path in manifest for row in json_lines.read(str(path)) if row["status"] == "done"):
-        archive, _, member = row["key"].partition("!")
-        with zipfile.ZipFile(SAMPLES / archive) as samples:
-            before = samples.read(member)
-        after = (coloured / row["output"]).read_bytes()
-        rows.append([images.decode(data, max_pixels=10**8).opaque_rgb() for data in (before, after)])
+        pair = _sample(row["key"]), (coloured / row["output"]).read_bytes()
+        rows.append([images.decode(data, max_pixels=10**8).opaque_rgb() for data in pair])
         captions.append(row["key"])
     path = output / "before-after.png"
     path.write_bytes(
         sheets.to_png(sheets.contact_sheet(rows, captions, ("before", "after"), cell=220, strips=_SHEET_STRIPS))
     )
     return path
+
+
+def _sample(key: str) -> bytes:
+    """Returns a sample, loose or out of a zip, by its key."""
+    file, _, member = key.partition("!")
+    if not member:
+        return (SAMPLES / file).read_bytes()
+    with zipfile.ZipFile(SAMPLES / file) as box:
+        return box.read(member)
 
 
 if __name__ == "__main__":
