@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from photochrom import progress
+from photochrom import files, progress
 
 
 def test_counts_of_all_workers_are_added_up(tmp_path):
@@ -42,7 +42,7 @@ def test_a_log_has_plain_lines_with_rate_and_time_left(tmp_path, caplog, monkeyp
     folder.mkdir()
     with caplog.at_level(logging.INFO, "photochrom"), progress.shown(str(folder), "preparing"):
         for done in (10, 20, 30, 40):
-            (folder / "w.json").write_text(json.dumps({"listed": 100, "done": done}))
+            files.write_bytes(f"{folder}/w.json", json.dumps({"listed": 100, "done": done}).encode())
             time.sleep(1.0)
     assert any("of 100" in line and "/s" in line and "s left" in line for line in caplog.messages)
     assert not folder.exists()
@@ -54,7 +54,7 @@ def test_looking_for_copies_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
     folder.mkdir()
     with caplog.at_level(logging.INFO, "photochrom"), progress.shown(str(folder), "prepare"):
         for counts in ({"compared": 40, "done": 0}, {"compared": 100, "done": 7}):
-            (folder / "w.json").write_text(json.dumps({"listed": 100, **counts}))
+            files.write_bytes(f"{folder}/w.json", json.dumps({"listed": 100, **counts}).encode())
             time.sleep(1.5)
     assert any(line.startswith("prepare, looking for copies: 40 of 100") for line in caplog.messages)
     assert any(line.startswith("prepare: 7 of 100") for line in caplog.messages)
