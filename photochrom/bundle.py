@@ -69,6 +69,11 @@ class Bundle:
         return self.info["digest"]
 
     @property
+    def size(self) -> int:
+        """Bytes of the SavedModel, which lies on this machine."""
+        return sum(file.stat().st_size for file in (self.path / _SAVED_MODEL).rglob("*") if file.is_file())
+
+    @property
     def image_size(self) -> int:
         """The working size that the model was trained at, px."""
         return self.info["image_size"]

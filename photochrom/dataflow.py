@@ -68,6 +68,12 @@ def is_template(options: pipeline_options.PipelineOptions) -> bool:
     return is_chosen(options) and bool(options.view_as(pipeline_options.GoogleCloudOptions).template_location)
 
 
+def has_accelerators(options: pipeline_options.PipelineOptions) -> bool:
+    """Says whether all workers are to have GPUs."""
+    services = options.view_as(pipeline_options.GoogleCloudOptions).dataflow_service_options or []
+    return any(service.startswith("worker_accelerator=") for service in services)
+
+
 def check(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequence[str]]) -> None:
     """Looks whether a job for Dataflow has what it needs; asks nobody.
 

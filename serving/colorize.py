@@ -55,6 +55,11 @@ def run(argv: Sequence[str] | None = None) -> Any:
     clusters.check_job(options, config.paths())
     if config.canary and dataflow.is_template(options):
         raise errors.UsageError("--canary runs a job and looks at its copies, --template_location only describes one")
+    if config.accelerator and dataflow.has_accelerators(options):
+        raise errors.UsageError(
+            "--accelerator gives GPUs to the model's step, worker_accelerator in --dataflow_service_options to all: "
+            "give one of them"
+        )
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)

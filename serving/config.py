@@ -12,6 +12,7 @@ MAX_SATURATION = 10
 # Folder below the output of what is under way: there while a run is, or where one was killed.
 SCRATCH = ".colorize"
 _FAILURES = re.compile(r"^(\d+)(%?)$")
+_ACCELERATOR = re.compile(r"type:[\w-]+;count:[1-9]\d*(;[\w:.-]+)*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +131,15 @@ class ColorizeConfig:
         4.0,
         group="runs",
     )
-    batch_size: int = setting("pictures that the model gets at once", 16, group="runs")
+    batch_size: int = setting("pictures that the model gets at once, if memory suffices", 16, group="runs")
+    accelerator: str = setting(
+        "what the workers of the model's step have, as Dataflow's resource hint says it "
+        "(type:nvidia-l4;count:1;install-nvidia-driver). Those of the other steps have none, and scans go through a "
+        "shuffle on their way",
+        "",
+        group="runs",
+        metavar="HINT",
+    )
     max_pixels: int = setting("a larger scan is refused by its header, px", 300_000_000, group="limits")
     image_timeout: int = setting(
         "a scan that takes longer to decode is given up as broken, seconds", DEFAULT_TIMEOUT, group="limits"
@@ -142,6 +151,10 @@ class ColorizeConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"--batch_size is {self.batch_size}, expected 1 or more")
+        if self.accelerator and not _ACCELERATOR.fullmatch(self.accelerator):
+            raise ValueError(
+                f"--accelerator is {self.accelerator}, expected a type and a number such as type:nvidia-l4;count:1"
+            )
         if self.max_pixels < 1:
             raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
         if self.image_timeout < 1:

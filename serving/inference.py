@@ -13,7 +13,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 from photochrom import ensemble, quiet, signature
 from photochrom.bundle import Bundle
 from serving.predictor import Inferred, Predictor
+from serving.room import Room
 from serving.scans import Scan
+
+# A model of more is loaded once a machine, by one of its worker processes, and the others send it their scans.
+_LARGE_BYTES = 100_000_000
 
 
 class BatchByShape(beam.DoFn):
@@ -42,7 +46,7 @@ class BatchByShape(beam.DoFn):
 
 
 class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
-    """Loads a SavedModel once a process and calls it on batches of scans of one shape."""
+    """Loads a SavedModel once a process, or once a machine if it is large, and calls it on batches of one shape."""
 
     def __init__(self, bundle: Bundle, ensemble: bool = False):
         """Args: bundle: the model. ensemble: whether to average over several views."""
@@ -50,6 +54,10 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
         self._bundle = bundle
         self._ab_stride = bundle.ab_stride
         self._ensemble = ensemble
+        self._is_large = bundle.size > _LARGE_BYTES
+
+    def share_model_across_processes(self) -> bool:
+        return self._is_large
 
     def load_model(self) -> Predictor:
         quiet.import_tensorflow()  # here, so that only workers that do inference wait for it
@@ -61,12 +69,14 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
             outputs = model.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
             return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
 
-        return Predictor(functools.partial(ensemble.average, call) if self._ensemble else call, self._ab_stride)
+        predict = functools.partial(ensemble.average, call) if self._ensemble else call
+        return Predictor(predict, self._ab_stride, Room())
 
     def run_inference(
         self, batch: Sequence[Scan], model: Predictor, inference_args: dict[str, Any] | None = None
     ) -> Iterable[Inferred]:
-        return model.colors(batch)
+        found = model.colors([scan.without_picture() for scan in batch])  # in another process, maybe
+        return [(scan, colors) for scan, (_, colors) in zip(batch, found, strict=True)]
 
     def get_num_bytes(self, batch: Sequence[Scan]) -> int:
         return sum(scan.lightness.nbytes for scan in batch)

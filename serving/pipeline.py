@@ -50,7 +50,7 @@ class ColorizeArchive(beam.PTransform):
             scanned["scans"]
             | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
             | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config, self.bundle, self.today))
-            | "Infer" >> RunInference(self._handler().with_no_batching())
+            | "Infer" >> self._infer()
             | "Write" >> beam.ParDo(copying.WriteCopies(self.config, self.bundle, self.today))
         )
         noted = {
@@ -66,8 +66,11 @@ class ColorizeArchive(beam.PTransform):
         deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows, scanned[reading.GONE])
         return self._write_manifest(sources, rows, scanned[reading.GONE], deleted)
 
-    def _handler(self) -> inference.BundleHandler:
-        return inference.BundleHandler(self.bundle, self.config.ensemble)
+    def _infer(self) -> beam.PTransform:
+        handler = inference.BundleHandler(self.bundle, self.config.ensemble)
+        # Workers know a model that they share by its digest: another job's may run beside it.
+        infer = RunInference(handler.with_no_batching(), model_identifier=self.bundle.digest)
+        return infer.with_resource_hints(accelerator=self.config.accelerator) if self.config.accelerator else infer
 
     def _delete_obsolete(
         self, paths: beam.PCollection, rows: beam.PCollection, gone: beam.PCollection

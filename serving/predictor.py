@@ -3,7 +3,8 @@
 A scan that breaks its batch (poison) is found by halving: 1 in 64 costs 13 calls, and the other 63 get their colours.
 Want of memory is another thing: it says nothing about the scans. The batch is halved as well, but the smaller size
 stays, so that no later batch is tried at the size that failed: TensorFlow waits 10 s each time for memory to come free.
-A scan for which memory does not even suffice alone is tried once more at half its working size.
+A scan for which memory does not even suffice alone is tried once more at half its working size. A processor's memory
+gives no such error, for the kernel ends who takes too much: `room` keeps batches to what is left of it.
 
 A scan that is alone is given twice: TensorFlow's kernels for a batch of one give other last digits than those for more,
 which all agree (`quiet.choose_kernels`), and a copy must not depend on what else was in its batch.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from photochrom import ensemble, errors
+from serving.room import Room
 from serving.scans import Scan
 
 
@@ -40,10 +42,17 @@ Inferred = tuple[Scan, Colors | errors.ModelError]
 class Predictor:
     """A loaded model. For several threads at once; all of them keep to the batch size that one found to fit."""
 
-    def __init__(self, predict: Callable[[np.ndarray], ensemble.Answers], ab_stride: int):
-        """Args: predict: calls the model on [B, h, w, 1] float32 L*. ab_stride: px of L* for one px of its ab."""
+    def __init__(self, predict: Callable[[np.ndarray], ensemble.Answers], ab_stride: int, room: Room):
+        """Makes one.
+
+        Args:
+            predict: calls the model on [B, h, w, 1] float32 L*.
+            ab_stride: px of L* for one px of its ab.
+            room: how much memory there is for it.
+        """
         self._predict = predict
         self._ab_stride = ab_stride
+        self._room = room
         self._largest: int | None = None  # scans at once, once memory did not suffice for more
         self._lock = threading.Lock()
 
@@ -52,7 +61,7 @@ class Predictor:
 
         Each call is for fewer scans than the one that failed before it, so that there is an end to it.
         """
-        size = self._largest or len(scans)
+        size = min(self._largest or len(scans), self._room.holds(scans[0].lightness.size))
         if len(scans) > size:
             return [one for start in range(0, len(scans), size) for one in self.colors(scans[start : start + size])]
         try:
@@ -94,7 +103,9 @@ class Predictor:
 
     def _call(self, scans: Sequence[Scan]) -> list[Inferred]:
         times = 2 if len(scans) == 1 and self._largest != 1 else 1
-        answers = self._predict(np.stack([scan.lightness for scan in scans] * times)[..., None])  # [B, h, w, 1]
+        lightness = np.stack([scan.lightness for scan in scans] * times)[..., None]  # [B, h, w, 1]
+        with self._room.measured(lightness.size):
+            answers = self._predict(lightness)
         return [(scan, _cut(scan, *answer)) for scan, *answer in zip(scans, *answers, strict=False)]
 
 

@@ -158,7 +158,9 @@ class ReadScan(_Step):
             return beam.pvalue.TaggedOutput(KEPT, earlier.with_listing(row, source))
         bundle = self._bundle
         try:
-            scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder())
+            # On its way to other workers a file is less than its pixels.
+            kept_pixels = 0 if self._config.accelerator else scans.KEPT_PIXELS
+            scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
         except errors.DataError as error:
             return manifest.with_obsolete(_failed_row(source, error, **made_with), left.paths())
         scan = dataclasses.replace(scan, earlier=left)

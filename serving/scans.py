@@ -13,7 +13,7 @@ from serving.earlier import Earlier
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
 # whole batch of others: 16 scans of 4 MP take 64 MB.
-_KEPT_PIXELS = 4_000_000
+KEPT_PIXELS = 4_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Scan:
         """Returns the decoded scan at its full size."""
         return self.picture or decoder.decode(self.data, page=self.source.page)
 
+    def without_picture(self) -> "Scan":
+        """Returns what the model needs of the scan."""
+        return dataclasses.replace(self, data=b"", picture=None)
+
     def halved(self, ab_stride: int) -> "Scan | None":
         """Returns the scan at half its working size, for less memory; None where that is the least that models take."""
         step = signature.SIZE_STEP
@@ -58,8 +62,10 @@ class Scan:
         return dataclasses.replace(self, lightness=padded, size=(rows, columns))
 
 
-def read(source: Source, data: bytes, image_size: int, ab_stride: int, decoder: Decoder) -> Scan:
-    """Decodes a scan and makes the network's input of it.
+def read(
+    source: Source, data: bytes, image_size: int, ab_stride: int, decoder: Decoder, kept_pixels: int = KEPT_PIXELS
+) -> Scan:
+    """Decodes a scan and makes the network's input of it; keeps pictures of up to `kept_pixels`, bytes of larger ones.
 
     Raises:
         DataError: it cannot be decoded or is too large.
@@ -69,7 +75,7 @@ def read(source: Source, data: bytes, image_size: int, ab_stride: int, decoder: 
     height, width = seen.shape[:2]
     shape, size = geometry.working_size(height, width, image_size, ab_stride)
     working = geometry.resize(seen, *size)
-    keep = height * width <= _KEPT_PIXELS
+    keep = height * width <= kept_pixels
     return Scan(
         source=source,
         sha256=hashlib.sha256(data).hexdigest(),

@@ -40,6 +40,8 @@ _JAVA = [
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-XX:+UseSerialGC",
+    # A thread that finds no memory is gone, and a job that needs it would wait for ever: better the whole process.
+    "-XX:+ExitOnOutOfMemoryError",
 ]
 # How long Beam keeps a Python worker for which there is nothing to do.
 _CACHE_MILLIS = 3000
@@ -171,7 +173,7 @@ class FlinkCluster:
     def add_task_manager(self, host: Host = LOOPBACK) -> None:
         """Starts one more TaskManager."""
         name = f"taskmanager-{len(self.task_managers)}"
-        self.task_managers.append(self._flink(name, "taskexecutor.TaskManagerRunner", "512m", host))
+        self.task_managers.append(self._flink(name, "taskexecutor.TaskManagerRunner", "1g", host))
 
     def start_pool(self) -> int:
         """Starts a server that starts Python workers, as Beam's image does, and returns its port.

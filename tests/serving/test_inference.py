@@ -1,5 +1,9 @@
+import multiprocessing
+import sys
+
 import numpy as np
 import pytest
+from apache_beam.utils import multi_process_shared
 
 from photochrom import archives, bundle, errors, tone, triage
 from serving import inference
@@ -62,3 +66,32 @@ def test_an_ensemble_averages_and_still_sets_a_bad_scan_apart(tint):
     results = colors((found, found.load_model()), batch)
     assert isinstance(results["2"], errors.ModelError)
     np.testing.assert_allclose(results["3"].ab[0, 0], [5, (50 - 13) * 0.4], rtol=1e-4)
+
+
+def call_shared(handler, tag, end, answers):
+    """A worker process: as RunInference does."""
+    model = multi_process_shared.MultiProcessShared(handler.load_model, tag=tag, always_proxy=True).acquire()
+    [(_, found)] = handler.run_inference([scan("a", 40)], model)
+    answers.put(("tensorflow" in sys.modules, found.ab[0, 0].tolist()))
+    end.wait(60)
+
+
+def test_a_large_model_is_loaded_by_one_process_of_a_machine(tint, monkeypatch):
+    assert not inference.BundleHandler(bundle.open_bundle(tint)).share_model_across_processes()
+    monkeypatch.setattr(inference, "_LARGE_BYTES", 1000)
+    found = inference.BundleHandler(bundle.open_bundle(tint))
+    assert found.with_no_batching().share_model_across_processes()
+    context = multiprocessing.get_context("spawn")
+    end, answers = context.Event(), context.Queue()
+    tag = f"test-{multiprocessing.current_process().pid}"
+    workers, got = [context.Process(target=call_shared, args=(found, tag, end, answers)) for _ in range(3)], []
+    try:
+        for worker in workers:
+            worker.start()
+            got.append(answers.get(timeout=60))
+    finally:
+        end.set()
+        for worker in workers:
+            worker.join(60)
+    assert [loaded for loaded, _ in got] == [True, False, False]
+    np.testing.assert_allclose([ab for _, ab in got], [[5, 4]] * 3, atol=1e-5)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import archives, bundle, errors, signature, tone, triage
+from photochrom import archives, bundle, errors, memory, signature, tone, triage
 from serving import copying, inference
 from serving.config import ColorizeConfig
 from serving.predictor import Colors, Predictor
+from serving.room import Room
 from serving.scans import Scan
 
 SIDE = 64
@@ -62,7 +63,10 @@ def model(saved, monkeypatch):
     """The handler's model, and the SavedModel that it runs."""
     loaded = tf.saved_model.load(f"{saved}/saved_model")
     monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)  # the same one, to read its variables
-    return inference.BundleHandler(bundle.open_bundle(saved)).load_model(), loaded
+    predictor = inference.BundleHandler(bundle.open_bundle(saved)).load_model()
+    predictor.colors(batch(2))  # tells what a picture takes
+    sizes(loaded)
+    return predictor, loaded
 
 
 def scan(number: int, first: float = 0.0, shape: tuple[int, int] = (SIDE, SIDE)) -> Scan:
@@ -99,6 +103,24 @@ def test_one_bad_scan_in_64_costs_13_calls_and_itself(model, bad):
         if int(one.source.key) != bad:
             assert colors.ab[5, 5].tolist() == [10 + int(one.source.key), -10 - int(one.source.key)]
             assert not colors.notes
+
+
+def test_the_first_call_is_for_two_and_tells_how_many_fit(saved, monkeypatch):
+    loaded = tf.saved_model.load(f"{saved}/saved_model")
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)
+    predictor = inference.BundleHandler(bundle.open_bundle(saved)).load_model()
+    assert not reasons(predictor.colors(batch(16)))
+    assert sizes(loaded)[0] == 2
+    a_picture = 16 * SIDE**2  # so small that what the process holds already may do
+    assert predictor._room._bytes_a_pixel * SIDE**2 >= a_picture
+    predictor._room._bytes_a_pixel = 16
+    monkeypatch.setattr(memory, "available", lambda: int(4 * 5.5 * a_picture))
+    results = predictor.colors(batch(16))
+    assert not reasons(results) and sizes(loaded) == [5, 5, 5, 2]  # a scan alone is given twice
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    assert not reasons(predictor.colors(batch(2))) and sizes(loaded) == [2, 2]
+    monkeypatch.setattr(memory, "available", lambda: None)  # no Linux
+    assert not reasons(predictor.colors(batch(16))) and sizes(loaded) == [16]
 
 
 def test_poison_makes_no_later_batch_smaller(model):
@@ -170,7 +192,7 @@ def test_both_kinds_of_want_of_memory_count(error):
     def predict(lightness):
         raise error
 
-    [(_, found)] = Predictor(predict, 2).colors([scan(0)])
+    [(_, found)] = Predictor(predict, 2, Room()).colors([scan(0)])
     assert found.reason == MEMORY_LACKS and type(error).__name__ in str(found)
 
 

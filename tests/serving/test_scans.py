@@ -17,8 +17,8 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def read(pixels: np.ndarray) -> scans.Scan:
-    return scans.read(SOURCE, png(pixels), image_size=64, ab_stride=2, decoder=DECODER)
+def read(pixels: np.ndarray, **settings) -> scans.Scan:
+    return scans.read(SOURCE, png(pixels), image_size=64, ab_stride=2, decoder=DECODER, **settings)
 
 
 def test_the_network_sees_the_whole_picture_unsquashed():
@@ -49,9 +49,9 @@ def test_sixteen_bit_and_eight_bit_scans_look_the_same_to_the_network():
     np.testing.assert_allclose(deep.lightness, read(gray).lightness, atol=0.3)
 
 
-def test_large_scans_do_not_stay_in_memory_decoded(monkeypatch):
+def test_large_scans_do_not_stay_in_memory_decoded():
     monkeypatch.setattr(scans, "_KEPT_PIXELS", 1000)
     pixels = np.random.default_rng(0).integers(0, 256, (100, 90)).astype(np.uint8)
-    scan = read(pixels)
+    scan = read(pixels, kept_pixels=1000)
     assert scan.picture is None
     np.testing.assert_array_equal(scan.full_picture(DECODER).pixels, pixels)
