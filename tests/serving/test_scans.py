@@ -50,7 +50,6 @@ def test_sixteen_bit_and_eight_bit_scans_look_the_same_to_the_network():
 
 
 def test_large_scans_do_not_stay_in_memory_decoded():
-    monkeypatch.setattr(scans, "_KEPT_PIXELS", 1000)
     pixels = np.random.default_rng(0).integers(0, 256, (100, 90)).astype(np.uint8)
     scan = read(pixels, kept_pixels=1000)
     assert scan.picture is None
