@@ -47,7 +47,7 @@ def _send_small_messages() -> None:
     Beam 2.77 waits for 10 MB, which are too much for Flink: up to a hundred messages lie in a TaskManager's heap before
     the sender has to wait.
     """
-    init = data_plane.SizeBasedBufferingClosableOutputStream.__init__
+    init: Any = data_plane.SizeBasedBufferingClosableOutputStream.__init__
     close, flush, _, *others = init.__defaults__
     init.__defaults__ = (close, flush, _BATCH_BYTES, *others)
 
