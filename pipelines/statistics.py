@@ -27,7 +27,6 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options import pipeline_options
-from apache_beam.runners.worker import data_plane
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.public import tfxio
 
@@ -39,20 +38,6 @@ _BATCH_BYTES = 1_000_000
 # Zhang 2016, section 2.2: the prior is smoothed with sigma 5 and mixed half and half with a uniform one.
 _SMOOTHING_SIGMA = 5.0
 _UNIFORM_SHARE = 0.5
-
-
-def _send_small_messages() -> None:
-    """Has a worker send what a step makes when it is a batch.
-
-    Beam 2.77 waits for 10 MB, which are too much for Flink: up to a hundred messages lie in a TaskManager's heap before
-    the sender has to wait.
-    """
-    init: Any = data_plane.SizeBasedBufferingClosableOutputStream.__init__
-    close, flush, _, *others = init.__defaults__
-    init.__defaults__ = (close, flush, _BATCH_BYTES, *others)
-
-
-_send_small_messages()
 
 
 def rebalancing_weights(counts: tf.Tensor) -> tf.Tensor:

@@ -173,7 +173,7 @@ class FlinkCluster:
     def add_task_manager(self, host: Host = LOOPBACK) -> None:
         """Starts one more TaskManager."""
         name = f"taskmanager-{len(self.task_managers)}"
-        self.task_managers.append(self._flink(name, "taskexecutor.TaskManagerRunner", "1g", host))
+        self.task_managers.append(self._flink(name, "taskexecutor.TaskManagerRunner", "2g", host))
 
     def start_pool(self) -> int:
         """Starts a server that starts Python workers, as Beam's image does, and returns its port.

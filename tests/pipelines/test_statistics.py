@@ -2,7 +2,6 @@ import json
 
 import numpy as np
 import tensorflow as tf
-from apache_beam.runners.worker import data_plane
 
 from photochrom import ab_bins
 from pipelines import statistics
@@ -64,14 +63,3 @@ def test_saved_graph_turns_raw_records_into_training_tensors(dataset):
         ]
     )
     assert abs(weight.mean() - 1) < 1e-3
-
-
-def test_a_worker_sends_each_batch_and_does_not_wait_for_ten():
-    sent = []
-    stream = data_plane.ClosableOutputStream.create(None, sent.append, 0)
-    stream.write(bytes(statistics._BATCH_BYTES))
-    stream.maybe_flush()
-    assert not sent
-    stream.write(b"1")
-    stream.maybe_flush()
-    assert len(sent[0]) == statistics._BATCH_BYTES + 1
