@@ -30,11 +30,15 @@ from apache_beam.options import pipeline_options
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.public import tfxio
 
-from photochrom import ab_bins, files, records
+from photochrom import ab_bins, errors, files, records
 from pipelines.config import PrepareConfig
 
 # Bytes of the records analysed at once; they take several times as much as int32. Batches pass from step to step.
 _BATCH_BYTES = 1_000_000
+# In Beam's Java runners (2.62) what a step makes of one bundle waits for the bundle's end, up to 100 messages of 10 MB;
+# with more of them runner and worker wait for each other, for ever.
+_JAVA_RUNNERS = ("portablerunner", "flinkrunner", "sparkrunner")
+_JAVA_BUNDLE_BYTES = 900_000_000
 # Zhang 2016, section 2.2: the prior is smoothed with sigma 5 and mixed half and half with a uniform one.
 _SMOOTHING_SIGMA = 5.0
 _UNIFORM_SHARE = 0.5
@@ -130,7 +134,7 @@ class AnalyzeRecords(beam.PTransform):
         batches = (
             summaries
             | "SpreadShards" >> beam.Reshuffle()
-            | "ReadRecords" >> beam.FlatMap(self._read)
+            | "ReadRecords" >> beam.ParDo(ReadRecords(self.config, _bundle_bytes(summaries.pipeline.options)))
             | "ToRecordBatches" >> reader.BeamSource(batch_size=_batch_size(self.config))
         )
         folder = files.join(self.config.output, "transform_fn")
@@ -150,10 +154,38 @@ class AnalyzeRecords(beam.PTransform):
             | "Upload" >> beam.Map(_upload, folder, beam.pvalue.AsList(saved))
         )
 
-    def _read(self, summary: dict[str, Any]) -> Iterator[bytes]:
-        path = files.join(self.config.output, summary["file"])
+
+class ReadRecords(beam.DoFn):
+    """Summary of a shard -> its records, serialized.
+
+    Raises:
+        PhotochromError: a bundle has more of them than the runner takes.
+    """
+
+    def __init__(self, config: PrepareConfig, most: float):
+        """Args: config: the job's settings. most: bytes of a bundle's records."""
+        self._config = config
+        self._most = most
+
+    def start_bundle(self) -> None:
+        self._read = 0
+
+    def process(self, summary: dict[str, Any]) -> Iterator[bytes]:
+        path = files.join(self._config.output, summary["file"])
         with files.open_read(path) as file:
-            yield from records.read_tfrecords(file, self.config.compression)
+            for record in records.read_tfrecords(file, self._config.compression):
+                self._read += len(record)
+                if self._read > self._most:
+                    raise errors.PhotochromError(
+                        f"a task has more than {self._most / 1e9:.1f} GB of training records for the full pass, with "
+                        "which Beam's runners for Flink and Spark would wait for ever; give a higher --parallelism"
+                    )
+                yield record
+
+
+def _bundle_bytes(options: pipeline_options.PipelineOptions) -> float:
+    runner = (options.view_as(pipeline_options.StandardOptions).runner or "").lower().rpartition(".")[2]
+    return _JAVA_BUNDLE_BYTES if runner in _JAVA_RUNNERS else math.inf
 
 
 def _batch_size(config: PrepareConfig) -> int:

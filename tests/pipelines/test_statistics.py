@@ -1,10 +1,11 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from photochrom import ab_bins
-from pipelines import statistics
+from photochrom import ab_bins, errors
+from pipelines import prepare, statistics
 
 
 def test_bin_indices_match_brute_force():
@@ -63,3 +64,12 @@ def test_saved_graph_turns_raw_records_into_training_tensors(dataset):
         ]
     )
     assert abs(weight.mean() - 1) < 1e-3
+
+
+def test_more_than_a_java_runner_takes_of_a_task_is_an_error_and_no_waiting(photo_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(statistics, "_JAVA_BUNDLE_BYTES", 20_000)
+    flags = [f"--input={photo_folder}", "--image_size=64", "--num_shards=1"]
+    with pytest.raises(errors.PhotochromError, match="give a higher --parallelism"):
+        runner = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
+        prepare.run([*flags, f"--output={tmp_path}/far", *runner])
+    prepare.run([*flags, f"--output={tmp_path}/here"])
