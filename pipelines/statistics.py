@@ -9,16 +9,14 @@ The graph, saved as `transform_fn/`, turns a batch of raw records into training 
 | `weight`    | float32 [B, H/s, W/s, 1]    | class-rebalancing weight of the ab bin, mean 1          |
 | `*_counts`  | int64 [B, n]                | the histograms themselves, the same in each row         |
 
-The counts are integers and so exact: the same whatever the order in which workers add them up. They are outputs
-because tensorflow-transform keeps what its analyzers found inside the graph; this is the way to read it out again.
+The counts are outputs because tensorflow-transform keeps what its analyzers found inside the graph; this is the way to
+read them out again.
 
 The only module that imports tensorflow_transform, which makes tf.keras Keras 2.
 """
 
 import dataclasses
-import math
 import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -27,18 +25,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options import pipeline_options
-from tensorflow_transform.tf_metadata import schema_utils
-from tfx_bsl.public import tfxio
 
-from photochrom import ab_bins, errors, files, records
+from photochrom import ab_bins, files, records
+from pipelines import histograms
 from pipelines.config import PrepareConfig
 
-# Bytes of the records analysed at once; they take several times as much as int32. Batches pass from step to step.
-_BATCH_BYTES = 1_000_000
-# In Beam's Java runners (2.62) what a step makes of one bundle waits for the bundle's end, up to 100 messages of 10 MB;
-# with more of them runner and worker wait for each other, for ever.
-_JAVA_RUNNERS = ("portablerunner", "flinkrunner", "sparkrunner")
-_JAVA_BUNDLE_BYTES = 900_000_000
 # Zhang 2016, section 2.2: the prior is smoothed with sigma 5 and mixed half and half with a uniform one.
 _SMOOTHING_SIGMA = 5.0
 _UNIFORM_SHARE = 0.5
@@ -85,32 +76,28 @@ def make_preprocessing_fn(config: PrepareConfig) -> Any:
         lightness = records.decode_lightness(raw["lightness"], size, size)
         ab = records.decode_ab(raw["ab"], ab_size, ab_size)
         bins = bin_indices(ab)
-        histograms = {
-            "lightness_counts": _count(tf.io.decode_raw(raw["lightness"], tf.uint8), 256),
-            "a_counts": _count(tf.cast(ab[..., 0], tf.int32) + 128, 256),
-            "b_counts": _count(tf.cast(ab[..., 1], tf.int32) + 128, 256),
-            "ab_counts": _count(bins, len(ab_bins.centres())),
-        }
-        weights = tf.cast(rebalancing_weights(histograms["ab_counts"]), tf.float32)
+        counts = _count_dataset(raw["key"], config)
+        weights = tf.cast(rebalancing_weights(counts["ab_counts"]), tf.float32)
         rows = tf.shape(bins)[0]
         return {
             "lightness": lightness,
             "ab": tf.cast(ab, tf.float32),
             "weight": tf.gather(weights, bins)[..., None],
-            **{name: tf.tile(counts[None], [rows, 1]) for name, counts in histograms.items()},
+            **{name: tf.tile(found[None], [rows, 1]) for name, found in counts.items()},
         }
 
     return preprocessing_fn
 
 
-def _count(values: tf.Tensor, size: int) -> tf.Tensor:
-    """Counts values over the whole dataset: integers of any shape in [0, size) -> [size] int64.
-
-    A batch crosses to the next stage as one row of counts, so that what the runner holds stays small.
-    """
-    flat = tf.cast(tf.reshape(values, [-1]), tf.int32)
-    counts = tf.ensure_shape(tf.math.bincount(flat, minlength=size, maxlength=size), [size])
-    return tft.sum(tf.cast(counts, tf.int64)[None], reduce_instance_dims=False)
+def _count_dataset(names: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
+    """Returns the histograms of the whole dataset, [n] int64, whose shards `names` are a batch of, [B] string."""
+    counts = tft.experimental.ptransform_analyzer(
+        [names],
+        histograms.CountShards(config),
+        [tf.int64] * len(histograms.SIZES),
+        [[size] for size in histograms.SIZES.values()],
+    )
+    return dict(zip(histograms.SIZES, counts, strict=True))
 
 
 @dataclasses.dataclass
@@ -129,22 +116,15 @@ class AnalyzeRecords(beam.PTransform):
     temp_folder: str
 
     def expand(self, summaries: beam.PCollection) -> beam.PCollection:
-        schema = schema_utils.schema_from_feature_spec(records.FEATURE_SPEC)
-        reader = tfxio.TFExampleBeamRecord(physical_format="tfrecord", schema=schema)
-        batches = (
-            summaries
-            | "SpreadShards" >> beam.Reshuffle()
-            | "ReadRecords" >> beam.ParDo(ReadRecords(self.config, _bundle_bytes(summaries.pipeline.options)))
-            | "ToRecordBatches" >> reader.BeamSource(batch_size=_batch_size(self.config))
-        )
+        shards = summaries | "SpreadShards" >> beam.Reshuffle() | "ToRow" >> beam.Map(_to_row)
+        metadata = tft.DatasetMetadata.from_feature_spec(records.FEATURE_SPEC)
         folder = files.join(self.config.output, "transform_fn")
         options = summaries.pipeline.options.view_as(pipeline_options.GoogleCloudOptions)
         is_staged = not files.is_local(folder) and not options.temp_location
         work = tempfile.mkdtemp(prefix=files.TEMPORARY_MARK) if is_staged else ""
-        with tft_beam.Context(temp_dir=files.join(work, "tft") if work else self.temp_folder):
-            transform_fn = (batches, reader.TensorAdapterConfig()) | "Analyze" >> tft_beam.AnalyzeDataset(
-                make_preprocessing_fn(self.config)
-            )
+        temp_folder = files.join(work, "tft") if work else self.temp_folder
+        with tft_beam.Context(temp_folder, desired_batch_size=1):  # a shard by itself, for any worker
+            transform_fn = (shards, metadata) | "Analyze" >> tft_beam.AnalyzeDataset(make_preprocessing_fn(self.config))
         if not work:
             return transform_fn | "Save" >> tft_beam.WriteTransformFn(folder)
         saved = transform_fn | "Save" >> tft_beam.WriteTransformFn(files.join(work, "transform_fn"))
@@ -155,42 +135,10 @@ class AnalyzeRecords(beam.PTransform):
         )
 
 
-class ReadRecords(beam.DoFn):
-    """Summary of a shard -> its records, serialized.
-
-    Raises:
-        PhotochromError: a bundle has more of them than the runner takes.
-    """
-
-    def __init__(self, config: PrepareConfig, most: float):
-        """Args: config: the job's settings. most: bytes of a bundle's records."""
-        self._config = config
-        self._most = most
-
-    def start_bundle(self) -> None:
-        self._read = 0
-
-    def process(self, summary: dict[str, Any]) -> Iterator[bytes]:
-        path = files.join(self._config.output, summary["file"])
-        with files.open_read(path) as file:
-            for record in records.read_tfrecords(file, self._config.compression):
-                self._read += len(record)
-                if self._read > self._most:
-                    raise errors.PhotochromError(
-                        f"a task has more than {self._most / 1e9:.1f} GB of training records for the full pass, with "
-                        "which Beam's runners for Flink and Spark would wait for ever; give a higher --parallelism"
-                    )
-                yield record
-
-
-def _bundle_bytes(options: pipeline_options.PipelineOptions) -> float:
-    runner = (options.view_as(pipeline_options.StandardOptions).runner or "").lower().rpartition(".")[2]
-    return _JAVA_BUNDLE_BYTES if runner in _JAVA_RUNNERS else math.inf
-
-
-def _batch_size(config: PrepareConfig) -> int:
-    record = config.image_size**2 * (1 + 2 / config.ab_stride**2)
-    return math.ceil(_BATCH_BYTES / record)
+def _to_row(summary: dict[str, Any]) -> dict[str, Any]:
+    """Returns a record in a shard's place, with the file's name for its key: all that the analyzer asks for."""
+    blank = {name: b"" if feature.dtype == tf.string else 0 for name, feature in records.FEATURE_SPEC.items()}
+    return {**blank, "key": summary["file"].encode()}
 
 
 def _upload(work: str, folder: str, saved: list[Any]) -> str:

@@ -1,11 +1,10 @@
 import json
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from photochrom import ab_bins, errors
-from pipelines import prepare, statistics
+from photochrom import ab_bins, records
+from pipelines import histograms, statistics
 
 
 def test_bin_indices_match_brute_force():
@@ -17,6 +16,18 @@ def test_bin_indices_match_brute_force():
     assert len(inside) > 150
     assert (distance[inside] == nearest[inside]).all()
     assert (distance <= nearest + 2 * 10 * np.sqrt(nearest) + 100).all()  # outside: nearest to the square's middle
+
+
+def test_the_graph_and_the_counts_number_bins_alike():
+    """Each pair of a* and b* that a record can hold, against the graph's own bins."""
+    values = np.arange(-128, 128)
+    pairs = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).astype(np.int8)
+    record = records.LabRecord("", np.full((512, 512), 200, np.uint8), pairs, 1, 1)
+    found = histograms.count([record, record])
+    bins = np.bincount(statistics.bin_indices(tf.constant(pairs)).numpy().ravel(), minlength=len(ab_bins.centres()))
+    np.testing.assert_array_equal(found["ab_counts"], 2 * bins)
+    np.testing.assert_array_equal(found["lightness_counts"].nonzero(), [[200]])
+    assert (found["a_counts"] == 512).all() and (found["b_counts"] == 512).all()
 
 
 def test_rebalancing_weights_have_mean_one_and_favour_rare_colours():
@@ -48,8 +59,6 @@ def test_moments_and_prior_are_those_of_the_records(dataset):
 
 
 def test_saved_graph_turns_raw_records_into_training_tensors(dataset):
-    from photochrom import records
-
     path, examples = dataset
     loaded = tf.saved_model.load(str(path / "transform_fn" / "transform_fn"))
     serialized = [e.to_example() for e in examples["train"][:3]]
@@ -65,11 +74,3 @@ def test_saved_graph_turns_raw_records_into_training_tensors(dataset):
     )
     assert abs(weight.mean() - 1) < 1e-3
 
-
-def test_more_than_a_java_runner_takes_of_a_task_is_an_error_and_no_waiting(photo_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(statistics, "_JAVA_BUNDLE_BYTES", 20_000)
-    flags = [f"--input={photo_folder}", "--image_size=64", "--num_shards=1"]
-    with pytest.raises(errors.PhotochromError, match="give a higher --parallelism"):
-        runner = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
-        prepare.run([*flags, f"--output={tmp_path}/far", *runner])
-    prepare.run([*flags, f"--output={tmp_path}/here"])

@@ -1,0 +1,73 @@
+"""Exact histograms of all training records, counted shard by shard where the shards lie.
+
+No record crosses from step to step: a worker reads a shard and passes on its counts. These are integers and so exact:
+the same in whatever order workers add them up.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+import apache_beam as beam
+import numpy as np
+
+from photochrom import ab_bins, files, records
+from pipelines.config import PrepareConfig
+
+# name -> number of bins: codes of lightness, whole a* and b* from -128, bins of photochrom.ab_bins
+SIZES = {"lightness_counts": 256, "a_counts": 256, "b_counts": 256, "ab_counts": len(ab_bins.centres())}
+
+Histograms = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass
+class CountShards(beam.PTransform):
+    """Batches of names of shard files -> a PCollection of one [n] int64 for each of `SIZES`.
+
+    Attributes:
+        config: the job's settings.
+    """
+
+    config: PrepareConfig
+
+    def expand(self, batches: beam.PCollection) -> tuple[beam.PCollection, ...]:
+        total = (
+            batches
+            | "Names" >> beam.FlatMap(lambda columns: list(columns[0]))
+            | "Count" >> beam.Map(_count_shard, self.config)
+            | "Sum" >> beam.CombineGlobally(_sum)
+        )
+        return tuple(total | name >> beam.Map(lambda histograms, name: histograms[name], name) for name in SIZES)
+
+
+def _count_shard(name: bytes, config: PrepareConfig) -> Histograms:
+    with files.open_read(files.join(config.output, name.decode())) as file:
+        serialized = records.read_tfrecords(file, config.compression)
+        return count(map(records.LabRecord.from_example, serialized))
+
+
+def count(examples: Iterable[records.LabRecord]) -> Histograms:
+    """Returns the histograms of records: name -> [n] int64, with n as in `SIZES`."""
+    lightness = np.zeros(256, np.int64)
+    pairs = np.zeros(256 * 256, np.int64)  # of a* and b*, each plus 128
+    for example in examples:
+        lightness += np.bincount(example.lightness.ravel(), minlength=256)
+        a, b = np.moveaxis(example.ab.astype(np.intp) + 128, -1, 0)
+        pairs += np.bincount((a * 256 + b).ravel(), minlength=256 * 256)
+    by_value = pairs.reshape(256, 256)
+    bins = np.zeros(SIZES["ab_counts"], np.int64)
+    np.add.at(bins, ab_bins.nearest_to(_all_pairs()), by_value)
+    return dict(zip(SIZES, (lightness, by_value.sum(axis=1), by_value.sum(axis=0), bins), strict=True))
+
+
+def _all_pairs() -> np.ndarray:
+    """Returns [256, 256, 2] float32: each a* and b* that a record can hold."""
+    values = np.arange(-128, 128, dtype=np.float32)
+    return np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
+
+
+def _sum(histograms: Iterable[Histograms]) -> Histograms:
+    total = {name: np.zeros(size, np.int64) for name, size in SIZES.items()}
+    for one in histograms:
+        for name, counts in one.items():
+            total[name] += counts
+    return total
