@@ -63,8 +63,7 @@ _ADVICE = (
 
 def is_local(options: pipeline_options.PipelineOptions) -> bool:
     """Says whether a job runs within this process and its children."""
-    runner = (options.view_as(pipeline_options.StandardOptions).runner or "direct").lower()
-    return runner.rpartition(".")[2] in ("direct", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
+    return dataflow.runner(options) in ("direct", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
 
 
 def check_job(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequence[str]]) -> None:
@@ -100,12 +99,11 @@ def check(options: pipeline_options.PipelineOptions) -> None:
         PhotochromError: the cluster does not answer, or has no workers.
         UsageError: a jar or an address that does not fit.
     """
-    runner = (options.view_as(pipeline_options.StandardOptions).runner or "").lower()
     portable = options.view_as(pipeline_options.PortableOptions)
     flink = options.view_as(pipeline_options.FlinkRunnerOptions)
     if portable.job_endpoint and portable.job_endpoint != "embed":
         _check_answers("--job_endpoint", portable.job_endpoint)
-    elif runner.rpartition(".")[2] == "flinkrunner":
+    elif dataflow.runner(options) == "flinkrunner":
         version = _flink_version(flink.flink_master) if flink.flink_master not in _OWN_FLINK else ""
         if flink.flink_job_server_jar and "://" not in flink.flink_job_server_jar:
             _check_jar(flink.flink_job_server_jar, version)

@@ -59,8 +59,12 @@ _log = logging.getLogger("photochrom")
 
 def is_chosen(options: pipeline_options.PipelineOptions) -> bool:
     """Says whether the job goes to Dataflow."""
-    runner = (options.view_as(pipeline_options.StandardOptions).runner or "").lower()
-    return runner.rpartition(".")[2] == "dataflowrunner"
+    return runner(options) == "dataflowrunner"
+
+
+def runner(options: pipeline_options.PipelineOptions) -> str:
+    """Returns the name of the runner's class in lower case, as Beam takes it in any, without its module."""
+    return (options.view_as(pipeline_options.StandardOptions).runner or "directrunner").lower().rpartition(".")[2]
 
 
 def is_template(options: pipeline_options.PipelineOptions) -> bool:
