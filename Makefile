@@ -16,7 +16,7 @@ test: $(VENV)/installed  ## all tests
 test-flink: $(VENV)/installed  ## both Beam jobs on a Flink of two TaskManagers; needs Java 11 or 17 and Maven
 	$(BIN)/python -m pytest -m cluster tests/clusters
 
-test-hosts: $(VENV)/installed  ## colorize on a Flink of three addresses, a link cut under way; needs root and `ip` as well
+test-hosts: $(VENV)/installed  ## both Beam jobs on a Flink of three addresses, all in a bucket, a host killed or cut off; needs root and `ip` as well
 	$(BIN)/python -m pytest -m hosts tests/clusters/test_hosts.py
 
 test-prism: $(VENV)/installed  ## both Beam jobs on Prism, which Go builds once; needs Go

@@ -12,7 +12,7 @@ class Figures:
 
     Attributes:
         bytes: that left a task for another one, over the network or not: all shuffles and more.
-        busiest: of the step that got the most records, the share of them that its busiest subtask got, times the
+        busiest: of the step that took longest, the share of its elements that its busiest subtask got, times the
             number of subtasks; 1 is even.
     """
 
@@ -25,8 +25,8 @@ def of_last_job(address: str) -> Figures:
     jobs = _get(address, "/jobs/overview")["jobs"]
     last = max(jobs, key=lambda job: job["start-time"])["jid"]
     vertices = _get(address, f"/jobs/{last}")["vertices"]
-    fullest = max(vertices, key=lambda vertex: vertex["metrics"]["read-records"])
-    subtasks = _get(address, f"/jobs/{last}/vertices/{fullest['id']}")["subtasks"]
+    longest = max(vertices, key=lambda vertex: vertex["duration"])
+    subtasks = _get(address, f"/jobs/{last}/vertices/{longest['id']}")["subtasks"]
     records = [subtask["metrics"]["read-records"] for subtask in subtasks]
     written = sum(vertex["metrics"]["write-bytes"] for vertex in vertices)
     return Figures(written, max(records) * len(records) / max(sum(records), 1))

@@ -74,7 +74,7 @@ class Source:
     run: int = dataclasses.field(default=-1, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled without the names of its fields, which are a third of it: millions of them cross from step to step."""
+        """Pickled without the names of its fields, a third of it: millions of them cross from step to step."""
         return Source, tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     @property

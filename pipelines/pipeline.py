@@ -48,7 +48,7 @@ class PrepareDataset(beam.PTransform):
             lambda summary: summary["split"] == "train" and summary["examples"]
         )
         reconciled = summaries | "Reconcile" >> Reconcile(sources, self.config)
-        analysis = training | "Analyze" >> statistics.AnalyzeRecords(self.config, files.join(scratch, "tft"))
+        analysis = training | "Analyze" >> statistics.AnalyzeRecords(self.config)
         return (
             listed_inputs.pipeline
             | "Once" >> beam.Create([None])

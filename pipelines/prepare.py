@@ -57,6 +57,11 @@ def run(argv: Sequence[str] | None = None) -> Any:
             "prepare makes no template: what its graph needs lies in the output folder while it runs; leave out "
             "--template_location"
         )
+    if not (clusters.is_local(options) or files.is_local(config.output) or options.get_all_options()["temp_location"]):
+        raise errors.UsageError(
+            "prepare on a cluster, into a bucket, needs --temp_location=FOLDER, which all workers have under that "
+            "path, or gs://BUCKET/FOLDER: TensorFlow writes files there that another worker reads"
+        )
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
     clusters.check_idle(options, config.output)

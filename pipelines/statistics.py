@@ -17,6 +17,7 @@ The only module that imports tensorflow_transform, which makes tf.keras Keras 2.
 
 import dataclasses
 import tempfile
+import uuid
 from typing import Any
 
 import apache_beam as beam
@@ -106,26 +107,22 @@ class AnalyzeRecords(beam.PTransform):
 
     Attributes:
         config: the job's settings.
-        temp_folder: for tensorflow-transform's own files.
 
     TensorFlow writes these by itself, and its own way to a bucket knows neither our retries nor an emulator: for an
-    output in a bucket they lie on this machine and are copied, unless --temp_location says that workers are elsewhere.
+    output in a bucket they are laid below --temp_location, if none is given on this machine, and copied.
     """
 
     config: PrepareConfig
-    temp_folder: str
 
     def expand(self, summaries: beam.PCollection) -> beam.PCollection:
+        folder = files.join(self.config.output, "transform_fn")
+        is_copied = not files.is_local(folder)
+        work = _work_folder(summaries.pipeline.options) if is_copied else files.join(self.config.scratch, "tft")
         shards = summaries | "SpreadShards" >> beam.Reshuffle() | "ToRow" >> beam.Map(_to_row)
         metadata = tft.DatasetMetadata.from_feature_spec(records.FEATURE_SPEC)
-        folder = files.join(self.config.output, "transform_fn")
-        options = summaries.pipeline.options.view_as(pipeline_options.GoogleCloudOptions)
-        is_staged = not files.is_local(folder) and not options.temp_location
-        work = tempfile.mkdtemp(prefix=files.TEMPORARY_MARK) if is_staged else ""
-        temp_folder = files.join(work, "tft") if work else self.temp_folder
-        with tft_beam.Context(temp_folder, desired_batch_size=1):  # a shard by itself, for any worker
+        with tft_beam.Context(files.join(work, "tft"), desired_batch_size=1):  # a shard by itself, for any worker
             transform_fn = (shards, metadata) | "Analyze" >> tft_beam.AnalyzeDataset(make_preprocessing_fn(self.config))
-        if not work:
+        if not is_copied:
             return transform_fn | "Save" >> tft_beam.WriteTransformFn(folder)
         saved = transform_fn | "Save" >> tft_beam.WriteTransformFn(files.join(work, "transform_fn"))
         return (
@@ -135,6 +132,12 @@ class AnalyzeRecords(beam.PTransform):
         )
 
 
+def _work_folder(options: pipeline_options.PipelineOptions) -> str:
+    """Returns where TensorFlow writes what is to be copied to a bucket."""
+    shared = options.view_as(pipeline_options.GoogleCloudOptions).temp_location
+    return files.join(shared or tempfile.gettempdir(), f"{files.TEMPORARY_MARK}{uuid.uuid4().hex}")
+
+
 def _to_row(summary: dict[str, Any]) -> dict[str, Any]:
     """Returns a record in a shard's place, with the file's name for its key: all that the analyzer asks for."""
     blank = {name: b"" if feature.dtype == tf.string else 0 for name, feature in records.FEATURE_SPEC.items()}
@@ -142,7 +145,7 @@ def _to_row(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _upload(work: str, folder: str, saved: list[Any]) -> str:
-    """Copies what was saved on this machine to the bucket."""
+    """Copies what was saved to the bucket."""
     files.copy_folder(files.join(work, "transform_fn"), folder)
     files.delete(work)
     return folder

@@ -113,7 +113,7 @@ def check_named(folder: str, read: Read, progress_folder: str) -> Iterator[Findi
 def _named_files(folder: str, progress_folder: str) -> Iterator[tuple[str, str]]:
     """Yields path and SHA-256 of each file; one that several rows name, as pages of a TIFF do, once for a file of rows.
 
-    The names of one file of the manifest are in memory, some 50,000.
+    The names of one file of the manifest are in memory, up to 10,000.
     """
     file, seen = "", set[tuple[str, str]]()
     for now, row in itertools.chain(finished.read_rows(folder), finished.read_gone(folder)):

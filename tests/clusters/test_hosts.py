@@ -1,7 +1,8 @@
-"""Colorize on a Flink of three addresses, scans and copies in a bucket, and a link that is cut under way."""
+"""Both Beam jobs on a Flink of three addresses, all in a bucket; a host dies, or its link is cut, under way."""
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -51,10 +52,10 @@ def cluster(network, bucket, tmp_path):
         pytest.skip(f"NOT TESTED ON FLINK: {error}")
 
 
-def colorize(*flags):
+def photochrom(*arguments):
     code = "import sys; from photochrom import cli; sys.exit(cli.main())"
     environment = {**os.environ, "PYTHONPATH": str(flink_cluster.PROJECT)}
-    command = [sys.executable, "-c", code, "colorize", "--batch_size=4", *flags]
+    command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=JOB_SECONDS, check=False, env=environment)
 
 
@@ -64,38 +65,65 @@ def contents(bucket, prefix):
     return {name: blob.download_as_bytes() for name, blob in found.items() if name.split("/")[-1] not in trees.VARYING}
 
 
-class Cutter(threading.Thread):
-    """Cuts a host off as soon as the first copy is there, for as long as Flink needs to notice and more."""
+def upload(archive, paths, copies):
+    """Lays each file into the bucket's `input` folder several times."""
+    for i in range(copies):
+        for path in paths:
+            archive.blob(f"input/{i}/{path.parent.name}-{path.name}").upload_from_filename(path)
 
-    def __init__(self, bucket, prefix, host):
+
+class Mischief(threading.Thread):
+    """Does something as soon as an object of a prefix is there."""
+
+    def __init__(self, bucket, prefix, what):
         super().__init__(daemon=True)
-        self.bucket, self.prefix, self.host, self.was_cut = bucket, prefix, host, False
+        self.bucket, self.prefix, self.what, self.was_done = bucket, prefix, what, False
         self.start()
 
     def run(self):
         end = time.monotonic() + JOB_SECONDS
         while time.monotonic() < end and not any(self.bucket.list_blobs(prefix=self.prefix)):
             time.sleep(0.05)
-        self.host.cut()
-        self.was_cut = True
-        time.sleep(20)
-        self.host.join()
+        self.what()
+        self.was_done = True
+
+
+def cut_for_a_while(host):
+    """Cuts a host off for as long as Flink needs to notice and more."""
+    host.cut()
+    time.sleep(20)
+    host.join()
+
+
+def run_both(bucket, cluster, job, mischief, *cluster_flags):
+    """Runs a job on the cluster, with mischief, and locally; returns what each of them left."""
+    done = photochrom(*job, "--output=gs://archive/flink", *cluster.flags(), *cluster_flags)
+    mischief.join(30)
+    assert mischief.was_done
+    assert done.returncode == 0, done.stderr
+    local = photochrom(*job, "--output=gs://archive/local")
+    assert local.returncode == 0, local.stderr
+    made = contents(bucket, "flink/")
+    assert made == contents(bucket, "local/")
+    return made
 
 
 def test_colorize_makes_the_same_copies_though_a_link_is_cut(network, bucket, cluster, tint):
     archive, _ = bucket
     gray = [path for path in sorted((demo.SAMPLES / "grayscale").rglob("*")) if path.is_file()]
-    for i in range(8):
-        for path in gray:
-            archive.blob(f"scans/{i}/{path.name}").upload_from_filename(path)
-    flags = ["--input=gs://archive/scans", f"--model={tint}"]
-    cutter = Cutter(archive, "flink/images/", network[1][-1])
-    done = colorize(*flags, "--output=gs://archive/flink", *cluster.flags())
-    cutter.join(30)
-    assert cutter.was_cut
-    assert done.returncode == 0, done.stderr
-    local = colorize(*flags, "--output=gs://archive/local")
-    assert local.returncode == 0, local.stderr
-    made = contents(archive, "flink/")
+    upload(archive, gray, 8)
+    job = ["colorize", "--input=gs://archive/input", f"--model={tint}", "--batch_size=4"]
+    cutter = Mischief(archive, "flink/images/", lambda: cut_for_a_while(network[1][-1]))
+    made = run_both(archive, cluster, job, cutter)
     assert sum(name.startswith("images/") for name in made) == 8 * len(gray)
-    assert made == contents(archive, "local/")
+
+
+def test_prepare_makes_the_same_dataset_though_a_host_dies(bucket, cluster, photo_folder, tmp_path):
+    archive, _ = bucket
+    photographs = sorted(photo_folder.rglob("*.jpg"))
+    upload(archive, photographs, 4)
+    job = ["prepare", "--input=gs://archive/input", "--num_shards=4", "--image_size=64"]
+    killer = Mischief(archive, "flink/train-", cluster.task_managers[0].kill)
+    made = run_both(archive, cluster, job, killer, f"--temp_location={tmp_path}")
+    assert sum(name.startswith("train-") for name in made) == 4
+    assert cluster.task_managers[0].wait(10) == -signal.SIGKILL

@@ -145,6 +145,12 @@ def test_usage_errors_come_before_any_work(photo_folder, tmp_path, flags, messag
     assert not (tmp_path / "out").exists()
 
 
+def test_a_cluster_needs_a_folder_that_all_workers_have_for_an_output_in_a_bucket(photo_folder):
+    cluster = ["--runner=PortableRunner", "--job_endpoint=localhost:1"]
+    with pytest.raises(errors.UsageError, match="needs --temp_location=FOLDER, which all workers have"):
+        prepare.run([f"--input={photo_folder}", "--output=gs://bucket/out", *cluster])
+
+
 def test_refuses_an_output_folder_of_another_dataset(dataset, photo_folder):
     path, _ = dataset
     with pytest.raises(errors.UsageError, match="made with --image_size=64, now it is 128; choose another folder"):

@@ -73,4 +73,3 @@ def test_saved_graph_turns_raw_records_into_training_tensors(dataset):
         ]
     )
     assert abs(weight.mean() - 1) < 1e-3
-
