@@ -116,20 +116,22 @@ class AnalyzeRecords(beam.PTransform):
 
     def expand(self, summaries: beam.PCollection) -> beam.PCollection:
         folder = files.join(self.config.output, "transform_fn")
-        is_copied = not files.is_local(folder)
-        work = _work_folder(summaries.pipeline.options) if is_copied else files.join(self.config.scratch, "tft")
-        shards = summaries | "SpreadShards" >> beam.Reshuffle() | "ToRow" >> beam.Map(_to_row)
-        metadata = tft.DatasetMetadata.from_feature_spec(records.FEATURE_SPEC)
-        with tft_beam.Context(files.join(work, "tft"), desired_batch_size=1):  # a shard by itself, for any worker
-            transform_fn = (shards, metadata) | "Analyze" >> tft_beam.AnalyzeDataset(make_preprocessing_fn(self.config))
-        if not is_copied:
-            return transform_fn | "Save" >> tft_beam.WriteTransformFn(folder)
-        saved = transform_fn | "Save" >> tft_beam.WriteTransformFn(files.join(work, "transform_fn"))
+        if files.is_local(folder):
+            return self._analyze(summaries, files.join(self.config.scratch, "tft"), folder)
+        work = _work_folder(summaries.pipeline.options)
+        saved = self._analyze(summaries, files.join(work, "tft"), files.join(work, "transform_fn"))
         return (
             summaries.pipeline
             | "Work" >> beam.Create([work])
             | "Upload" >> beam.Map(_upload, folder, beam.pvalue.AsList(saved))
         )
+
+    def _analyze(self, summaries: beam.PCollection, temp_folder: str, folder: str) -> beam.PCollection:
+        shards = summaries | "SpreadShards" >> beam.Reshuffle() | "ToRow" >> beam.Map(_to_row)
+        metadata = tft.DatasetMetadata.from_feature_spec(records.FEATURE_SPEC)
+        with tft_beam.Context(temp_folder, desired_batch_size=1):  # a shard by itself, for any worker
+            transform_fn = (shards, metadata) | "Analyze" >> tft_beam.AnalyzeDataset(make_preprocessing_fn(self.config))
+        return transform_fn | "Save" >> tft_beam.WriteTransformFn(folder)
 
 
 def _work_folder(options: pipeline_options.PipelineOptions) -> str:
