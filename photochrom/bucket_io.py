@@ -1,8 +1,9 @@
 """Objects in a bucket as files: read by ranges, written as a stream.
 
-Both hold a few MB in memory, whatever the object's size.
+Both hold some tens of MB in memory at most, whatever the object's size.
 """
 
+import concurrent.futures
 import contextlib
 import io
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from photochrom import buckets, errors, gcs
 # The first request of a file that is opened: most pictures come whole by it.
 _FIRST_BYTES = 4 << 20
 # What is fetched where a smaller piece is asked for: neighbours in an archive, or a directory at its end, come along.
-_WINDOW_BYTES = 1 << 20
+# Whoever reads on gets twice as much each time.
+_WINDOW_BYTES, _LARGEST_WINDOW_BYTES = 1 << 20, 8 << 20
 # The most that one request asks for; each has its own tries.
 _PIECE_BYTES = 32 << 20
 # What is held while writing, and sent in one request; must be a multiple of 256 KiB.
@@ -40,6 +42,7 @@ class BucketReader(io.BufferedIOBase):
         self._path = path
         self._position = 0
         self._size = -1  # not known before it is needed
+        self._window = _WINDOW_BYTES
         self._summed, self._sum = 0, 0  # CRC-32C of so many bytes
         self._start, self._held = start, self._fetch_first(start, count)
 
@@ -106,9 +109,12 @@ class BucketReader(io.BufferedIOBase):
         return taken
 
     def _fill(self) -> None:
-        """Fetches the window at the position; near the end, all of the end."""
-        start = min(self._position, max(self.size - _WINDOW_BYTES, 0))
-        self._held = self._fetch(start, min(_WINDOW_BYTES, self.size - start))
+        """Fetches the window at the position; near the end, where that is no reading on, all of the end."""
+        start, reads_on = self._position, self._position == self._start + len(self._held)
+        self._window = min(2 * self._window, _LARGEST_WINDOW_BYTES) if reads_on else _WINDOW_BYTES
+        if not reads_on:
+            start = min(start, max(self.size - self._window, 0))
+        self._held = self._fetch(start, min(self._window, self.size - start))
         self._start = start
 
     def _fetch_first(self, start: int, count: int) -> bytes:
@@ -219,7 +225,7 @@ class _Session(fileio.BlobWriter):
 
 
 class _Writer(io.BufferedIOBase):
-    """Holds what is written, up to a chunk; a longer one goes up piece by piece.
+    """Holds what is written, up to a chunk; a longer one goes up piece by piece, in a thread, while more is written.
 
     A session of pieces writes once, however often a piece is sent, on condition that the generation which was there at
     its begin still is at its end. If it is not, and what is there has other bytes, it fails: the pieces are gone, and
@@ -230,6 +236,8 @@ class _Writer(io.BufferedIOBase):
         self._path = path
         self._held = io.BytesIO()
         self._session: _Session | None = None
+        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+        self._sending: concurrent.futures.Future[int] | None = None
         self._written = self._sum = 0  # bytes, and their CRC-32C
 
     def writable(self) -> bool:
@@ -241,19 +249,30 @@ class _Writer(io.BufferedIOBase):
     def write(self, data: Any, /) -> int:
         if self.closed:
             raise ValueError("write to closed file")
-        with gcs.explained(self._path, gcs.WRITE):
-            if self._session is None and self._held.tell() + memoryview(data).nbytes > _CHUNK_BYTES:
-                self._begin()
-            count = (self._session or self._held).write(data)
+        count = self._held.write(data)
         self._written += count
         self._sum = google_crc32c.extend(self._sum, bytes(data))
+        if self._held.tell() > _CHUNK_BYTES:
+            self._send()
         return count
 
-    def _begin(self) -> None:
+    def _send(self) -> None:
+        """Has what is held go up, once what went before it has."""
+        with gcs.explained(self._path, gcs.WRITE):
+            session = self._session = self._session or self._begin()
+            self._wait()
+            self._sending = self._pool.submit(session.write, self._held.getvalue())
+        self._held = io.BytesIO()
+
+    def _wait(self) -> None:
+        if self._sending:
+            self._sending.result()
+
+    def _begin(self) -> _Session:
         generation = None
         with contextlib.suppress(errors.Denied):  # beginning to write says it too, and what right it needs
             generation = buckets.generation(self._path)
-        self._session = _Session(
+        return _Session(
             buckets.blob(self._path),
             chunk_size=_CHUNK_BYTES,
             ignore_flush=True,
@@ -263,19 +282,20 @@ class _Writer(io.BufferedIOBase):
             retry=gcs.RETRY,
             timeout=gcs.TIMEOUT,
         )
-        self._session.write(self._held.getbuffer())
-        self._held = io.BytesIO()
 
     def finish(self) -> None:
         if self._session is None:
             buckets.put(self._path, self._held.getvalue())
         else:
             self._finish_session(self._session)
+        self._pool.shutdown()
         super().close()
 
     def _finish_session(self, session: _Session) -> None:
         try:
             with gcs.explained(self._path, gcs.WRITE):
+                self._wait()
+                session.write(self._held.getbuffer())
                 session.finish()
         except gcs.Overtaken as error:
             found = buckets.stat(self._path)
@@ -283,6 +303,7 @@ class _Writer(io.BufferedIOBase):
                 raise OSError(f"{self._path}: another writer wrote it at the same time") from error
 
     def abandon(self) -> None:
+        self._pool.shutdown()
         if self._session is not None:
             self._session.terminate()
         super().close()
