@@ -174,7 +174,7 @@ def test_reading_on_in_small_pieces_fetches_ever_larger_ones(store, bucket, nois
     store.clear()
     with files.open_read(f"{bucket}/a") as file:
         assert b"".join(iter(lambda: file.read(100_000), b"")) == noise
-    assert len(store.requests) == 5  # 4, 2, 4 and 8 MiB, and what is left of 21
+    assert len(store.requests) == 6  # 4 MiB, the size, 2, 4 and 8 MiB, and what is left of 21
 
 
 def test_a_file_that_is_new_or_was_written_here_is_one_request(store, bucket):
