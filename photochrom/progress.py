@@ -27,11 +27,15 @@ _log = logging.getLogger("photochrom")
 
 
 class Tally:
-    """What this process has listed and finished, written to `folder` at most once a second. For several threads."""
+    """What this process has listed and finished, written to `folder` at most once a second. For several threads.
+
+    They go on while a thread of its own writes, for a bucket's answer takes a while.
+    """
 
     _lock = threading.Lock()
     _counts: ClassVar[dict[str, dict[str, int]]] = {}
     _written: ClassVar[dict[str, float]] = {}
+    _writing = threading.Thread()
 
     @classmethod
     def add(cls, folder: str, name: str, count: int = 1) -> None:
@@ -40,12 +44,22 @@ class Tally:
             counts = cls._counts.setdefault(folder, dict.fromkeys(_NAMES, 0))
             counts[name] += count
             now = time.monotonic()
-            if now - cls._written.get(folder, 0) < _WRITE_SECONDS:
+            if now - cls._written.get(folder, 0) < _WRITE_SECONDS or cls._writing.is_alive():
                 return
             cls._written[folder] = now
-            snapshot = json.dumps(counts).encode()
-        with contextlib.suppress(Exception):  # a job does not fail for want of a progress bar
-            files.write_bytes(files.join(folder, f"{socket.gethostname()}-{os.getpid()}.json"), snapshot)
+            cls._writing = threading.Thread(target=_write, args=(folder, json.dumps(counts).encode()), daemon=True)
+            cls._writing.start()
+
+    @classmethod
+    def settle(cls) -> None:
+        """Waits until what is being written is there."""
+        with contextlib.suppress(RuntimeError):  # it was never begun
+            cls._writing.join()
+
+
+def _write(folder: str, counts: bytes) -> None:
+    with contextlib.suppress(Exception):  # a job does not fail for want of a progress bar
+        files.write_bytes(files.join(folder, f"{socket.gethostname()}-{os.getpid()}.json"), counts)
 
 
 def read(folder: str) -> dict[str, int]:
@@ -70,6 +84,7 @@ def shown(folder: str, title: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+        Tally.settle()
         files.delete(folder)
 
 

@@ -33,6 +33,7 @@ def test_threads_lose_no_count(tmp_path):
         thread.join()
     time.sleep(1.1)
     progress.Tally.add(folder, "listed")
+    progress.Tally.settle()
     assert progress.read(folder) == {"listed": 1, "compared": 0, "done": 8000}
 
 
