@@ -10,7 +10,7 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import ensemble, quiet, signature
+from photochrom import ensemble, errors, quiet, signature
 from photochrom.bundle import Bundle
 from serving.predictor import Inferred, Predictor
 from serving.room import Room
@@ -75,7 +75,13 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
     def run_inference(
         self, batch: Sequence[Scan], model: Predictor, inference_args: dict[str, Any] | None = None
     ) -> Iterable[Inferred]:
-        found = model.colors([scan.without_picture() for scan in batch])  # in another process, maybe
+        try:
+            found = model.colors([scan.without_picture() for scan in batch])  # in another process, maybe
+        except (ConnectionError, EOFError) as error:
+            raise errors.PhotochromError(
+                f"the worker process that holds the model for all of this machine is gone ({error}), killed or out of "
+                "memory; the same command continues"
+            ) from error
         return [(scan, colors) for scan, (_, colors) in zip(batch, found, strict=True)]
 
     def get_num_bytes(self, batch: Sequence[Scan]) -> int:

@@ -1,5 +1,6 @@
 import multiprocessing
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -68,30 +69,46 @@ def test_an_ensemble_averages_and_still_sets_a_bad_scan_apart(tint):
     np.testing.assert_allclose(results["3"].ab[0, 0], [5, (50 - 13) * 0.4], rtol=1e-4)
 
 
-def call_shared(handler, tag, end, answers):
+def call_shared(handler, tag, answers):
     """A worker process: as RunInference does."""
     model = multi_process_shared.MultiProcessShared(handler.load_model, tag=tag, always_proxy=True).acquire()
     [(_, found)] = handler.run_inference([scan("a", 40)], model)
     answers.put(("tensorflow" in sys.modules, found.ab[0, 0].tolist()))
-    end.wait(60)
+    time.sleep(300)
 
 
-def test_a_large_model_is_loaded_by_one_process_of_a_machine(tint, monkeypatch):
+def test_a_large_model_is_loaded_by_one_process_of_a_machine_and_by_another_when_that_dies(tint, monkeypatch):
     assert not inference.BundleHandler(bundle.open_bundle(tint)).share_model_across_processes()
     monkeypatch.setattr(inference, "_LARGE_BYTES", 1000)
     found = inference.BundleHandler(bundle.open_bundle(tint))
     assert found.with_no_batching().share_model_across_processes()
     context = multiprocessing.get_context("spawn")
-    end, answers = context.Event(), context.Queue()
+    answers = context.Queue()
     tag = f"test-{multiprocessing.current_process().pid}"
-    workers, got = [context.Process(target=call_shared, args=(found, tag, end, answers)) for _ in range(3)], []
+    workers, got = [context.Process(target=call_shared, args=(found, tag, answers)) for _ in range(4)], []
     try:
         for worker in workers:
+            if worker is workers[-1]:
+                workers[0].kill()
+                workers[0].join(60)
             worker.start()
             got.append(answers.get(timeout=60))
     finally:
-        end.set()
-        for worker in workers:
+        for worker in filter(multiprocessing.Process.is_alive, workers):
+            worker.kill()
             worker.join(60)
-    assert [loaded for loaded, _ in got] == [True, False, False]
-    np.testing.assert_allclose([ab for _, ab in got], [[5, 4]] * 3, atol=1e-5)
+    assert [loaded for loaded, _ in got] == [True, False, False, True]
+    np.testing.assert_allclose([ab for _, ab in got], [[5, 4]] * 4, atol=1e-5)
+
+
+class GoneModel:
+    """A model whose process was killed."""
+
+    def colors(self, scans):
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_shared_model_whose_process_is_gone_is_said_so(tint):
+    found = inference.BundleHandler(bundle.open_bundle(tint))
+    with pytest.raises(errors.PhotochromError, match=r"process that holds the model .*; the same command continues"):
+        found.run_inference([scan("a", 40)], GoneModel())
