@@ -20,6 +20,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from photochrom import errors, files, records, signature
 from photochrom.bundle import Bundle
+from pipelines import shards
 from pipelines.config import PrepareConfig
 
 FOLDER = "embeddings"
@@ -106,11 +107,10 @@ class ShardHandler(ModelHandler[Summary, Summary, Any]):
 
 def _batches(config: PrepareConfig, summary: Summary) -> Iterator[np.ndarray]:
     """Yields the L* of a shard's records, [B, H, W, 1] float32."""
-    with files.open_read(files.join(config.output, summary["file"])) as file:
-        examples = records.read_tfrecords(file, config.compression)
-        while batch := list(itertools.islice(examples, _BATCH_SIZE)):
-            lightness = np.stack([records.LabRecord.from_example(data).lightness for data in batch])
-            yield lightness[..., None].astype(np.float32) / np.float32(records.LIGHTNESS_SCALE)
+    examples = shards.read_records(summary["file"], config)
+    while batch := list(itertools.islice(examples, _BATCH_SIZE)):
+        lightness = np.stack([record.lightness for record in batch])
+        yield lightness[..., None].astype(np.float32) / np.float32(records.LIGHTNESS_SCALE)
 
 
 def _flatten(maps: list[np.ndarray], name: str) -> bytes:

@@ -11,7 +11,8 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from photochrom import ab_bins, files, records
+from photochrom import ab_bins, records
+from pipelines import shards
 from pipelines.config import PrepareConfig
 
 # name -> number of bins: codes of lightness, whole a* and b* from -128, bins of photochrom.ab_bins
@@ -41,9 +42,7 @@ class CountShards(beam.PTransform):
 
 
 def _count_shard(name: bytes, config: PrepareConfig) -> Histograms:
-    with files.open_read(files.join(config.output, name.decode())) as file:
-        serialized = records.read_tfrecords(file, config.compression)
-        return count(map(records.LabRecord.from_example, serialized))
+    return count(shards.read_records(name.decode(), config))
 
 
 def count(examples: Iterable[records.LabRecord]) -> Histograms:

@@ -19,7 +19,7 @@ import apache_beam as beam
 from photochrom import archives, errors, files, json_lines, keys, progress, settings
 from photochrom.ahead import Reading
 from photochrom.archives import Source
-from photochrom.records import write_tfrecord
+from photochrom.records import LabRecord, read_tfrecords, write_tfrecord
 from pipelines import photographs
 from pipelines.config import PrepareConfig
 from pipelines.splits import Shard
@@ -68,6 +68,12 @@ def row_files(summary: dict[str, Any], config: PrepareConfig) -> list[str]:
 def file_name(shard: Shard, config: PrepareConfig) -> str:
     """Returns the name of a shard's file of records."""
     return f"{shard.name}.tfrecord" + (".gz" if config.compression == "gzip" else "")
+
+
+def read_records(name: str, config: PrepareConfig) -> Iterator[LabRecord]:
+    """Yields the records of a shard's file, in their order."""
+    with files.open_read(files.join(config.output, name)) as file:
+        yield from map(LabRecord.from_example, read_tfrecords(file, config.compression))
 
 
 class WriteShard(beam.DoFn):
