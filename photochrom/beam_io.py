@@ -8,10 +8,9 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
-from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.runners.worker import sdk_worker
 
-from photochrom import claims, clusters, dataflow, errors, inputs, progress
+from photochrom import claims, clusters, dataflow, errors, inputs, local_runner, progress
 from photochrom.archives import Source
 
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
@@ -90,9 +89,10 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
     Raises:
         PhotochromError: the pipeline did not end as done, or a cluster does not answer or fit.
     """
-    _keep_elements_whole()
     is_local = clusters.is_local(options)
-    if not is_local:
+    if is_local:
+        local_runner.adapt()
+    else:
         clusters.check(options)
     if dataflow.is_chosen(options):
         options = dataflow.named(options, output)
@@ -110,13 +110,3 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
     if output and not (is_local or dataflow.is_template(options)):
         claims.sweep(output)
     return result
-
-
-def _keep_elements_whole() -> None:
-    """Keeps the local runner from sending what its threads have written by the clock, and half an element with it.
-
-    Once a second Beam 2.77 empties the output buffer of a step from another thread, without a lock: between the parts
-    of an element, or between reading the buffer and clearing it. A step that writes for longer loses elements, reads
-    garbage ("Unknown type tag") or hangs. At 0 the buffer is sent when it is full and at the end, by whoever writes.
-    """
-    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0

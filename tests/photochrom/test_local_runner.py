@@ -1,0 +1,113 @@
+import collections
+import pathlib
+import threading
+import time
+import tracemalloc
+import uuid
+
+import apache_beam as beam
+import pytest
+
+from photochrom import beam_io
+
+_COUNT, _BYTES = 4000, 1000  # 4 MB: four bundles
+
+
+class _NoteBundles(beam.DoFn):
+    """Notes how many elements each bundle has, in a file of its own."""
+
+    def __init__(self, folder):
+        self._folder = pathlib.Path(folder)
+
+    def start_bundle(self):
+        self._seen = 0
+
+    def process(self, element):
+        self._seen += 1
+        beam.metrics.Metrics.counter("test", "seen").inc()
+        yield element
+
+    def finish_bundle(self):
+        (self._folder / uuid.uuid4().hex).write_text(str(self._seen))
+
+
+def _list(count):
+    return ((f"{i:05d}", bytes(_BYTES)) for i in range(count))
+
+
+@pytest.mark.parametrize("group", [beam.Reshuffle(), beam.GroupByKey()], ids=["reshuffle", "group"])
+@pytest.mark.parametrize(
+    ("workers", "mode"), [(1, "in_memory"), (1, "multi_threading"), (3, "multi_threading"), (2, "multi_processing")]
+)
+def test_a_step_gets_its_input_in_bundles_of_a_megabyte_at_most(group, mode, workers, tmp_path):
+    def check(found):
+        assert found == _COUNT
+
+    def build(root):
+        noted = (
+            root | beam.Create([_COUNT]) | beam.FlatMap(_list) | "Group" >> group | beam.ParDo(_NoteBundles(tmp_path))
+        )
+        return noted | beam.combiners.Count.Globally() | beam.Map(check)
+
+    flags = [f"--direct_num_workers={workers}", f"--direct_running_mode={mode}"]
+    result = beam_io.run(build, beam_io.parse_options(flags))
+    assert result.metrics().query()["counters"][0].committed == _COUNT
+    sizes = [int(file.read_text()) for file in tmp_path.iterdir()]
+    assert sum(sizes) == _COUNT
+    assert len(sizes) >= 4
+    assert max(sizes) * _BYTES <= 1 << 20
+
+
+def test_what_flows_together_from_large_and_small_is_all_there():
+    def check(found):
+        assert sorted((key, len(values)) for key, values in found) == [
+            (f"{i:05d}", 1 + (i < 10) + (i < 3000)) for i in range(_COUNT)
+        ]
+
+    def build(root):
+        parts = [root | f"{n}" >> beam.Create([n]) | f"List{n}" >> beam.FlatMap(_list) for n in (_COUNT, 10, 3000)]
+        together = parts | beam.Flatten() | beam.GroupByKey() | beam.MapTuple(lambda key, values: (key, list(values)))
+        return together | beam.combiners.ToList() | beam.Map(check)
+
+    beam_io.run(build, beam_io.parse_options(["--direct_num_workers=2"]))
+
+
+def test_what_a_job_holds_does_not_grow_with_what_passes_from_step_to_step():
+    def peak(count):
+        def build(root):
+            listed = root | beam.Create([count]) | beam.FlatMap(lambda n: ((i, bytes(10_000)) for i in range(n)))
+            spread = listed | beam.Reshuffle() | "Pass" >> beam.Map(lambda pair: pair)
+            return spread | beam.GroupByKey() | beam.MapTuple(lambda key, values: None)
+
+        tracemalloc.start()
+        beam_io.run(build, beam_io.parse_options(["--direct_num_workers=2"]))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(10_000) < 1.2 * peak(3000)
+
+
+def test_a_small_input_is_still_spread_over_all_workers(tmp_path):
+    def build(root):
+        return root | beam.Create([6]) | beam.FlatMap(_list) | beam.Reshuffle() | beam.ParDo(_NoteBundles(tmp_path))
+
+    beam_io.run(build, beam_io.parse_options(["--direct_num_workers=3"]))
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["2", "2", "2"]
+
+
+def test_what_one_worker_failed_in_is_not_gone_on_with_by_the_others(tmp_path):
+    begun = collections.deque()
+
+    def fail(element):
+        begun.append(threading.get_ident())
+        if len(begun) == 1:
+            raise ValueError("this one")
+        time.sleep(0.002)
+
+    with pytest.raises(Exception, match="this one"):
+        beam_io.run(
+            lambda root: root | beam.Create([_COUNT]) | beam.FlatMap(_list) | beam.Reshuffle() | beam.Map(fail),
+            beam_io.parse_options(["--direct_num_workers=2"]),
+        )
+    assert len(begun) < _COUNT / 2
