@@ -9,7 +9,8 @@ from typing import Any
 
 from apache_beam.metrics import monitoring_infos
 from apache_beam.portability.api import beam_fn_api_pb2
-from apache_beam.runners.portability.fn_api_runner import execution, fn_runner, worker_handlers
+from apache_beam.runners.portability.fn_api_runner import execution, fn_runner
+from apache_beam.runners.worker import data_plane
 from apache_beam.utils import thread_pool_executor
 
 from photochrom import spills
@@ -23,20 +24,20 @@ _beams_manager = fn_runner.FnApiRunner._get_bundle_manager
 
 def adapt() -> None:
     """Changes the local runner for this process."""
-    _keep_elements_whole()
+    data_plane.ClosableOutputStream.create = staticmethod(_output_stream)  # type: ignore[method-assign, assignment]
     execution.ListBuffer = spills.Elements  # type: ignore[misc]
     execution.GroupingBuffer = spills.Groups  # type: ignore[misc]
     fn_runner.FnApiRunner._get_bundle_manager = _manager  # type: ignore[method-assign,assignment]
 
 
-def _keep_elements_whole() -> None:
-    """Keeps the local runner from sending what its threads have written by the clock, and half an element with it.
+def _output_stream(close: Any, flush: Any, _: int) -> data_plane.ClosableOutputStream:
+    """Returns what the output of a step goes through: in messages of a megabyte, sent by whoever writes it.
 
-    Once a second Beam 2.77 empties the output buffer of a step from another thread, without a lock: between the parts
-    of an element, or between reading the buffer and clearing it. A step that writes for longer loses elements, reads
-    garbage ("Unknown type tag") or hangs. At 0 the buffer is sent when it is full and at the end, by whoever writes.
+    Beam's have ten; and once a second another thread empties its buffer, without a lock: between the parts of an
+    element, or between reading the buffer and clearing it. A step that writes for longer loses elements, reads garbage
+    ("Unknown type tag") or hangs.
     """
-    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+    return data_plane.SizeBasedBufferingClosableOutputStream(close, flush, _BUNDLE_BYTES)
 
 
 def _manager(runner: fn_runner.FnApiRunner, stage: execution.BundleContextManager) -> fn_runner.BundleManager:

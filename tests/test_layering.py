@@ -10,7 +10,7 @@ JOBS = ("pipelines", "trainer", "serving")
 OURS = ("photochrom", *JOBS, "benchmarks", "tests")
 # What may import a heavy library, at the top of a file or within a function.
 TENSORFLOW = {"photochrom/records.py", "photochrom/quiet.py"}
-BEAM = {"photochrom/beam_io.py", "photochrom/beam_files.py", "photochrom/clusters.py", "photochrom/dataflow.py"}
+BEAM = {f"photochrom/{name}.py" for name in ("beam_io", "beam_files", "clusters", "dataflow", "local_runner", "spills")}
 GOOGLE = {"photochrom/gcs.py", "photochrom/buckets.py", "photochrom/bucket_io.py", "photochrom/dataflow.py"}
 
 

@@ -5,12 +5,10 @@ import sys
 import apache_beam as beam
 import pytest
 from apache_beam.options import pipeline_options
-from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from photochrom import beam_io, errors, inputs
-from photochrom.archives import Source
 
 
 def test_the_local_runner_uses_all_cores_and_downloads_nothing(monkeypatch):
@@ -62,26 +60,6 @@ def test_a_pipeline_that_does_not_end_as_done_is_a_failure(monkeypatch):
     monkeypatch.setattr(beam.Pipeline, "run", lambda self: Result())
     with pytest.raises(errors.PhotochromError, match="ended as CANCELLED, expected DONE"):
         beam_io.run(lambda pipeline: None, beam_io.parse_options([]))
-
-
-def test_no_element_is_lost_or_cut_by_the_local_runners_clock(monkeypatch):
-    monkeypatch.setattr(worker_handlers, "DATA_BUFFER_TIME_LIMIT_MS", 2)  # as if each step took minutes
-    count = 5000
-
-    def check(found):
-        assert found == count
-
-    def build(pipeline):
-        listed = (
-            pipeline
-            | beam.Create([count])
-            | beam.FlatMap(lambda n: (Source(f"{i}.jpg", "photos", size=i) for i in range(n)))
-        )
-        total = beam.pvalue.AsSingleton(listed | beam.combiners.Count.Globally())
-        keyed = listed | "ByKey" >> beam.Map(lambda source, total: (source.key, total), total) | beam.GroupByKey()
-        return keyed | "CountKeys" >> beam.combiners.Count.Globally() | beam.Map(check)
-
-    beam_io.run(build, beam_io.parse_options(["--direct_num_workers=2"]))
 
 
 # Notes what Python asks of the network, and which programs it starts, while a pipeline runs as users start one.
