@@ -30,7 +30,9 @@ def scans(tmp_path):
     """The gray samples, and one that is cut off."""
     folder = tmp_path / "scans"
     shutil.copytree(demo.SAMPLES / "grayscale", folder)
-    (folder / "broken.jpg").write_bytes((folder / "forest-stream.jpg").read_bytes()[:2000])
+    whole, broken = folder / "forest-stream.jpg", folder / "broken.jpg"
+    broken.write_bytes(whole.read_bytes()[:2000])
+    shutil.copystat(whole, broken)  # of a file that changed just now no row states the version
     return folder
 
 
