@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from apache_beam.coders.coder_impl import CoderImpl, create_InputStream
 from apache_beam.runners.portability.fn_api_runner import execution
 
+from photochrom import errors
+
 # Elements are kept and handed out by so many bytes, or one by one where they are larger.
 PIECE_BYTES = 128 << 10
 # Of each buffer; what is more goes to its file.
@@ -31,11 +33,22 @@ class Spill:
         self._lock = threading.Lock()
 
     def put(self, data: bytes | bytearray) -> "Spilled":
-        """Puts bytes away."""
+        """Puts bytes away.
+
+        Raises:
+            PhotochromError: the disk has no room, or fails.
+        """
         with self._lock:
             spilled = Spilled(self, self._end, len(data))
-            self._file.seek(self._end)
-            self._file.write(data)
+            try:
+                self._file.seek(self._end)
+                self._file.write(data)
+                self._file.flush()
+            except OSError as error:
+                raise errors.PhotochromError(
+                    f"what lies between two steps cannot be written to {tempfile.gettempdir()}: {error}; "
+                    "set TMPDIR to a folder on a disk with more room"
+                ) from error
             self._end += len(data)
         return spilled
 

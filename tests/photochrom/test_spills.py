@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from apache_beam import coders
 from apache_beam.transforms import core
@@ -89,3 +92,23 @@ def test_pairs_are_put_together_by_key_wherever_they_come_from(size):
     assert found(pieces) == expected
     assert found([chunk for part in buffer.partition(3) for chunk in part]) == expected
     assert buffer.size == len(encoded(_PAIR, pairs))
+
+
+# As a full disk does, this lets no file have more than 2 MB.
+_LITTLE_ROOM = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
+from photochrom import spills
+spill = spills.Spill()
+for _ in range(3):
+    spill.put(bytes(1 << 20))
+"""
+
+
+def test_a_disk_without_room_is_told_by_its_folder(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _LITTLE_ROOM], env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    said = done.stderr.splitlines()[-1]
+    assert f"PhotochromError: what lies between two steps cannot be written to {tmp_path}: [Errno 27]" in said
+    assert "set TMPDIR to a folder on a disk with more room" in said
