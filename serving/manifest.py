@@ -23,7 +23,7 @@ from photochrom.bundle import Bundle
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 # Status of a note: a run began to write this copy.
 BEGUN = "begun"
-_ROWS_PER_FILE = 10_000
+_ROWS_PER_FILE = 2_500
 # How runs.jsonl states a time, UTC.
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 # The name of a file of rows: its number, how many there are.

@@ -66,7 +66,7 @@ def test_row_refuses_a_field_that_others_do_not_have():
 
 
 def test_rows_spread_over_files_by_key():
-    assert {manifest.shard_of(str(i), 25_000) for i in range(100)} == {(0, 3), (1, 3), (2, 3)}
+    assert {manifest.shard_of(str(i), 6_000) for i in range(100)} == {(0, 3), (1, 3), (2, 3)}
     assert manifest.shard_of("a", 0) == (0, 1)
 
 
