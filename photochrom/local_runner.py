@@ -4,7 +4,7 @@ import copy
 import functools
 import itertools
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from apache_beam.metrics import monitoring_infos
@@ -66,25 +66,28 @@ class SmallBundles(fn_runner.ParallelBundleManager):  # type: ignore[misc]
         run = functools.partial(self._run, waiting, expected_outputs, expected_output_timers, dry_run)
         try:
             with thread_pool_executor.shared_unbounded_instance() as threads:
-                done = list(itertools.chain(*threads.map(run, self.bundle_context_manager.worker_handlers)))
+                done = list(threads.map(run, self.bundle_context_manager.worker_handlers))
         finally:
             waiting.stop()
-        results, splits = zip(*done, strict=True)
-        return _merged(results), list(itertools.chain(*splits))
+        return _merged(itertools.chain(*done)), []
 
-    def _run(self, waiting: "_Waiting", outputs: Any, timers: Any, dry_run: bool, worker: Any) -> list[Any]:
+    def _run(
+        self, waiting: "_Waiting", outputs: Any, timers: Any, dry_run: bool, worker: Any
+    ) -> list[beam_fn_api_pb2.InstructionResponse]:
         """Gives one worker bundle after bundle until none waits; where one fails, no worker begins another."""
         stage = copy.copy(self.bundle_context_manager)
         stage._worker_handlers = [worker]
+        done: list[beam_fn_api_pb2.InstructionResponse] = []
         try:
-            return [
-                fn_runner.BundleManager(
+            for bundle in waiting:
+                one = fn_runner.BundleManager(
                     stage, self._progress_frequency, cache_token_generator=self._cache_token_generator
-                ).process_bundle(bundle, outputs, {}, timers, dry_run)
-                for bundle in waiting
-            ]
+                )
+                result, _ = one.process_bundle(bundle, outputs, {}, timers, dry_run)
+                done = [_merged([*done, result])]
         finally:
             waiting.stop()
+        return done
 
 
 class _Waiting(Iterator[_Bundle]):
@@ -129,10 +132,14 @@ def _cut_by_size(inputs: Mapping[str, Any], size: int) -> Iterator[_Bundle]:
             yield nothing | {name: bundle}
 
 
-def _merged(results: Any) -> beam_fn_api_pb2.InstructionResponse:
-    infos = monitoring_infos.consolidate(
-        itertools.chain(*(result.process_bundle.monitoring_infos for result in results))
-    )
+def _merged(responses: Iterable[beam_fn_api_pb2.InstructionResponse]) -> beam_fn_api_pb2.InstructionResponse:
+    """Returns the response of one bundle for those of many: their counters added up, and what steps put off."""
+    bundles = [response.process_bundle for response in responses]
     return beam_fn_api_pb2.InstructionResponse(
-        process_bundle=beam_fn_api_pb2.ProcessBundleResponse(monitoring_infos=infos)
+        process_bundle=beam_fn_api_pb2.ProcessBundleResponse(
+            monitoring_infos=monitoring_infos.consolidate(
+                itertools.chain.from_iterable(bundle.monitoring_infos for bundle in bundles)
+            ),
+            residual_roots=itertools.chain.from_iterable(bundle.residual_roots for bundle in bundles),
+        )
     )
