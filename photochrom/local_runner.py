@@ -25,7 +25,7 @@ _beams_manager = fn_runner.FnApiRunner._get_bundle_manager
 def adapt() -> None:
     """Changes the local runner for this process."""
     data_plane.ClosableOutputStream.create = staticmethod(_output_stream)  # type: ignore[method-assign, assignment]
-    execution.ListBuffer = spills.Elements  # type: ignore[misc]
+    execution.ListBuffer = fn_runner.ListBuffer = spills.Elements  # type: ignore[misc]
     execution.GroupingBuffer = spills.Groups  # type: ignore[misc]
     fn_runner.FnApiRunner._get_bundle_manager = _manager  # type: ignore[method-assign,assignment]
 
@@ -41,7 +41,7 @@ def _output_stream(close: Any, flush: Any, _: int) -> data_plane.ClosableOutputS
 
 
 def _manager(runner: fn_runner.FnApiRunner, stage: execution.BundleContextManager) -> fn_runner.BundleManager:
-    if stage.stage.is_stateful():  # none of ours: one worker has all of it
+    if stage.stage.is_stateful() or stage.split_managers:  # none of ours: Beam knows how these are to be cut
         return _beams_manager(runner, stage)
     tokens = runner.get_cache_token_generator(static=False)
     return SmallBundles(stage, runner._progress_frequency, cache_token_generator=tokens)
@@ -107,7 +107,7 @@ class _Waiting(Iterator[_Bundle]):
 
 
 def _cut(inputs: Mapping[str, Any], workers: int) -> Iterator[_Bundle]:
-    """Yields bundles of a step's inputs: one for each worker of little, each element in turn; at least one."""
+    """Yields bundles of a step's inputs: of little, one for each worker; at least one."""
     size = sum(buffer.size for buffer in inputs.values())
     if size > workers * _BUNDLE_BYTES:
         yield from _cut_by_size(inputs, min(size // workers // _BUNDLES, _BUNDLE_BYTES))
@@ -123,11 +123,13 @@ def _cut_by_size(inputs: Mapping[str, Any], size: int) -> Iterator[_Bundle]:
     nothing: _Bundle = {name: [] for name in inputs}
     for name, buffer in inputs.items():
         bundle: list[bytes] = []
+        room = size
         for piece in buffer.pieces():
             bundle.append(piece)
-            if sum(map(len, bundle)) >= size:
+            room -= len(piece)
+            if room <= 0:
                 yield nothing | {name: bundle}
-                bundle = []
+                bundle, room = [], size
         if bundle:
             yield nothing | {name: bundle}
 

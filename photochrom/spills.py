@@ -100,6 +100,12 @@ class Elements(execution.ListBuffer):  # type: ignore[misc]
             super().append(piece)
         self.size += len(elements)
 
+    def clear(self) -> None:
+        """Forgets all elements, for good or until `reset`."""
+        super().clear()
+        self._inputs = _Chunks()  # type: ignore[assignment]
+        self.size = 0
+
     def pieces(self) -> Iterator[bytes]:
         """Yields all elements by some PIECE_BYTES."""
         return iter(self)

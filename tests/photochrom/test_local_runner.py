@@ -7,6 +7,7 @@ import uuid
 
 import apache_beam as beam
 import pytest
+from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from photochrom import beam_io
@@ -78,6 +79,38 @@ def test_a_step_gets_its_input_in_bundles_of_a_megabyte_at_most(group, mode, wor
     assert sum(sizes) == _COUNT
     assert len(sizes) >= 4
     assert max(sizes) * _BYTES <= 1 << 20
+
+
+class _Numbers(beam.transforms.core.RestrictionProvider):
+    def initial_restriction(self, n):
+        return OffsetRange(0, n)
+
+    def create_tracker(self, restriction):
+        return OffsetRestrictionTracker(restriction)
+
+    def restriction_size(self, n, restriction):
+        return restriction.size()
+
+
+class _Slowly(beam.DoFn):
+    """Yields the numbers below n, and puts the rest off after each."""
+
+    def process(self, n, tracker=beam.DoFn.RestrictionParam(_Numbers())):  # noqa: B008  # as Beam has it
+        number = tracker.current_restriction().start
+        if tracker.try_claim(number):
+            yield number
+            tracker.defer_remainder()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_step_puts_off_is_done_later(workers):
+    def check(found):
+        assert sorted(found) == [0, 1, 2, 3, 4]
+
+    beam_io.run(
+        lambda root: root | beam.Create([5]) | beam.ParDo(_Slowly()) | beam.combiners.ToList() | beam.Map(check),
+        beam_io.parse_options([f"--direct_num_workers={workers}"]),
+    )
 
 
 def test_what_flows_together_from_large_and_small_is_all_there():
