@@ -1,5 +1,6 @@
 """What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
 
+import os
 import pathlib
 import uuid
 
@@ -47,6 +48,8 @@ def gray_folder(photographs, tmp_path_factory) -> pathlib.Path:
     Image.fromarray(photographs["coffee"]).save(folder / "colour.jpg")
     (folder / "broken.jpg").write_bytes((folder / "box1" / "square.jpg").read_bytes()[:4000])
     (folder / "notes.txt").write_text("no picture")
+    for path in folder.rglob("*"):  # of a file that changed just now no row states the version
+        os.utime(path, (path.stat().st_mtime - 60,) * 2)
     return folder
 
 
