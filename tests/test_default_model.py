@@ -34,7 +34,11 @@ def test_it_is_whole_and_small():
     opened = bundle.open_bundle(bundle.DEFAULT)
     size = sum(path.stat().st_size for path in opened.path.rglob("*") if path.is_file())
     assert size <= 25_000_000
-    assert (opened.path / "MODEL_CARD.md").read_text().startswith("# photochrom")
+    card = (opened.path / "MODEL_CARD.md").read_text()
+    assert opened.digest in card
+    assert opened.info["data_digest"] in card
+    assert (opened.path / "failures.jpg").exists()
+    assert "](failures.jpg)" in card
     assert opened.info["licences"]["backbone_weights"].startswith("Apache-2.0")
 
 

@@ -194,9 +194,8 @@ class Trainer:
         measures = self.evaluate()
         if self.config.chroma_ratio and measures["chroma"]:
             saturation.assign(self.config.chroma_ratio * measures["true_chroma"] / measures["chroma"])
-        if self.config.head == heads.CLASSIFICATION:
-            pairs = [self._doubt_and_error(batch) for batch in self.validation]
-            self.model.get_layer(heads.ERROR_SCALE).fit(*np.concatenate(pairs, axis=1))
+        pairs = [self._doubt_and_error(batch) for batch in self.validation]
+        self.model.get_layer(heads.ERROR_SCALE).fit(*np.concatenate(pairs, axis=1))
 
     def _doubt_and_error(self, batch: dict[str, tf.Tensor]) -> np.ndarray:
         """Returns [2, n]: how evenly the bins are spread, and the distance from the truth, ab units, of some pixels."""

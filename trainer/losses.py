@@ -28,21 +28,23 @@ def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, pic
 
     Returns:
         Each [B] float32: `loss` the weighted cross-entropy (nats) or Huber loss (ab units) and the picture's
-        term, `confidence_loss` how far off the expected error is, ab units.
+        term; where colour is not read from bins, `doubt_loss` the cross-entropy (nats) of those that tell doubt.
     """
     truth, mean = batch[signature.AB], outputs[heads.MEAN]
     weight = batch["weight"] ** rebalance
-    distance = _cross_entropy(truth, outputs) if heads.LOGITS in outputs else _huber(truth - mean)
+    distance = _cross_entropy(truth, outputs[heads.LOGITS]) if heads.LOGITS in outputs else _huber(truth - mean)
     loss = _mean(weight * distance)
     if picture_weight:
         loss = loss + picture_weight * _log_error(truth, mean)
-    error = ops.stop_gradient(_norm(truth - outputs[signature.AB]))
-    return {"loss": loss, "confidence_loss": _mean(ops.abs(outputs[heads.EXPECTED_ERROR] - error))}
+    if heads.DOUBT_LOGITS not in outputs:
+        return {"loss": loss}
+    some = truth[:, heads.DOUBT_START :: heads.DOUBT_STRIDE, heads.DOUBT_START :: heads.DOUBT_STRIDE]
+    return {"loss": loss, "doubt_loss": _mean(_cross_entropy(some, outputs[heads.DOUBT_LOGITS]))}
 
 
 def objective(terms: dict[str, Any]) -> Any:
-    """Returns the scalar to minimise. The heads share no gradient, so their losses need no balance."""
-    return ops.mean(terms["loss"] + terms["confidence_loss"])
+    """Returns the scalar to minimise. What is summed shares no gradient, so it needs no balance."""
+    return ops.mean(sum(terms.values()))
 
 
 def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
@@ -50,14 +52,16 @@ def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         `chroma` and `true_chroma`, the means of prediction and truth, ab units; `gain`, by how much the mean colour is
-        nearer to the truth than gray is, dB of ab.
+        nearer to the truth than gray is, dB of ab; `confidence_loss`, how far off the expected error is, ab units.
     """
     truth = batch[signature.AB]
+    error = _norm(truth - outputs[signature.AB])
     gain = _log_error(truth, 0.0) - _log_error(truth, outputs[heads.MEAN])
     return {
         "chroma": _mean(_norm(outputs[signature.AB])),
         "true_chroma": _mean(_norm(truth)),
         "gain": gain * (10 / math.log(10)),
+        "confidence_loss": _mean(ops.abs(outputs[heads.EXPECTED_ERROR] - error)),
     }
 
 
@@ -72,8 +76,8 @@ def soft_bins(ab: Any) -> Any:
     return ops.softmax(scores, axis=-1)
 
 
-def _cross_entropy(truth: Any, outputs: dict[str, Any]) -> Any:
-    return ops.categorical_crossentropy(soft_bins(truth), outputs[heads.LOGITS], from_logits=True)[..., None]
+def _cross_entropy(truth: Any, logits: Any) -> Any:
+    return ops.categorical_crossentropy(soft_bins(truth), logits, from_logits=True)[..., None]
 
 
 def _log_error(truth: Any, predicted: Any) -> Any:

@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from photochrom import signature
 from trainer import backbones, heads
+from trainer.blocks import activate, convolve
 from trainer.layers import ResizeLike
 
 # Strides of the encoder's levels, px of L*; the last is the bottleneck.
@@ -57,7 +58,7 @@ def build_model(shape: Shape, backbone: keras.layers.Layer | None = None) -> ker
         maps[STRIDES[-1]] += [coarse, layers.GlobalAveragePooling2D(keepdims=True)(coarse)]
     x = _merge(maps[STRIDES[-1]], shape.decoder_width * STRIDES[-1] // 2)
     # [B, H/16, W/16, 8 * decoder_width]
-    x = _convolve(layers.SpatialDropout2D(shape.dropout)(x), x.shape[-1])
+    x = convolve(layers.SpatialDropout2D(shape.dropout)(x), x.shape[-1])
     for stride in (8, 4, 2, 1):
         if stride >= shape.ab_stride:
             x = _decode(x, maps.get(stride, []), max(shape.decoder_width * stride // 2, 1))
@@ -78,18 +79,9 @@ def _encode(lightness: Any, width: int) -> dict[int, list[Any]]:
     maps = {}
     x = layers.Rescaling(1 / 50, offset=-1)(lightness)
     for level, stride in enumerate(STRIDES):
-        x = _convolve(_convolve(x, width * 2**level, strides=2), width * 2**level)
+        x = convolve(convolve(x, width * 2**level, strides=2), width * 2**level)
         maps[stride] = [x]
     return maps
-
-
-def _convolve(x: Any, filters: int, strides: int = 1) -> Any:
-    return _activate(layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x))
-
-
-def _activate(x: Any) -> Any:
-    # Inference uses the moving averages: they must have arrived after a few hundred steps.
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
 
 
 def _merge(maps: list[Any], filters: int) -> Any:
@@ -98,7 +90,7 @@ def _merge(maps: list[Any], filters: int) -> Any:
     Each is projected before it is resized, where that is cheap. A [B, 1, 1, C] vector is added everywhere.
     """
     projected = [layers.Conv2D(filters, 1, use_bias=False)(one) for one in maps]
-    return _activate(_add(projected))
+    return activate(_add(projected))
 
 
 def _add(maps: list[Any]) -> Any:
@@ -113,5 +105,5 @@ def _decode(x: Any, skips: list[Any], filters: int) -> Any:
     """Doubles the resolution: [B, h, w, C] and skips of about [B, 2h, 2w, any] -> [B, 2h, 2w, filters]."""
     x = layers.UpSampling2D()(layers.Conv2D(filters, 1, use_bias=False)(x))
     if skips:
-        x = _activate(_add([x, *(layers.Conv2D(filters, 1, use_bias=False)(skip) for skip in skips)]))
-    return _convolve(x, filters)
+        x = activate(_add([x, *(layers.Conv2D(filters, 1, use_bias=False)(skip) for skip in skips)]))
+    return convolve(x, filters)

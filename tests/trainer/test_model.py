@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from photochrom import ab_bins, errors
-from trainer import backbones, loop, losses, model
+from trainer import backbones, heads, loop, losses, model
 from trainer.backbones import Backbone
 from trainer.config import TrainConfig
 from trainer.data import Dataset, TrainStream
@@ -42,10 +42,12 @@ def test_temperature_sharpens_towards_the_likeliest_colour(temperature, expected
     np.testing.assert_allclose(ab, expected * two_hundred + (1 - expected) * seven, atol=1e-2)
 
 
-def test_untrained_regression_answers_gray_with_some_confidence():
+def test_untrained_regression_answers_gray_with_little_confidence():
     outputs = model.build_model(model.Shape(4, 4, 2))(_lightness(1, 32, 32))
     assert np.all(np.asarray(outputs["ab"]) == 0)
-    np.testing.assert_allclose(outputs["confidence"], 0.5, atol=1e-6)
+    # Every bin is as likely as any other.
+    np.testing.assert_allclose(outputs["doubt"], 1, atol=1e-5)
+    np.testing.assert_allclose(outputs["confidence"], np.exp(-1), atol=1e-5)
 
 
 def test_result_does_not_depend_on_the_rest_of_the_batch():
@@ -57,18 +59,33 @@ def test_result_does_not_depend_on_the_rest_of_the_batch():
     np.testing.assert_allclose(colorizer(pictures[:1], training=False)["ab"][0], together[0], atol=1e-3)
 
 
-def test_colour_learns_nothing_from_the_confidence_loss():
+def test_colour_learns_nothing_from_doubt():
     colorizer = model.build_model(model.Shape(4, 4, 2))
+    truth = tf.fill((1, 16, 16, 2), 20.0)
     with tf.GradientTape() as tape:
-        error = tf.reduce_sum(colorizer(_lightness(1, 32, 32))["expected_error"])
-    learning = [
-        variable.path
-        for variable, gradient in zip(
-            colorizer.trainable_variables, tape.gradient(error, colorizer.trainable_variables), strict=True
-        )
-        if gradient is not None
-    ]
-    assert learning == ["doubt/kernel", "doubt/bias", "error_head/kernel", "error_head/bias"]
+        outputs = colorizer(_lightness(1, 32, 32))
+        loss = losses.losses({"ab": truth, "weight": truth[..., :1]}, outputs, 0.0, 0.0)["doubt_loss"]
+    variables = colorizer.trainable_variables
+    gradients = tape.gradient(loss, variables)
+    learning = [v.path for v, gradient in zip(variables, gradients, strict=True) if gradient is not None]
+    assert len(learning) == 5  # a convolution, its normalisation and the bins
+    assert learning[-2:] == ["doubt_head/kernel", "doubt_head/bias"]
+    assert not {"ab_head/kernel", "ab_head/bias"} & set(learning)
+
+
+def test_bins_for_doubt_stand_where_their_loss_looks():
+    colorizer = model.build_model(model.Shape(4, 4, 2))
+    kernel = next(v for v in colorizer.variables if v.path == colorizer.get_layer("doubt_head").path + "/kernel")
+    kernel.assign(np.ones(kernel.shape))
+    features = colorizer.get_layer("ab_head").input
+    bins = keras.Model(features, colorizer.get_layer("doubt_head").output)
+    seen = []
+    for row in range(4):
+        spot = np.zeros((1, 4, 4, features.shape[-1]), np.float32)
+        spot[:, row] = 1
+        seen.append(np.abs(bins(spot) - bins(np.zeros_like(spot)))[0, 0].max() > 1e-6)
+    assert seen == [True, True, True, False]  # around the second pixel
+    assert (heads.DOUBT_START, heads.DOUBT_STRIDE) == (1, 2)
 
 
 def test_unknown_backbone_is_answered_with_the_list():
@@ -154,24 +171,25 @@ BATCH = {"ab": np.array([[[[30.0, 0.0]], [[0.0, 4.0]]]]), "weight": np.array([[[
 
 
 def test_losses_of_regression_by_hand():
-    outputs = {
-        "ab": np.zeros((1, 2, 1, 2)),
-        "mean": np.zeros((1, 2, 1, 2)),
-        "expected_error": np.full((1, 2, 1, 1), 10.0),
-    }
-    terms = losses.losses(_tensors(BATCH), _tensors(outputs), rebalance=0.5, picture_weight=2.0)
+    batch = {name: np.repeat(values, 2, axis=2) for name, values in BATCH.items()}
+    gray, bins = np.zeros((1, 2, 2, 2)), np.zeros((1, 1, 1, len(ab_bins.centres())))
+    outputs = {"ab": gray, "mean": gray, "doubt_logits": bins}
+    terms = losses.losses(_tensors(batch), _tensors(outputs), rebalance=0.5, picture_weight=2.0)
     # Huber: 30 - 5 = 25 weighted by sqrt(4); 4**2 / 20 = 0.8; the mean is over 2 pixels of 2 channels.
     # The picture: log of the mean of 30**2 and 4**2, and of 2.
     assert float(terms["loss"][0]) == pytest.approx((2 * 25 + 0.8) / 4 + 2 * np.log(458 + 2))
-    assert float(terms["confidence_loss"][0]) == pytest.approx((20 + 6) / 2)
+    # Of bins that are all as likely.
+    assert float(terms["doubt_loss"][0]) == pytest.approx(np.log(len(ab_bins.centres())))
+    assert float(losses.objective(terms)) == pytest.approx(sum(float(term[0]) for term in terms.values()))
 
 
 def test_observations_by_hand():
     ab = np.array([[[[15.0, 0.0]], [[0.0, 0.0]]]])
-    outputs = {"ab": 2 * ab, "mean": ab}
+    outputs = {"ab": 2 * ab, "mean": ab, "expected_error": np.full((1, 2, 1, 1), 10.0)}
     seen = {name: float(value[0]) for name, value in losses.observe(_tensors(BATCH), _tensors(outputs)).items()}
     gain = 10 * np.log10((458 + 2) / ((15**2 + 4**2) / 2 + 2))
-    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain})
+    # The errors are 0 and 4.
+    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain, "confidence_loss": (10 + 6) / 2})
 
 
 def test_cross_entropy_is_least_for_the_true_distribution():
@@ -181,7 +199,6 @@ def test_cross_entropy_is_least_for_the_true_distribution():
         "logits": tf.math.log(shares + 1e-12),
         "ab": truth,
         "mean": truth,
-        "expected_error": tf.zeros((1, 1, 1, 1)),
     }
     wrong = {**right, "logits": tf.zeros_like(shares)}
     batch = {"ab": truth, "weight": tf.ones((1, 1, 1, 1))}
