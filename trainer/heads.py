@@ -31,12 +31,12 @@ SATURATION, ERROR_SCALE = "saturation", "error_scale"
 _AB_LIMIT = 110.0
 # ab units. A pixel expected to be off by 20, a typical chroma, has confidence 1/e.
 _ERROR_SCALE = 20.0
-# Of the bins of `regression`: the channels that they are read from, and px of ab for each along each axis, for
-# neighbours are alike. A convolution with strides of 2 pads an even size at its end alone, so the first is centred on
-# the second pixel.
+# Channels that the bins of `regression` are read from.
 _DOUBT_WIDTH = 64
-DOUBT_STRIDE = 2
-DOUBT_START = 1
+# They stand at every second px of ab along each axis, for neighbours are alike. A convolution with strides of 2 pads
+# an even size at its end alone, so the first is centred on the second pixel.
+_DOUBT_STRIDE = 2
+DOUBT_PIXELS = slice(1, None, _DOUBT_STRIDE)
 
 
 def build_head(kind: str, features: Any, temperature: float = 1.0) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def build_head(kind: str, features: Any, temperature: float = 1.0) -> dict[str, 
 def _regress(features: Any) -> dict[str, Any]:
     ab = _AB_LIMIT * ops.tanh(_read("ab", 2, features))
     # Learning to doubt must not bend the features that colour is read from.
-    doubting = convolve(ops.stop_gradient(features), _DOUBT_WIDTH, DOUBT_STRIDE)
+    doubting = convolve(ops.stop_gradient(features), _DOUBT_WIDTH, _DOUBT_STRIDE)
     logits = _read("doubt", len(ab_bins.centres()), doubting)
-    doubt = layers.UpSampling2D(DOUBT_STRIDE)(_entropy(logits))
+    doubt = layers.UpSampling2D(_DOUBT_STRIDE)(_entropy(logits))
     return {signature.AB: ab, MEAN: ab, DOUBT_LOGITS: logits, DOUBT: doubt}
 
 

@@ -38,7 +38,7 @@ def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, pic
         loss = loss + picture_weight * _log_error(truth, mean)
     if heads.DOUBT_LOGITS not in outputs:
         return {"loss": loss}
-    some = truth[:, heads.DOUBT_START :: heads.DOUBT_STRIDE, heads.DOUBT_START :: heads.DOUBT_STRIDE]
+    some = truth[:, heads.DOUBT_PIXELS, heads.DOUBT_PIXELS]
     return {"loss": loss, "doubt_loss": _mean(_cross_entropy(some, outputs[heads.DOUBT_LOGITS]))}
 
 

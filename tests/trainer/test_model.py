@@ -85,7 +85,7 @@ def test_bins_for_doubt_stand_where_their_loss_looks():
         spot[:, row] = 1
         seen.append(np.abs(bins(spot) - bins(np.zeros_like(spot)))[0, 0].max() > 1e-6)
     assert seen == [True, True, True, False]  # around the second pixel
-    assert (heads.DOUBT_START, heads.DOUBT_STRIDE) == (1, 2)
+    assert slice(1, None, 2) == heads.DOUBT_PIXELS
 
 
 def test_unknown_backbone_is_answered_with_the_list():
