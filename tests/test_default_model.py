@@ -14,6 +14,8 @@ from photochrom import bundle, color, geometry, images, signature
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
 from serving import inference, scans
+from trainer import initial, model
+from trainer.backbones import Backbone
 
 SCANS = sorted((pathlib.Path(photochrom.__file__).parent / "samples" / "grayscale").rglob("*.*"))
 
@@ -40,6 +42,19 @@ def test_it_is_whole_and_small():
     assert (opened.path / "failures.jpg").exists()
     assert "](failures.jpg)" in card
     assert opened.info["licences"]["backbone_weights"].startswith("Apache-2.0")
+
+
+def test_it_can_be_trained_further(predict):
+    opened = bundle.open_bundle(bundle.DEFAULT)
+    shape = model.Shape(opened.info["settings"]["width"], opened.info["settings"]["decoder_width"], opened.ab_stride)
+    network = model.build_model(shape, Backbone(opened.info["backbone"], name="backbone"))
+    initial.restore(network, opened)
+    lightness = np.random.default_rng(0).uniform(0, 100, (1, 64, 64, 1)).astype(np.float32)
+    outputs, (ab, confidence) = network(lightness, training=False), predict(lightness)
+    np.testing.assert_allclose(outputs["confidence"], confidence, atol=1e-3)
+    # As strong as they were learned.
+    factor = np.linalg.norm(ab) / np.linalg.norm(outputs["ab"])
+    np.testing.assert_allclose(factor * np.asarray(outputs["ab"]), ab, atol=1e-2)
 
 
 def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is(predict):

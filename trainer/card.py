@@ -40,7 +40,7 @@ On {examples} photographs of the validation split; `photochrom evaluate` measure
 | {gain:.2f} | {chroma:.2f} | {true_chroma:.2f} | {loss:.2f} |
 
 `confidence` is exp(-expected ab error / 20): low means a guess among many. The error that the model expects of a
-pixel is off by {confidence_loss:.1f} ab units on average.
+pixel is off by {expected_error_off_by:.1f} ab units on average.
 
 ## Licences
 

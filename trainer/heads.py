@@ -19,12 +19,11 @@ from trainer.layers import ErrorScale, Factor
 REGRESSION, CLASSIFICATION = HEADS = ("regression", "classification")
 # Training's outputs beside those of the signature: the expected colour, before it is sharpened and saturated, the
 # scores of the bins, from which `classification` reads its colours and `regression` (DOUBT_LOGITS) nothing but doubt,
-# how evenly these are spread, 0..1, and the distance in ab that the model therefore expects to be off by.
+# and how evenly these are spread, 0..1.
 MEAN = "mean"
 LOGITS = "logits"
 DOUBT_LOGITS = "doubt_logits"
 DOUBT = "doubt"
-EXPECTED_ERROR = "expected_error"
 # Names of the layers that are fitted once the rest is trained: how strong colours are, and doubt to expected error.
 SATURATION, ERROR_SCALE = "saturation", "error_scale"
 # sRGB reaches |a*|, |b*| of 107.9: a bounded head cannot name a colour far outside of any gamut.
@@ -52,13 +51,12 @@ def build_head(kind: str, features: Any, temperature: float = 1.0) -> dict[str, 
 
     Returns:
         `ab` and `mean` [B, h, w, 2] CIE a*, b*; `logits` [B, h, w, Q], or of `regression` `doubt_logits`
-        [B, h/2, w/2, Q]; `doubt` [B, h, w, 1], the bins' entropy over the largest; `expected_error` [B, h, w, 1]
-        ab units; `confidence` [B, h, w, 1] in 0..1.
+        [B, h/2, w/2, Q]; `doubt` [B, h, w, 1], the bins' entropy over the largest; `confidence` [B, h, w, 1] in 0..1.
     """
     outputs = _regress(features) if kind == REGRESSION else _classify(features, temperature)
     outputs[signature.AB] = Factor(name=SATURATION)(outputs[signature.AB])
-    outputs[EXPECTED_ERROR] = ErrorScale(_ERROR_SCALE, name=ERROR_SCALE)(outputs[DOUBT])
-    return {**outputs, signature.CONFIDENCE: ops.exp(-outputs[EXPECTED_ERROR] / _ERROR_SCALE)}
+    expected_error = ErrorScale(_ERROR_SCALE, name=ERROR_SCALE)(outputs[DOUBT])
+    return {**outputs, signature.CONFIDENCE: ops.exp(-expected_error / _ERROR_SCALE)}
 
 
 def _regress(features: Any) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def _regress(features: Any) -> dict[str, Any]:
     # Learning to doubt must not bend the features that colour is read from.
     doubting = convolve(ops.stop_gradient(features), _DOUBT_WIDTH, _DOUBT_STRIDE)
     logits = _read("doubt", len(ab_bins.centres()), doubting)
-    doubt = layers.UpSampling2D(_DOUBT_STRIDE)(_entropy(logits))
+    doubt = layers.UpSampling2D(_DOUBT_STRIDE, dtype="float32")(_entropy(logits))
     return {signature.AB: ab, MEAN: ab, DOUBT_LOGITS: logits, DOUBT: doubt}
 
 

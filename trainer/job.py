@@ -154,8 +154,7 @@ def _train(run: _Run) -> None:
             stop=stop,
         )
         trainer.run()
-        trainer.calibrate()
-        metrics = trainer.evaluate()
+        metrics = {"expected_error_off_by": trainer.calibrate(), **trainer.evaluate()}
     _finish(run, colorizer, {"steps": int(checkpoints.step.numpy()), "metrics": metrics})
 
 

@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+# Of doubt in 0..1: over a spread of 1e-4 a line has no direction worth to be told.
+_LEAST_VARIANCE = 1e-8
+
 
 @keras.saving.register_keras_serializable("photochrom")
 class LightnessToRgb(keras.layers.Layer):
@@ -132,8 +135,12 @@ class ErrorScale(keras.layers.Layer):
         return ops.relu(self.offset + self.slope * doubt)
 
     def fit(self, doubt: np.ndarray, error: np.ndarray) -> None:
-        """Fits the line to measured errors by least squares; more doubt never means less error."""
-        slope = max(float(np.cov(doubt, error, bias=True)[0, 1] / max(np.var(doubt), 1e-12)), 0.0)
+        """Fits the line to measured errors by least squares; more doubt never means less error.
+
+        Doubt that is everywhere the same, as after next to no training, says nothing: the line is then level.
+        """
+        variance = float(np.var(doubt))
+        slope = max(float(np.cov(doubt, error, bias=True)[0, 1]) / variance, 0.0) if variance > _LEAST_VARIANCE else 0.0
         self.slope.assign(slope)
         self.offset.assign(float(error.mean() - slope * doubt.mean()))
 

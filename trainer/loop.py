@@ -187,15 +187,22 @@ class Trainer:
                 f"{self.checkpoints.latest}; try a lower --learning_rate with another --model_dir"
             )
 
-    def calibrate(self) -> None:
-        """Fits, on the validation split, how strong colours are and what doubt says of their errors."""
+    def calibrate(self) -> float:
+        """Fits, on the validation split, how strong colours are and what doubt says of their errors.
+
+        Returns:
+            How far off the error that is then expected of a pixel is on average, ab units.
+        """
         saturation = self.model.get_layer(heads.SATURATION).factor
         saturation.assign(1.0)
         measures = self.evaluate()
         if self.config.chroma_ratio and measures["chroma"]:
             saturation.assign(self.config.chroma_ratio * measures["true_chroma"] / measures["chroma"])
         pairs = [self._doubt_and_error(batch) for batch in self.validation]
-        self.model.get_layer(heads.ERROR_SCALE).fit(*np.concatenate(pairs, axis=1))
+        doubt, error = np.concatenate(pairs, axis=1)
+        scale = self.model.get_layer(heads.ERROR_SCALE)
+        scale.fit(doubt, error)
+        return float(np.abs(scale(doubt) - error).mean())
 
     def _doubt_and_error(self, batch: dict[str, tf.Tensor]) -> np.ndarray:
         """Returns [2, n]: how evenly the bins are spread, and the distance from the truth, ab units, of some pixels."""

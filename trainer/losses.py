@@ -43,7 +43,10 @@ def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, pic
 
 
 def objective(terms: dict[str, Any]) -> Any:
-    """Returns the scalar to minimise. What is summed shares no gradient, so it needs no balance."""
+    """Returns the scalar to minimise.
+
+    What is summed shares no variable, so it needs no balance; the optimizer bounds the length of the gradients of all.
+    """
     return ops.mean(sum(terms.values()))
 
 
@@ -52,16 +55,14 @@ def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         `chroma` and `true_chroma`, the means of prediction and truth, ab units; `gain`, by how much the mean colour is
-        nearer to the truth than gray is, dB of ab; `confidence_loss`, how far off the expected error is, ab units.
+        nearer to the truth than gray is, dB of ab.
     """
     truth = batch[signature.AB]
-    error = _norm(truth - outputs[signature.AB])
     gain = _log_error(truth, 0.0) - _log_error(truth, outputs[heads.MEAN])
     return {
         "chroma": _mean(_norm(outputs[signature.AB])),
         "true_chroma": _mean(_norm(truth)),
         "gain": gain * (10 / math.log(10)),
-        "confidence_loss": _mean(ops.abs(outputs[heads.EXPECTED_ERROR] - error)),
     }
 
 

@@ -16,7 +16,14 @@ INFO = {
     "backbone_weights": {"source": "none", "sha256": ""},
     "data_digest": "sha256:0",
     "steps": 1,
-    "metrics": {"loss": 1.0, "chroma": 1.0, "true_chroma": 2.0, "confidence_loss": 3.0, "gain": 1.5, "examples": 4},
+    "metrics": {
+        "loss": 1.0,
+        "chroma": 1.0,
+        "true_chroma": 2.0,
+        "expected_error_off_by": 3.0,
+        "gain": 1.5,
+        "examples": 4,
+    },
     "licences": {"code": "Apache-2.0", "backbone_weights": "none used"},
 }
 

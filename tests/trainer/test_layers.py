@@ -54,3 +54,6 @@ def test_error_scale_finds_the_line_and_never_falls():
     np.testing.assert_allclose(layer(doubt), 3 + 11 * doubt, rtol=1e-5)
     layer.fit(doubt.ravel(), 9 - doubt.ravel())
     assert np.ptp(layer(doubt)) == 0
+    # As good as equal: not a slope of thousands.
+    layer.fit(1 - 1e-5 * doubt.ravel(), 9 - doubt.ravel())
+    np.testing.assert_allclose(layer(doubt), 9 - doubt.mean(), rtol=1e-5)

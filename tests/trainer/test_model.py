@@ -59,6 +59,16 @@ def test_result_does_not_depend_on_the_rest_of_the_batch():
     np.testing.assert_allclose(colorizer(pictures[:1], training=False)["ab"][0], together[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_what_is_answered_stays_float32_under_mixed_precision(head):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        outputs = model.build_model(model.Shape(4, 4, 4, head)).output
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {name: value.dtype for name, value in outputs.items()} == dict.fromkeys(outputs, "float32")
+
+
 def test_colour_learns_nothing_from_doubt():
     colorizer = model.build_model(model.Shape(4, 4, 2))
     truth = tf.fill((1, 16, 16, 2), 20.0)
@@ -183,13 +193,22 @@ def test_losses_of_regression_by_hand():
     assert float(losses.objective(terms)) == pytest.approx(sum(float(term[0]) for term in terms.values()))
 
 
+def test_doubt_is_learned_from_the_pixels_that_its_bins_stand_at():
+    truth = np.full((1, 4, 4, 2), -60.0)
+    truth[:, 1::2, 1::2] = 30.0, -10.0
+    shares = losses.soft_bins(_tensors({"ab": truth[:, 1::2, 1::2]})["ab"])
+    outputs = _tensors({"ab": truth, "mean": truth}) | {"doubt_logits": tf.math.log(shares + 1e-12)}
+    batch = _tensors({"ab": truth, "weight": truth[..., :1]})
+    entropy = float(-tf.reduce_sum(shares * tf.math.log(shares + 1e-12), -1)[0, 0, 0])
+    assert float(losses.losses(batch, outputs, 0.0, 0.0)["doubt_loss"][0]) == pytest.approx(entropy, abs=1e-4)
+
+
 def test_observations_by_hand():
     ab = np.array([[[[15.0, 0.0]], [[0.0, 0.0]]]])
-    outputs = {"ab": 2 * ab, "mean": ab, "expected_error": np.full((1, 2, 1, 1), 10.0)}
+    outputs = {"ab": 2 * ab, "mean": ab}
     seen = {name: float(value[0]) for name, value in losses.observe(_tensors(BATCH), _tensors(outputs)).items()}
     gain = 10 * np.log10((458 + 2) / ((15**2 + 4**2) / 2 + 2))
-    # The errors are 0 and 4.
-    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain, "confidence_loss": (10 + 6) / 2})
+    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain})
 
 
 def test_cross_entropy_is_least_for_the_true_distribution():

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import bundle, errors
+from photochrom import ab_bins, bundle, errors
 from trainer import job, loop, losses, reporting, train
 
 FLAGS = {
@@ -117,7 +118,7 @@ def test_nan_loss_stops_and_keeps_the_last_good_checkpoint(dataset, tmp_path, mo
 
 
 def test_lost_patience_ends_a_phase(dataset, tmp_path, monkeypatch):
-    names = ("loss", "confidence_loss", "chroma", "true_chroma", "gain", "examples")
+    names = ("loss", "chroma", "true_chroma", "gain", "examples")
     monkeypatch.setattr(loop.Trainer, "evaluate", lambda self: dict.fromkeys(names, 1.0))
     made = train.run(_argv(dataset, tmp_path, steps=50, fine_tune_steps=0, eval_every=2, patience=2))
     assert made.info["steps"] == 6  # best at 2, no better at 4 and 6
@@ -128,7 +129,9 @@ def test_training_learns_the_colours(dataset, tmp_path, head, picture_weight):
     flags = {"steps": 60, "fine_tune_steps": 0, "eval_every": 60, "learning_rate": 0.01}
     made = train.run(_argv(dataset, tmp_path, **flags, head=head, picture_weight=picture_weight))
     assert made.info["metrics"]["gain"] > 6
-    assert made.info["metrics"]["confidence_loss"] < 10
+    assert made.info["metrics"]["expected_error_off_by"] < 10
+    if head == "regression":  # whose bins for doubt know more than nothing
+        assert made.info["metrics"]["doubt_loss"] < math.log(len(ab_bins.centres())) - 1
 
 
 def test_two_devices_train_in_step(dataset, tmp_path):
