@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import skimage.color
 import tensorflow as tf
+from scipy import stats
 
 import photochrom
 from photochrom import bundle, color, geometry, images, signature
@@ -17,7 +18,9 @@ from serving import inference, scans
 from trainer import initial, model
 from trainer.backbones import Backbone
 
-SCANS = sorted((pathlib.Path(photochrom.__file__).parent / "samples" / "grayscale").rglob("*.*"))
+SAMPLES = pathlib.Path(photochrom.__file__).parent / "samples"
+SCANS = sorted((SAMPLES / "grayscale").rglob("*.*"))
+PHOTOGRAPHS = sorted((SAMPLES / "colour").rglob("*.jpg"))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,18 @@ def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is(predict):
     assert ab.shape == (64, 64, 2)
     assert ab[4:30, 8:-8, 1].mean() < -3  # b* below 0 is blue
     assert 0 < confidence.min() < confidence.max() < 1
+
+
+def test_it_is_surer_of_photographs_that_it_colours_better(predict):
+    sure, errors = [], []
+    for path in PHOTOGRAPHS:
+        rgb = images.decode(path.read_bytes(), max_pixels=10**7).pixels
+        lab = skimage.color.rgb2lab(geometry.resize(rgb, 256, 256))
+        (ab,), confidence = predict(lab[None, ..., :1].astype(np.float32))
+        sure.append(confidence.mean())
+        errors.append(np.linalg.norm(ab - geometry.resize(lab[..., 1:], 64, 64), axis=-1).mean())
+    assert len(errors) == 16
+    assert stats.spearmanr(sure, errors).statistic < -0.2
 
 
 def test_colour_does_not_jump_between_a_scan_at_full_and_at_half_size(predict):
