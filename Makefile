@@ -35,7 +35,7 @@ model: $(VENV)/installed  ## the default model, from PHOTOS="folder ..." of colo
 		--split train=0.9,validation=0.1 --num_shards 16
 	$(BIN)/photochrom train --data model-out/dataset --model_dir model-out/run \
 		--backbone EfficientNetLite0 --crop 160 --steps 1200 --fine_tune_steps 3600 --fine_tune_share 1 \
-		--fine_tune_learning_rate 2e-4 --eval_every 600 --eval_examples 0
+		--fine_tune_learning_rate 2e-4 --confidence_steps 1500 --eval_every 600 --eval_examples 0
 	$(BIN)/photochrom evaluate --model model-out/run/bundle --data model-out/dataset --output model-out/evaluation
 
 $(VENV)/installed: setup.py constraints.txt

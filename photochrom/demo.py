@@ -47,7 +47,8 @@ def run(argv: Sequence[str] | None = None) -> str:
     _step(
         "train",
         *(f"--data={dataset}", f"--model_dir={model}", "--backbone=none", "--width=16", "--batch_size=8"),
-        *(f"--steps={flags.steps}", "--fine_tune_steps=0", f"--eval_every={max(1, flags.steps // 3)}"),
+        *(f"--steps={flags.steps}", "--fine_tune_steps=0", "--confidence_steps=20"),
+        f"--eval_every={max(1, flags.steps // 3)}",
     )
     _step("evaluate", f"--model={model}/bundle", f"--data={dataset}", f"--output={evaluation}")
     _step("colorize", *_inputs(_GRAYSCALE), f"--output={coloured}")

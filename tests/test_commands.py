@@ -31,7 +31,15 @@ def test_the_four_commands_one_after_the_other(tmp_path):
     assert "32 of 32" in said or "of 32 inputs" in said
     assert json.loads((dataset / "dataset_info.json").read_text())["inputs"] == 32
 
-    tiny = ("--backbone=none", "--width=8", "--batch_size=4", "--steps=6", "--fine_tune_steps=0", "--eval_every=3")
+    tiny = (
+        "--backbone=none",
+        "--width=8",
+        "--batch_size=4",
+        "--steps=6",
+        "--fine_tune_steps=0",
+        "--confidence_steps=2",
+        "--eval_every=3",
+    )
     succeeds("train", f"--data={dataset}", f"--model_dir={model}", *tiny)
     assert {path.name for path in (model / "bundle").iterdir()} == {"saved_model", "model.json", "MODEL_CARD.md"}
 

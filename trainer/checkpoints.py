@@ -41,7 +41,7 @@ class Checkpoints:
     Attributes (scalar tf.Variables):
         step: steps done, over all phases; with the seed it is the position in the data.
         phase: number of the phase under way; how many there are once all are done.
-        best_loss: the lowest validation loss so far.
+        best_loss: the lowest validation loss so far, of those that the phase under way is judged by.
         stale: evaluations in this phase since `best_loss` improved.
     """
 
@@ -96,11 +96,13 @@ class Checkpoints:
         self._best.save(self.step.numpy())
         return True
 
-    def finish_phase(self) -> None:
-        """Goes back to the best weights and on to the next phase."""
+    def finish_phase(self, changes_loss: bool) -> None:
+        """Goes back to the best weights and on to the next phase, which may be judged by another loss."""
         _restore(self._best.checkpoint, self._folder / _BEST)
         self.phase.assign_add(1)
         self.stale.assign(0)
+        if changes_loss:
+            self.best_loss.assign(float("inf"))
         self.save()
 
 

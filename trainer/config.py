@@ -76,6 +76,11 @@ class TrainConfig:
     fine_tune_steps: int = setting(
         "steps after these with the backbone's upper layers unfrozen", 10_000, group="training"
     )
+    confidence_steps: int = setting(
+        "steps after these in which `regression` learns, with all else held, how far off its colours may be",
+        1_000,
+        group="training",
+    )
     fine_tune_share: float = setting("share of the backbone's layers that are unfrozen", 0.33, group="training")
     learning_rate: float = setting("peak rate of Adam while the backbone is frozen", 1e-3, group="training")
     fine_tune_learning_rate: float = setting("peak rate of Adam while fine-tuning", 1e-4, group="training")
@@ -136,6 +141,7 @@ class TrainConfig:
         for name in (
             "steps",
             "fine_tune_steps",
+            "confidence_steps",
             "patience",
             "image_size",
             "eval_examples",

@@ -141,7 +141,7 @@ def _train(run: _Run) -> None:
         optimizers = [phase.optimizer for phase in phases]
         checkpoints = Checkpoints(run.folder / "checkpoints", colorizer, optimizers, run.own_folder / "checkpoints")
     _begin(run, colorizer, checkpoints)
-    step, steps = int(checkpoints.step.numpy()), config.steps + config.fine_tune_steps
+    step, steps = int(checkpoints.step.numpy()), sum(phase.steps for phase in phases)
     with reporting.Report(run.own_folder / "logs", steps, step) as report, stopping.StopRequest() as stop:
         trainer = loop.Trainer(
             config=config,

@@ -16,7 +16,7 @@ from trainer.cached_features import CachedFeatures
 from trainer.checkpoints import Checkpoints
 from trainer.config import TrainConfig
 from trainer.data import TrainStream
-from trainer.model import without_backbone
+from trainer.model import colouring, doubting, without_backbone
 
 # Of the peak rate, at both ends of a phase, and the share of a phase that warms up.
 _FINAL_RATE = 0.01
@@ -38,6 +38,7 @@ class Phase:
         forward: a batch -> the model's outputs.
         variables: what is trained.
         optimizer: by which.
+        objective: which of the losses is minimised.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Phase:
     forward: Callable[[dict[str, Any]], dict[str, tf.Tensor]]
     variables: list[keras.Variable]
     optimizer: keras.optimizers.Optimizer
+    objective: str = losses.COLOUR
 
     @property
     def steps_done(self) -> int:
@@ -56,7 +58,7 @@ class Phase:
 def make_phases(
     config: TrainConfig, model: keras.Model, stream: TrainStream, features: CachedFeatures | None = None
 ) -> list[Phase]:
-    """Returns the two phases: all but the backbone, then the backbone's upper layers too.
+    """Returns the phases: all but the backbone, then the backbone's upper layers too, then what tells doubt alone.
 
     Args:
         config: the run's settings.
@@ -66,22 +68,38 @@ def make_phases(
     """
     backbone = next((layer for layer in model.layers if layer.name == "backbone"), None)
     inside = {id(variable) for variable in backbone.variables} if backbone else set()
-    own = [variable for variable in model.trainable_variables if id(variable) not in inside]
+    colours = colouring(model)
+    own = [variable for variable in colours.trainable_variables if id(variable) not in inside]
     upper = backbone.upper_variables(config.fine_tune_share) if backbone else []
     rate, tuning_rate = config.learning_rate, config.fine_tune_learning_rate
     steps, tuning_steps = config.steps, config.fine_tune_steps
     frozen = dataclasses.replace(stream, features=features)
-    return [
-        Phase("frozen", steps, frozen, _forward(model, frozen), own, _optimizer(config, steps, rate, own)),
+    phases = [
+        Phase("frozen", steps, frozen, _forward(colours, frozen), own, _optimizer(config, steps, rate, own)),
         Phase(
             "fine-tuning",
             tuning_steps,
             stream,
-            _forward(model, stream),
+            _forward(colours, stream),
             own + upper,
             _optimizer(config, tuning_steps, tuning_rate, own + upper),
         ),
     ]
+    return [*phases, _doubt_phase(config, model, stream)] if config.head == heads.REGRESSION else phases
+
+
+def _doubt_phase(config: TrainConfig, model: keras.Model, stream: TrainStream) -> Phase:
+    features, doubt = doubting(model)
+    variables = doubt.trainable_variables
+    return Phase(
+        "confidence",
+        config.confidence_steps,
+        stream,
+        lambda batch: doubt(features(batch[signature.LIGHTNESS], training=False), training=True),
+        variables,
+        _optimizer(config, config.confidence_steps, config.learning_rate, variables),
+        losses.DOUBT,
+    )
 
 
 def _forward(model: keras.Model, stream: TrainStream) -> Callable[[dict[str, Any]], dict[str, tf.Tensor]]:
@@ -114,7 +132,7 @@ def make_train_step(
             outputs = phase.forward(batch)
             terms = losses.losses(batch, outputs, config.rebalance, config.picture_weight)
             # Keras adds up the replicas' gradients.
-            objective = losses.objective(terms) / strategy.num_replicas_in_sync
+            objective = tf.reduce_mean(terms[phase.objective]) / strategy.num_replicas_in_sync
         gradients = tape.gradient(objective, phase.variables)
         phase.optimizer.apply(gradients, phase.variables)
         means = {name: tf.reduce_mean(values) for name, values in terms.items()}
@@ -150,9 +168,10 @@ class Trainer:
         Raises:
             PhotochromError: the loss is no number, or a signal asked to stop.
         """
-        for phase in self.phases[int(self.checkpoints.phase.numpy()) :]:
+        number = int(self.checkpoints.phase.numpy())
+        for phase, following in zip(self.phases[number:], [*self.phases[number + 1 :], None], strict=True):
             self._run_phase(phase)
-            self.checkpoints.finish_phase()
+            self.checkpoints.finish_phase(following is not None and following.objective != phase.objective)
 
     def _run_phase(self, phase: Phase) -> None:
         train_step = make_train_step(self.strategy, phase, self.config)
@@ -161,11 +180,12 @@ class Trainer:
             measures = {name: float(value) for name, value in train_step(next(batches)).items()}
             step = int(self.checkpoints.step.assign_add(1).numpy())
             self._check_finite(measures, step)
-            self.report.train(step, {**measures, "learning_rate": float(phase.optimizer.learning_rate)})
+            rate = float(phase.optimizer.learning_rate)
+            self.report.train(step, phase.objective, {**measures, "learning_rate": rate})
             if step % self.config.eval_every == 0 or phase.steps_done == phase.steps:
                 measures = self.evaluate()
-                best = self.checkpoints.judge(hosts.mean(self.strategy, measures["loss"]))
-                self.report.validation(step, measures, best)
+                best = self.checkpoints.judge(hosts.mean(self.strategy, measures[phase.objective]))
+                self.report.validation(step, phase.objective, measures, best)
             stops = hosts.mean(self.strategy, bool(self.stop.signal)) > 0
             if step % self.config.checkpoint_every == 0 or stops:
                 self.checkpoints.save()

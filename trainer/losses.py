@@ -17,37 +17,40 @@ _SOFT_SIGMA = 5.0
 _LEAST_ERROR = 2.0
 
 
+# The terms: what colours are learned by, and then, where they are not read from bins, how far off they may be.
+COLOUR, DOUBT = "loss", "doubt_loss"
+
+
 def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> dict[str, Any]:
-    """Returns the terms that training minimises.
+    """Returns the terms that the outputs are there for; a phase of training minimises one.
 
     Args:
         batch: `ab` [B, h, w, 2] CIE a*, b*; `weight` [B, h, w, 1], rarer colours above 1.
-        outputs: the model's.
+        outputs: the model's, or some of them.
         rebalance: exponent of the weights, 0..1.
         picture_weight: of the logarithm of a picture's error beside that of its pixels.
 
     Returns:
-        Each [B] float32: `loss` the weighted cross-entropy (nats) or Huber loss (ab units) and the picture's
-        term; where colour is not read from bins, `doubt_loss` the cross-entropy (nats) of those that tell doubt.
+        Each [B] float32: COLOUR, of `mean`, the weighted cross-entropy (nats) or Huber loss (ab units) and the
+        picture's term; DOUBT, of `doubt_logits`, the cross-entropy (nats) of the bins that tell doubt.
     """
+    terms = {}
+    if heads.MEAN in outputs:
+        terms[COLOUR] = _colour_loss(batch, outputs, rebalance, picture_weight)
+    if heads.DOUBT_LOGITS in outputs:
+        some = batch[signature.AB][:, heads.DOUBT_PIXELS, heads.DOUBT_PIXELS]
+        terms[DOUBT] = _mean(_cross_entropy(some, outputs[heads.DOUBT_LOGITS]))
+    return terms
+
+
+def _colour_loss(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> Any:
     truth, mean = batch[signature.AB], outputs[heads.MEAN]
     weight = batch["weight"] ** rebalance
     distance = _cross_entropy(truth, outputs[heads.LOGITS]) if heads.LOGITS in outputs else _huber(truth - mean)
     loss = _mean(weight * distance)
     if picture_weight:
         loss = loss + picture_weight * _log_error(truth, mean)
-    if heads.DOUBT_LOGITS not in outputs:
-        return {"loss": loss}
-    some = truth[:, heads.DOUBT_PIXELS, heads.DOUBT_PIXELS]
-    return {"loss": loss, "doubt_loss": _mean(_cross_entropy(some, outputs[heads.DOUBT_LOGITS]))}
-
-
-def objective(terms: dict[str, Any]) -> Any:
-    """Returns the scalar to minimise.
-
-    What is summed shares no variable, so it needs no balance; the optimizer bounds the length of the gradients of all.
-    """
-    return ops.mean(sum(terms.values()))
+    return loss
 
 
 def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:

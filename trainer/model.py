@@ -74,6 +74,22 @@ def without_backbone(model: keras.Model) -> keras.Model:
     return keras.Model([model.input, *model.get_layer("backbone").output], model.output, name=model.name)
 
 
+def colouring(model: keras.Model) -> keras.Model:
+    """Returns the part of a model of `build_model` that makes its colours, with the same weights."""
+    named = (signature.AB, heads.MEAN, heads.LOGITS)
+    return keras.Model(model.input, {name: model.output[name] for name in named if name in model.output})
+
+
+def doubting(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Returns two parts of a `regression` model, with the same weights: up to what its heads read, and on to doubt.
+
+    The first goes from `lightness` to [B, h, w, C], the second from there to `doubt_logits`.
+    """
+    features = model.get_layer("ab_head").input
+    logits = {heads.DOUBT_LOGITS: model.get_layer("doubt_head").output}
+    return keras.Model(model.input, features), keras.Model(features, logits)
+
+
 def _encode(lightness: Any, width: int) -> dict[int, list[Any]]:
     """Returns the encoder's map at each stride, as the first of what meets there."""
     maps = {}

@@ -52,13 +52,14 @@ class Report:
         self._bar.stop()
         self._writer.close()
 
-    def train(self, step: int, values: dict[str, float]) -> None:
-        """Notes a step's scalars."""
+    def train(self, step: int, objective: str, values: dict[str, float]) -> None:
+        """Notes a step's scalars; `objective` is the one that is minimised."""
         self._recent.append(values)
-        status = f"loss {values['loss']:.2f}"
+        status = f"{_words(objective)} {values[objective]:.2f}"
         self._bar.update(self._task, completed=step, status=status)
         if step % _WRITE_EVERY == 0:
-            self._write(step, "train", {name: float(np.mean([v[name] for v in self._recent])) for name in values})
+            recent = [those for those in self._recent if those.keys() == values.keys()]  # not of the phase before
+            self._write(step, "train", {name: float(np.mean([those[name] for those in recent])) for name in values})
             self._recent.clear()
         elapsed = time.monotonic() - self._logged_at
         if self._logs_lines and elapsed > _LOG_SECONDS:
@@ -67,13 +68,13 @@ class Report:
             _log.info("step %d of %d, %s, %.2f steps/s, %.0f minutes left", step, self._steps, status, rate, left)
             self._logged_step, self._logged_at = step, time.monotonic()
 
-    def validation(self, step: int, values: dict[str, float], best: bool) -> None:
+    def validation(self, step: int, objective: str, values: dict[str, float], best: bool) -> None:
         """Writes an evaluation's scalars, `chroma` over `true_chroma` as `chroma_ratio`, and tells them."""
         ratio = values["chroma"] / max(values["true_chroma"], 1e-6)
         self._write(step, "validation", {**values, "chroma_ratio": ratio})
         self._writer.flush()
-        line = "step %d: validation loss %.3f%s, %.2f dB over gray in ab, chroma ratio %.2f"
-        _log.info(line, step, values["loss"], " (best)" if best else "", values["gain"], ratio)
+        line = "step %d: validation %s %.3f%s, %.2f dB over gray in ab, chroma ratio %.2f"
+        _log.info(line, step, _words(objective), values[objective], " (best)" if best else "", values["gain"], ratio)
 
     def pictures(self, step: int, batch: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Writes the first photographs of a batch: gray, the model's colours, the true ones."""
@@ -91,6 +92,10 @@ class Report:
         with self._writer.as_default():
             for name, value in values.items():
                 _summary(f"{group}/{name}", tf.constant(value, tf.float32), "scalars", "DATA_CLASS_SCALAR", step)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def compare(lightness: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """`photochrom train`: Lab records -> colorizer.
 
-Trains a decoder on a frozen, pretrained backbone, then fine-tunes the backbone's upper third, and ends with
-a bundle in MODEL_DIR/bundle. Stopped or killed, it continues when the same command is given again.
+Trains a decoder on a frozen, pretrained backbone, fine-tunes the backbone's upper third, learns how sure it is, and
+ends with a bundle in MODEL_DIR/bundle. Stopped or killed, it continues when the same command is given again.
 """
 
 import argparse

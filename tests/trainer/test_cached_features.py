@@ -26,6 +26,7 @@ FLAGS = {
     "--batch_size": 4,
     "--steps": STEPS,
     "--fine_tune_steps": 0,
+    "--confidence_steps": 0,
     "--eval_every": 99,
     "--eval_examples": 1,
 }
@@ -74,7 +75,7 @@ def test_features_are_what_the_network_sees_in_each_record(embedded, network):
 
 def test_a_run_on_features_has_the_loss_curve_of_one_that_computes_them(embedded, tmp_path, monkeypatch):
     cached = []
-    monkeypatch.setattr(reporting.Report, "train", lambda self, step, values: cached.append(values["loss"]))
+    monkeypatch.setattr(reporting.Report, "train", lambda self, step, _, values: cached.append(values["loss"]))
     train.run([f"{flag}={value}" for flag, value in FLAGS.items()] + [f"--model_dir={tmp_path}", "--cached_features"]
               + [f"--data={embedded}", *NETWORK])  # fmt: skip
     assert len(cached) == STEPS

@@ -56,10 +56,13 @@ def test_a_phase_ends_with_its_best_weights(tmp_path):
     assert checkpoints.judge(2.0)
     colorizer.set_weights([values + 1 for values in best])
     assert not checkpoints.judge(2.5)
-    checkpoints.finish_phase()
+    checkpoints.finish_phase(changes_loss=False)
     for expected, found in zip(best, colorizer.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert (int(checkpoints.phase), int(checkpoints.stale)) == (1, 0)
+    assert not checkpoints.judge(2.5)  # the next phase has to do better
+    checkpoints.finish_phase(changes_loss=True)
+    assert checkpoints.judge(2.5)  # unless it is judged by something else
 
 
 def test_damaged_or_foreign_checkpoint_is_a_usage_error(tmp_path):

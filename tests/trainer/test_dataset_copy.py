@@ -20,7 +20,15 @@ from trainer.dataset_copy import DatasetCopy
 # One worker trains what two tests compare.
 pytestmark = pytest.mark.xdist_group("test_dataset_copy")
 
-FLAGS = ("--backbone=none", "--width=4", "--decoder_width=8", "--batch_size=4", "--steps=2", "--fine_tune_steps=0")
+FLAGS = (
+    "--backbone=none",
+    "--width=4",
+    "--decoder_width=8",
+    "--batch_size=4",
+    "--steps=2",
+    "--fine_tune_steps=0",
+    "--confidence_steps=0",
+)
 SHARDS = [f"{split}-0000{i}-of-00002.tfrecord" for split in ("train", "validation") for i in range(2)]
 
 

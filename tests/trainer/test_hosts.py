@@ -13,7 +13,7 @@ from photochrom import bundle, errors
 from trainer import train
 
 FLAGS = ["--backbone=none", "--width=4", "--decoder_width=8", "--batch_size=4", "--steps=4", "--fine_tune_steps=2",
-         "--eval_every=2", "--checkpoint_every=2"]  # fmt: skip
+         "--confidence_steps=2", "--eval_every=2", "--checkpoint_every=2"]  # fmt: skip
 
 
 def _free_ports(count):
@@ -54,7 +54,7 @@ def test_two_hosts_end_with_the_same_weights_and_one_bundle(dataset, tmp_path):
     assert all("training on 2 devices, of all hosts" in text for text in said)
     assert _digest(said[0]) == _digest(said[1])
     opened = bundle.open_bundle(str(tmp_path / "bundle"))
-    assert opened.info["steps"] == 6
+    assert opened.info["steps"] == 8
     assert not list((tmp_path / ".workers").iterdir())
 
 

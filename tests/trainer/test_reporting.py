@@ -25,8 +25,8 @@ def test_scalars_and_pictures_are_what_tensorboard_reads(tmp_path, caplog):
     batch = {"lightness": np.full((2, 32, 64, 1), 50.0), "ab": np.full((2, 16, 32, 2), 20.0)}
     with caplog.at_level(logging.INFO), reporting.Report(tmp_path, steps=20, step=0) as report:
         for step in range(1, 11):
-            report.train(step, {**VALUES, "loss": float(step)})
-        report.validation(10, VALUES, best=True)
+            report.train(step, "loss", {**VALUES, "loss": float(step)})
+        report.validation(10, "loss", VALUES, best=True)
         report.pictures(10, batch, {"ab": np.zeros((2, 16, 32, 2))})
     events = _events(tmp_path)
     assert events["train/loss", 10] == ("scalars", np.float32(5.5))
@@ -40,8 +40,8 @@ def test_scalars_and_pictures_are_what_tensorboard_reads(tmp_path, caplog):
 def test_lines_tell_progress_where_there_is_no_terminal(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(reporting, "_LOG_SECONDS", 0)
     with caplog.at_level(logging.INFO), reporting.Report(tmp_path, steps=20, step=4) as report:
-        report.train(5, VALUES)
-    assert "step 5 of 20, loss 2.00, " in caplog.text
+        report.train(5, "doubt_loss", {"doubt_loss": 2.0})
+    assert "step 5 of 20, doubt loss 2.00, " in caplog.text
     assert "minutes left" in caplog.text
 
 

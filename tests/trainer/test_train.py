@@ -22,6 +22,7 @@ FLAGS = {
     "batch_size": 4,
     "steps": 6,
     "fine_tune_steps": 4,
+    "confidence_steps": 2,
     "eval_every": 4,
     "checkpoint_every": 3,
     "seed": 0,
@@ -61,7 +62,7 @@ def test_run_ends_with_a_bundle(finished, dataset):
     assert (opened.image_size, opened.ab_stride) == (64, 2)
     assert opened.info["data_digest"] == json.loads((dataset / "dataset_info.json").read_text())["digest"]
     assert opened.info["metrics"]["examples"] == 4
-    assert opened.info["steps"] == 10
+    assert opened.info["steps"] == 12
     assert "guesses" in (folder / "bundle" / "MODEL_CARD.md").read_text()
 
 
@@ -72,12 +73,14 @@ def test_finished_run_is_not_done_again(finished, dataset, caplog):
     assert "is finished" in caplog.text
 
 
-def test_killed_run_continues_to_the_same_weights(finished, dataset, tmp_path):
-    # Step 8 lies behind the change of phase after 6, the evaluations at 4 and 6, and the checkpoint of step 6.
+# Step 8 lies behind the change of phase after 6, the evaluations at 4 and 6, and the checkpoint of step 6; in step 11
+# confidence is learned, which is judged by another loss.
+@pytest.mark.parametrize("at", [8, 11])
+def test_killed_run_continues_to_the_same_weights(finished, dataset, tmp_path, at):
     kill = (
         "import os, signal\nfrom trainer import reporting\nkept = reporting.Report.train\n"
-        "def train_or_die(self, step, values):\n"
-        "    os.kill(os.getpid(), signal.SIGKILL) if step == 8 else kept(self, step, values)\n"
+        "def train_or_die(self, step, *values):\n"
+        f"    os.kill(os.getpid(), signal.SIGKILL) if step == {at} else kept(self, step, *values)\n"
         "reporting.Report.train = train_or_die"
     )
     argv = _argv(dataset, tmp_path)
@@ -92,7 +95,7 @@ def test_killed_run_continues_to_the_same_weights(finished, dataset, tmp_path):
 
 
 def test_terminated_run_writes_a_checkpoint_and_says_so(dataset, tmp_path, monkeypatch):
-    def terminate(self, step, values):
+    def terminate(self, step, *values):
         if step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -103,14 +106,16 @@ def test_terminated_run_writes_a_checkpoint_and_says_so(dataset, tmp_path, monke
 
 
 def test_nan_loss_stops_and_keeps_the_last_good_checkpoint(dataset, tmp_path, monkeypatch):
-    kept = losses.objective
+    kept = losses.losses
     calls = tf.Variable(0)
 
-    def fail_at_step_5(measures):
-        return kept(measures) * tf.where(calls.assign_add(1) == 5, float("nan"), 1.0)
+    def fail_at_step_5(batch, outputs, *weights):
+        # Evaluations run outside of a compiled step.
+        failing = tf.where(calls.assign_add(1) == 5, float("nan"), 1.0) if tf.inside_function() else 1.0
+        return {name: failing * loss for name, loss in kept(batch, outputs, *weights).items()}
 
-    monkeypatch.setattr(losses, "objective", fail_at_step_5)
-    with pytest.raises(errors.PhotochromError, match=r"stopped at step 5: gradient_norm is nan; .*latest/ckpt-3"):
+    monkeypatch.setattr(losses, "losses", fail_at_step_5)
+    with pytest.raises(errors.PhotochromError, match=r"stopped at step 5: loss is nan, .*latest/ckpt-3"):
         train.run(_argv(dataset, tmp_path))
     reader = tf.train.load_checkpoint(tmp_path / "checkpoints" / "latest")
     values = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "_OBJECT" not in name]
@@ -120,13 +125,15 @@ def test_nan_loss_stops_and_keeps_the_last_good_checkpoint(dataset, tmp_path, mo
 def test_lost_patience_ends_a_phase(dataset, tmp_path, monkeypatch):
     names = ("loss", "chroma", "true_chroma", "gain", "examples")
     monkeypatch.setattr(loop.Trainer, "evaluate", lambda self: dict.fromkeys(names, 1.0))
-    made = train.run(_argv(dataset, tmp_path, steps=50, fine_tune_steps=0, eval_every=2, patience=2))
+    made = train.run(
+        _argv(dataset, tmp_path, steps=50, fine_tune_steps=0, confidence_steps=0, patience=2, eval_every=2)
+    )
     assert made.info["steps"] == 6  # best at 2, no better at 4 and 6
 
 
 @pytest.mark.parametrize(("head", "picture_weight"), [("regression", 10.0), ("classification", 1.0)])
 def test_training_learns_the_colours(dataset, tmp_path, head, picture_weight):
-    flags = {"steps": 60, "fine_tune_steps": 0, "eval_every": 60, "learning_rate": 0.01}
+    flags = {"steps": 60, "fine_tune_steps": 0, "confidence_steps": 20, "eval_every": 60, "learning_rate": 0.01}
     made = train.run(_argv(dataset, tmp_path, **flags, head=head, picture_weight=picture_weight))
     assert made.info["metrics"]["gain"] > 6
     assert made.info["metrics"]["expected_error_off_by"] < 10
@@ -139,7 +146,7 @@ def test_two_devices_train_in_step(dataset, tmp_path):
         "import tensorflow as tf\ncpu = tf.config.list_physical_devices('CPU')[0]\n"
         "tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)"
     )
-    done = _run_in_process(devices, _argv(dataset, tmp_path, steps=2, fine_tune_steps=0))
+    done = _run_in_process(devices, _argv(dataset, tmp_path, steps=2, fine_tune_steps=0, confidence_steps=1))
     assert done.returncode == 0, done.stderr
     assert "training on /device:CPU:0, /device:CPU:1" in done.stderr
     assert bundle.open_bundle(str(tmp_path / "bundle")).info["metrics"]["gain"] > -1
