@@ -32,7 +32,7 @@ class Phase:
     """A stretch of training with its own variables and learning rate.
 
     Attributes:
-        name: for people.
+        name: for people, in the log.
         steps: how long.
         stream: of the batches.
         forward: a batch -> the model's outputs.
@@ -75,7 +75,7 @@ def make_phases(
     steps, tuning_steps = config.steps, config.fine_tune_steps
     frozen = dataclasses.replace(stream, features=features)
     phases = [
-        Phase("frozen", steps, frozen, _forward(colours, frozen), own, _optimizer(config, steps, rate, own)),
+        Phase("backbone frozen", steps, frozen, _forward(colours, frozen), own, _optimizer(config, steps, rate, own)),
         Phase(
             "fine-tuning",
             tuning_steps,
@@ -174,6 +174,9 @@ class Trainer:
             self.checkpoints.finish_phase(following is not None and following.objective != phase.objective)
 
     def _run_phase(self, phase: Phase) -> None:
+        if phase.steps_done == phase.steps:
+            return
+        self.report.begin(phase.name)
         train_step = make_train_step(self.strategy, phase, self.config)
         batches = iter(hosts.distribute(self.strategy, phase.stream, int(self.checkpoints.step.numpy())))
         while phase.steps_done < phase.steps and not self._lost_patience():

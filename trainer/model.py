@@ -75,8 +75,8 @@ def without_backbone(model: keras.Model) -> keras.Model:
 
 
 def colouring(model: keras.Model) -> keras.Model:
-    """Returns the part of a model of `build_model` that makes its colours, with the same weights."""
-    named = (signature.AB, heads.MEAN, heads.LOGITS)
+    """Returns the part of a model of `build_model` that its colours are learned by, with the same weights."""
+    named = (heads.MEAN, heads.LOGITS)
     return keras.Model(model.input, {name: model.output[name] for name in named if name in model.output})
 
 

@@ -52,6 +52,11 @@ class Report:
         self._bar.stop()
         self._writer.close()
 
+    def begin(self, phase: str) -> None:
+        """Says which phase the steps that follow are of."""
+        self._bar.update(self._task, description=phase)
+        _log.info("phase: %s", phase)
+
     def train(self, step: int, objective: str, values: dict[str, float]) -> None:
         """Notes a step's scalars; `objective` is the one that is minimised."""
         self._recent.append(values)

@@ -40,7 +40,9 @@ def test_scalars_and_pictures_are_what_tensorboard_reads(tmp_path, caplog):
 def test_lines_tell_progress_where_there_is_no_terminal(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(reporting, "_LOG_SECONDS", 0)
     with caplog.at_level(logging.INFO), reporting.Report(tmp_path, steps=20, step=4) as report:
+        report.begin("confidence")
         report.train(5, "doubt_loss", {"doubt_loss": 2.0})
+    assert "phase: confidence" in caplog.text
     assert "step 5 of 20, doubt loss 2.00, " in caplog.text
     assert "minutes left" in caplog.text
 

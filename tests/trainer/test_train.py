@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -149,6 +150,7 @@ def test_two_devices_train_in_step(dataset, tmp_path):
     done = _run_in_process(devices, _argv(dataset, tmp_path, steps=2, fine_tune_steps=0, confidence_steps=1))
     assert done.returncode == 0, done.stderr
     assert "training on /device:CPU:0, /device:CPU:1" in done.stderr
+    assert re.findall("phase: (.*)", done.stderr) == ["backbone frozen", "confidence"]
     assert bundle.open_bundle(str(tmp_path / "bundle")).info["metrics"]["gain"] > -1
 
 
