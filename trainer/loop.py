@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -58,7 +59,7 @@ class Phase:
 def make_phases(
     config: TrainConfig, model: keras.Model, stream: TrainStream, features: CachedFeatures | None = None
 ) -> list[Phase]:
-    """Returns the phases: all but the backbone, then the backbone's upper layers too, then what tells doubt alone.
+    """Returns the phases: all but the backbone, then its upper layers too, then, of `regression`, doubt's bins alone.
 
     Args:
         config: the run's settings.
@@ -168,10 +169,10 @@ class Trainer:
         Raises:
             PhotochromError: the loss is no number, or a signal asked to stop.
         """
-        number = int(self.checkpoints.phase.numpy())
-        for phase, following in zip(self.phases[number:], [*self.phases[number + 1 :], None], strict=True):
+        left = self.phases[int(self.checkpoints.phase.numpy()) :]
+        for phase, following in itertools.pairwise([*left, *left[-1:]]):
             self._run_phase(phase)
-            self.checkpoints.finish_phase(following is not None and following.objective != phase.objective)
+            self.checkpoints.finish_phase(following.objective != phase.objective)
 
     def _run_phase(self, phase: Phase) -> None:
         if phase.steps_done == phase.steps:

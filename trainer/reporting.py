@@ -53,7 +53,8 @@ class Report:
         self._writer.close()
 
     def begin(self, phase: str) -> None:
-        """Says which phase the steps that follow are of."""
+        """Says which phase the steps that follow are of; their scalars are not mixed with those of the phase before."""
+        self._recent.clear()
         self._bar.update(self._task, description=phase)
         _log.info("phase: %s", phase)
 
@@ -63,8 +64,7 @@ class Report:
         status = f"{_words(objective)} {values[objective]:.2f}"
         self._bar.update(self._task, completed=step, status=status)
         if step % _WRITE_EVERY == 0:
-            recent = [those for those in self._recent if those.keys() == values.keys()]  # not of the phase before
-            self._write(step, "train", {name: float(np.mean([those[name] for those in recent])) for name in values})
+            self._write(step, "train", {name: float(np.mean([v[name] for v in self._recent])) for name in values})
             self._recent.clear()
         elapsed = time.monotonic() - self._logged_at
         if self._logs_lines and elapsed > _LOG_SECONDS:

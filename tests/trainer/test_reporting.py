@@ -47,6 +47,18 @@ def test_lines_tell_progress_where_there_is_no_terminal(tmp_path, caplog, monkey
     assert "minutes left" in caplog.text
 
 
+def test_scalars_are_means_over_one_phase(tmp_path):
+    with reporting.Report(tmp_path, steps=20, step=0) as report:
+        for step in range(1, 6):
+            report.train(step, "loss", {"loss": 9.0, "gradient_norm": 9.0})
+        report.begin("confidence")
+        for step in range(6, 11):
+            report.train(step, "doubt_loss", {"doubt_loss": 2.0, "gradient_norm": 1.0})
+    events = _events(tmp_path)
+    assert events["train/gradient_norm", 10] == ("scalars", np.float32(1.0))
+    assert events["train/doubt_loss", 10] == ("scalars", np.float32(2.0))
+
+
 def test_comparison_shows_gray_model_and_truth():
     lightness, green, blue = np.full((8, 8, 1), 50), np.full((4, 4, 2), (-30, 20)), np.full((4, 4, 2), (0, -40))
     sheet = reporting.compare(lightness, green, blue)
