@@ -5,6 +5,7 @@ work, and then says so in a trace. Credentials, region and endpoint (AWS_ENDPOIN
 """
 
 import contextlib
+import copy
 import functools
 import glob
 import os
@@ -13,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
+from apache_beam.io.aws.clients.s3 import boto3_client
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -24,6 +26,8 @@ _S3 = "s3://"
 _CONNECT_SECONDS, _TRIES = 5, 2
 # What is written is held in memory up to so many bytes, then on the disk.
 _SPOOL_BYTES = 8 << 20
+
+_BeamsClient = boto3_client.Client
 
 # Beam would undo the compression of a .gz by itself.
 _AS_IT_IS: dict[str, Any] = {"mime_type": "application/octet-stream", "compression_type": "uncompressed"}
@@ -80,6 +84,7 @@ def _s3_client(process: int, bucket: str) -> Any:
     session = boto3.session.Session()
     try:
         session.client("s3", config=patience).list_objects_v2(Bucket=bucket, MaxKeys=1)
+        boto3_client.Client = _shared_client  # type: ignore[misc, assignment]
         return session.client("s3")
     except exceptions.ClientError as error:
         raise _refused(bucket, error) from error
@@ -90,6 +95,21 @@ def _s3_client(process: int, bucket: str) -> Any:
         ) from error
     except exceptions.BotoCoreError as error:
         raise errors.BucketError(f"{_S3}{bucket} cannot be reached: {error}") from error
+
+
+def _shared_client(options: PipelineOptions) -> Any:
+    """Returns what Beam's file system makes for each file: with a connection of its process, not one of its own.
+
+    Beam's way takes 0.2 s of a core a file.
+    """
+    connected = ((name, value) for name, value in options.get_all_options().items() if name.startswith("s3_"))
+    return copy.copy(_connect(os.getpid(), *connected))
+
+
+@functools.cache
+def _connect(process: int, *options: tuple[str, Any]) -> Any:
+    """Returns a process's first of these, through which nothing is read."""
+    return _BeamsClient(dict(options))
 
 
 def _refused(bucket: str, error: Any) -> errors.BucketError:

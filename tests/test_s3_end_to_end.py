@@ -1,6 +1,7 @@
 """prepare and colorize wholly on s3://, through Beam's file system, against moto's server on loopback."""
 
 import builtins
+import contextlib
 import json
 import uuid
 
@@ -34,6 +35,7 @@ def aws(server, monkeypatch, tmp_path):
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     beam_files._s3_client.cache_clear()
+    beam_files._connect.cache_clear()
 
 
 @pytest.fixture
@@ -77,6 +79,23 @@ def test_prepare_makes_the_same_on_s3(bucket, photo_folder, tmp_path):
 def test_files_of_every_size_are_written_and_read(bucket, size):
     files.write_bytes(f"{bucket}/a", b"x" * size)
     assert files.read_bytes(f"{bucket}/a") == b"x" * size
+
+
+def test_files_share_a_connection(bucket, monkeypatch):
+    made, kept = [], boto3.session.Session.client
+    monkeypatch.setattr(
+        boto3.session.Session, "client", lambda *args, **named: made.append(args) or kept(*args, **named)
+    )
+    names = [f"{bucket}/{i}" for i in range(5)]
+    for name in names:
+        files.write_bytes(name, name.encode())
+    with contextlib.ExitStack() as opened:
+        readers = [opened.enter_context(files.open_read(name)) for name in names]
+        assert [reader.read(len(name)) for reader, name in zip(readers, names, strict=True)] == [
+            name.encode() for name in names
+        ]
+    assert [info.path for info in files.list_folder(bucket)] == names
+    assert len(made) == 3  # to ask whether the bucket serves, to write, and Beam's to list and to read
 
 
 def test_what_fails_while_it_is_written_is_not_there(bucket):
