@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # tests/clusters is no package.
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -28,7 +28,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 # Jars are kept here between runs; `make clean` removes them.
 JARS = PROJECT / "build" / "clusters"
-START_SECONDS = 60
+# Twenty seconds are usual; a TaskManager that asks too early asks again after ten, or thirty.
+START_SECONDS = 180
 MAVEN_SECONDS = 240
 # What bin/config.sh of a Flink distribution gives Java 17 (env.java.opts.all of its config.yaml).
 _EXPORTS = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
@@ -185,7 +186,7 @@ class FlinkCluster:
         self._start(
             "pool", [str(self.python), *module, f"--service_port={port}", f"--container_executable={self.boot}"]
         )
-        wait_until(lambda: answers(port), "the worker pool")
+        self._wait_until(lambda: answers(port), "the worker pool")
         return port
 
     def workers(self) -> list[int]:
@@ -195,8 +196,8 @@ class FlinkCluster:
 
     def wait_for(self, task_managers: int) -> None:
         """Waits until so many TaskManagers have registered, and the job server answers."""
-        wait_until(lambda: answers(self._job_port), "the job server")
-        wait_until(lambda: self._registered() == task_managers, f"{task_managers} TaskManagers")
+        self._wait_until(lambda: answers(self._job_port), "the job server")
+        self._wait_until(lambda: self._registered() == task_managers, f"{task_managers} TaskManagers")
 
     def stop(self) -> None:
         """Ends all processes."""
@@ -212,6 +213,19 @@ class FlinkCluster:
         for pid in orphans:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _wait_until(self, is_so: Callable[[], bool], what: str) -> None:
+        """Waits until something holds.
+
+        Raises:
+            TimeoutError: it does not in time; with the last lines of all logs.
+        """
+        end = time.monotonic() + START_SECONDS
+        while not is_so():
+            if time.monotonic() > end:
+                logs = [f"{log.name}:\n{tail(log)}" for log in sorted(self.folder.glob("*.log"))]
+                raise TimeoutError("\n\n".join([f"{what}: not within {START_SECONDS} s", *logs]))
+            time.sleep(0.2)
 
     def _registered(self) -> int:
         try:
@@ -276,17 +290,8 @@ def answers(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(is_so, what: str, seconds: float = START_SECONDS) -> None:
-    """Waits until something holds.
-
-    Raises:
-        TimeoutError: it does not in time.
-    """
-    end = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.2)
+def tail(log: pathlib.Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def children(pid: int) -> list[int]:
