@@ -41,6 +41,9 @@ model: $(VENV)/installed  ## the default model, from PHOTOS="folder ..." of colo
 $(VENV)/installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; install one, or make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@# uv takes a third of pip's time; pip alone where only pip's own settings lead to a registry.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint constraints.txt --editable '.[dev]' || \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

@@ -37,7 +37,7 @@ def test_the_four_commands_one_after_the_other(tmp_path):
         "--batch_size=4",
         "--steps=6",
         "--fine_tune_steps=0",
-        "--confidence_steps=2",
+        "--confidence_steps=0",
         "--eval_every=3",
     )
     succeeds("train", f"--data={dataset}", f"--model_dir={model}", *tiny)

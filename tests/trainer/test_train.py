@@ -26,8 +26,11 @@ FLAGS = {
     "confidence_steps": 2,
     "eval_every": 4,
     "checkpoint_every": 3,
+    "chroma_ratio": 0.6,
     "seed": 0,
 }
+# One worker makes what several tests need.
+needs_finished = pytest.mark.xdist_group("finished")
 
 
 def _argv(dataset, model_dir, **changed):
@@ -56,6 +59,7 @@ def finished(dataset, tmp_path_factory):
     return folder, train.run(_argv(dataset, folder))
 
 
+@needs_finished
 def test_run_ends_with_a_bundle(finished, dataset):
     folder, made = finished
     opened = bundle.open_bundle(str(folder / "bundle"))
@@ -64,9 +68,12 @@ def test_run_ends_with_a_bundle(finished, dataset):
     assert opened.info["data_digest"] == json.loads((dataset / "dataset_info.json").read_text())["digest"]
     assert opened.info["metrics"]["examples"] == 4
     assert opened.info["steps"] == 12
+    metrics = opened.info["metrics"]
+    assert metrics["chroma"] == pytest.approx(0.6 * metrics["true_chroma"], rel=1e-3)  # as strong as asked
     assert "guesses" in (folder / "bundle" / "MODEL_CARD.md").read_text()
 
 
+@needs_finished
 def test_finished_run_is_not_done_again(finished, dataset, caplog):
     folder, made = finished
     with caplog.at_level(logging.INFO):
@@ -74,19 +81,20 @@ def test_finished_run_is_not_done_again(finished, dataset, caplog):
     assert "is finished" in caplog.text
 
 
-# Step 8 lies behind the change of phase after 6, the evaluations at 4 and 6, and the checkpoint of step 6; in step 11
-# confidence is learned, which is judged by another loss.
-@pytest.mark.parametrize("at", [8, 11])
-def test_killed_run_continues_to_the_same_weights(finished, dataset, tmp_path, at):
-    kill = (
-        "import os, signal\nfrom trainer import reporting\nkept = reporting.Report.train\n"
-        "def train_or_die(self, step, *values):\n"
-        f"    os.kill(os.getpid(), signal.SIGKILL) if step == {at} else kept(self, step, *values)\n"
-        "reporting.Report.train = train_or_die"
-    )
+@needs_finished
+def test_run_killed_twice_continues_to_the_same_weights(finished, dataset, tmp_path):
     argv = _argv(dataset, tmp_path)
-    assert _run_in_process(kill, argv).returncode == -signal.SIGKILL
-    assert not (tmp_path / "bundle").exists()
+    # Step 8 lies behind the change of phase after 6, the evaluations at 4 and 6, and the checkpoint of step 6; in step
+    # 11 confidence is learned, which is judged by another loss.
+    for at in (8, 11):
+        kill = (
+            "import os, signal\nfrom trainer import reporting\nkept = reporting.Report.train\n"
+            "def train_or_die(self, step, *values):\n"
+            f"    os.kill(os.getpid(), signal.SIGKILL) if step == {at} else kept(self, step, *values)\n"
+            "reporting.Report.train = train_or_die"
+        )
+        assert _run_in_process(kill, argv).returncode == -signal.SIGKILL
+        assert not (tmp_path / "bundle").exists()
     resumed = train.run(argv)
     expected, found = _variables(finished[1]), _variables(resumed)
     assert expected.keys() == found.keys()
@@ -160,6 +168,7 @@ def test_batch_must_divide_among_devices(monkeypatch):
         job.choose_strategy(3)
 
 
+@needs_finished
 def test_other_settings_in_the_same_folder_are_refused(finished, dataset):
     with pytest.raises(errors.UsageError, match="holds a run with batch_size 4; this one has batch_size 2"):
         train.run(_argv(dataset, finished[0], batch_size=2))
@@ -173,14 +182,12 @@ def test_nothing_is_left_behind_when_flags_do_not_fit(dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@needs_finished
 def test_run_starts_from_a_bundle(finished, dataset, tmp_path):
     started = tmp_path / "own"
     # The shape is the bundle's, whatever the flags say.
-    made = train.run(
-        _argv(
-            dataset, started, init=finished[0] / "bundle", width=32, head="classification", steps=1, learning_rate=1e-6
-        )
-    )
+    other = {"width": 32, "head": "classification", "steps": 1, "fine_tune_steps": 0, "confidence_steps": 0}
+    made = train.run(_argv(dataset, started, init=finished[0] / "bundle", learning_rate=1e-6, **other))
     assert made.info["init"] == finished[1].digest
     assert (made.info["settings"]["width"], made.info["settings"]["head"]) == (8, "regression")
     before, after = _variables(finished[1]), _variables(made)
@@ -188,6 +195,7 @@ def test_run_starts_from_a_bundle(finished, dataset, tmp_path):
     assert max(np.abs(after[name] - before[name]).max() for name in kernels) < 1e-2
 
 
+@needs_finished
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -203,9 +211,3 @@ def test_bundle_that_does_not_fit_is_refused(finished, dataset, tmp_path, change
     (other / "model.json").write_text(json.dumps({**info, **changed}))
     with pytest.raises(errors.UsageError, match=message):
         train.run(_argv(dataset, tmp_path / "run", init=other))
-
-
-def test_colours_are_as_strong_as_asked(dataset, tmp_path):
-    flags = {"steps": 20, "fine_tune_steps": 0, "learning_rate": 0.01, "chroma_ratio": 0.6}
-    metrics = train.run(_argv(dataset, tmp_path, **flags)).info["metrics"]
-    assert metrics["chroma"] == pytest.approx(0.6 * metrics["true_chroma"], rel=1e-3)
