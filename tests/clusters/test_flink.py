@@ -1,5 +1,6 @@
 """Both Beam jobs on a Flink of two TaskManagers, with the package staged, a part of the cluster killed under way."""
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -63,6 +64,13 @@ def photochrom(*arguments, timeout=JOB_SECONDS):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
 
 
+@pytest.fixture
+def meanwhile():
+    """Calls a function in a thread of its own, and returns its future."""
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        yield threads.submit
+
+
 class Killer(threading.Thread):
     """Kills what `victims()` names as soon as `is_time()` holds; `killed` says what it was."""
 
@@ -80,18 +88,20 @@ class Killer(threading.Thread):
             self.killed.append(pid)
 
 
-def test_prepare_makes_the_same_dataset_though_a_worker_is_killed(cluster, photos, tmp_path):
+def test_prepare_makes_the_same_dataset_though_a_worker_is_killed(cluster, photos, tmp_path, meanwhile):
     flags = ["prepare", f"--input={photos}", "--num_shards=4"]
+    local = meanwhile(photochrom, *flags, f"--output={tmp_path / 'local'}")
     killer = Killer(lambda: any(tmp_path.glob("flink/train-*")), cluster.workers)
     done = photochrom(*flags, f"--output={tmp_path / 'flink'}", *cluster.flags())
     assert done.returncode == 0, done.stderr
     assert killer.killed
-    assert photochrom(*flags, f"--output={tmp_path / 'local'}").returncode == 0
+    assert local.result().returncode == 0
     assert trees.contents(tmp_path / "flink") == trees.contents(tmp_path / "local")
 
 
-def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, scans, tmp_path):
+def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, scans, tmp_path, meanwhile):
     flags = ["colorize", f"--input={scans}", "--batch_size=4"]
+    local = meanwhile(photochrom, *flags, f"--output={tmp_path / 'local'}")
     victims = cluster.task_managers
     killer = Killer(lambda: any(tmp_path.glob("flink/images/**/*.jpg")), lambda: [victims[0].pid])
     done = photochrom(*flags, f"--output={tmp_path / 'flink'}", *cluster.flags())
@@ -100,7 +110,7 @@ def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, 
     assert re.search(r"161 inputs: 1[56]\d done, \d skipped, 1 failed", done.stdout)
     assert killer.killed
     assert victims[0].wait(10) == -signal.SIGKILL
-    assert photochrom(*flags, f"--output={tmp_path / 'local'}").returncode == 0
+    assert local.result().returncode == 0
     assert trees.contents(tmp_path / "flink") == trees.contents(tmp_path / "local")
     assert photochrom("verify", tmp_path / "flink").returncode == 0
 

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from photochrom import ab_bins, bundle, errors
+from tests import variables
 from trainer import job, loop, losses, reporting, train
 
 FLAGS = {
@@ -44,12 +45,6 @@ def _run_in_process(code, argv):
          "sys.exit(cli.call(train.run, sys.argv[1:]))", *argv],
         check=False, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )  # fmt: skip
-
-
-def _variables(opened):
-    reader = tf.train.load_checkpoint(f"{opened.saved_model}/variables/variables")
-    names = [name for name in reader.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
-    return {name: reader.get_tensor(name) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +91,7 @@ def test_run_killed_twice_continues_to_the_same_weights(finished, dataset, tmp_p
         assert _run_in_process(kill, argv).returncode == -signal.SIGKILL
         assert not (tmp_path / "bundle").exists()
     resumed = train.run(argv)
-    expected, found = _variables(finished[1]), _variables(resumed)
-    assert expected.keys() == found.keys()
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    variables.assert_same(resumed, finished[1])
     assert resumed.info["metrics"] == finished[1].info["metrics"]
 
 
@@ -190,7 +182,7 @@ def test_run_starts_from_a_bundle(finished, dataset, tmp_path):
     made = train.run(_argv(dataset, started, init=finished[0] / "bundle", learning_rate=1e-6, **other))
     assert made.info["init"] == finished[1].digest
     assert (made.info["settings"]["width"], made.info["settings"]["head"]) == (8, "regression")
-    before, after = _variables(finished[1]), _variables(made)
+    before, after = variables.of(finished[1]), variables.of(made)
     kernels = [name for name in before if "kernel" in name]
     assert max(np.abs(after[name] - before[name]).max() for name in kernels) < 1e-2
 
