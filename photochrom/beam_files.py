@@ -26,7 +26,6 @@ _S3 = "s3://"
 _CONNECT_SECONDS, _TRIES = 5, 2
 # What is written is held in memory up to so many bytes, then on the disk.
 _SPOOL_BYTES = 8 << 20
-
 _BeamsClient = boto3_client.Client
 
 # Beam would undo the compression of a .gz by itself.
@@ -63,6 +62,7 @@ def _prepare(path: str) -> None:
     if FileSystems._pipeline_options is None:
         FileSystems.set_options(PipelineOptions([]))
     if path.startswith(_S3):
+        boto3_client.Client = _shared_client  # type: ignore[misc, assignment]
         _s3_client(os.getpid(), path.removeprefix(_S3).partition("/")[0])
 
 
@@ -84,7 +84,6 @@ def _s3_client(process: int, bucket: str) -> Any:
     session = boto3.session.Session()
     try:
         session.client("s3", config=patience).list_objects_v2(Bucket=bucket, MaxKeys=1)
-        boto3_client.Client = _shared_client  # type: ignore[misc, assignment]
         return session.client("s3")
     except exceptions.ClientError as error:
         raise _refused(bucket, error) from error
@@ -102,14 +101,13 @@ def _shared_client(options: PipelineOptions) -> Any:
 
     Beam's way takes 0.2 s of a core a file.
     """
-    connected = ((name, value) for name, value in options.get_all_options().items() if name.startswith("s3_"))
-    return copy.copy(_connect(os.getpid(), *connected))
+    return copy.copy(_connect(os.getpid(), options))
 
 
 @functools.cache
-def _connect(process: int, *options: tuple[str, Any]) -> Any:
+def _connect(process: int, options: PipelineOptions) -> Any:
     """Returns a process's first of these, through which nothing is read."""
-    return _BeamsClient(dict(options))
+    return _BeamsClient(options)
 
 
 def _refused(bucket: str, error: Any) -> errors.BucketError:
