@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import bucket_server, photographs
+from benchmarks import photographs
 from photochrom import files
+from tests.support import bucket_server
 
 DELAY_SECONDS = 0.05
 # Photographs of a run whose time counts as start-up.

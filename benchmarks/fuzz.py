@@ -12,8 +12,8 @@ import random
 import resource
 import time
 
-from benchmarks import mutations
 from photochrom import decoder, errors
+from tests.support import mutations
 
 _FAULTS = ("decoder_crashed", "decode_timeout", "out_of_memory")
 

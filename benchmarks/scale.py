@@ -14,7 +14,8 @@ import shutil
 import sys
 import time
 
-from benchmarks import flink_figures, generated, tint, usage
+from benchmarks import flink_figures, usage
+from tests.support import generated, tint
 
 # Module and mode of the images.
 _JOBS = {"prepare": ("pipelines.prepare", "RGB"), "colorize": ("serving.colorize", "L")}

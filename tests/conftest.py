@@ -9,8 +9,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from benchmarks import bucket_server, damaged
-from benchmarks.tint import make_bundle
+from tests.support import bucket_server, damaged
+from tests.support.tint import make_bundle
 
 
 @pytest.fixture(scope="session")

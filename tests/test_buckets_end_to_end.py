@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 
-from benchmarks.bucket_server import CUT, LOST, RESET, every
 from photochrom import errors, files
 from pipelines import prepare
 from serving import colorize, status
+from tests.support.bucket_server import CUT, LOST, RESET, every
 
 KINDS = ("503", "429", RESET, LOST, CUT)
 

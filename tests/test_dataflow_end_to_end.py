@@ -15,8 +15,8 @@ from apache_beam.utils import retry
 
 from photochrom import beam_io, dataflow, errors, files
 from serving import colorize, manifest
-from tests import dataflow_service
-from tests.dataflow_service import RUNNING
+from tests.support import dataflow_service
+from tests.support.dataflow_service import RUNNING
 from tests.test_buckets_end_to_end import contents, rows
 
 IMAGE = "europe-west1-docker.pkg.dev/project-1/photochrom/colorize:1"

@@ -1,4 +1,4 @@
-"""The faults of benchmarks/faults.py in short: the real command, killed, without space, without the right to write."""
+"""The faults of benchmarks/faults/__main__.py in short: the real command, killed, without space, without the right to write."""
 
 import contextlib
 import shutil
@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from benchmarks import damaged, fault_bench, fault_disks, fault_kills
+from benchmarks.faults import full_disks, process_kills, workbench
 from photochrom import archives, claims, files
+from tests.support import damaged
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc"),
@@ -16,19 +17,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def bench(tint, tmp_path_factory) -> fault_bench.Bench:
+def bench(tint, tmp_path_factory) -> workbench.Bench:
     """70 scans, every bad kind among them, colorized undisturbed: their rows are those that the archive must give."""
-    return fault_bench.Bench.make(tmp_path_factory.mktemp("faults"), 70, seed=1, model=tint)
+    return workbench.Bench.make(tmp_path_factory.mktemp("faults"), 70, seed=1, model=tint)
 
 
 def test_a_run_that_is_killed_three_times_ends_as_if_it_had_not_been(bench):
-    outcome = fault_kills.killed(bench, 3)
+    outcome = process_kills.killed(bench, 3)
     assert outcome.verdict.is_good, outcome.verdict
     assert outcome.tries >= 2
 
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(bench):
-    outcome = fault_disks.full_disk(bench)
+    outcome = full_disks.full_disk(bench)
     if outcome is None:
         pytest.skip("no mount namespace")
     assert outcome.verdict.is_good, outcome.verdict

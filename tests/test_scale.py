@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from benchmarks import generated, usage
+from benchmarks import usage
+from tests.support import generated
 
 MB = 1 << 20
 

@@ -11,8 +11,8 @@ import time
 import pytest
 from google.cloud import storage
 
-from benchmarks import bucket_server
 from photochrom import demo
+from tests.support import bucket_server
 
 # tests/clusters is no package: pytest finds its modules by path alone.
 sys.path.insert(0, str(pathlib.Path(__file__).parent))

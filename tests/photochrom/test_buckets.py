@@ -1,4 +1,4 @@
-"""gs:// through files.py, against an emulator behind a proxy that fails by plan: see benchmarks/bucket_server.py."""
+"""gs:// through files.py, against an emulator behind a proxy that fails by plan: see tests/support/bucket_server.py."""
 
 import concurrent.futures
 import contextlib
@@ -15,8 +15,8 @@ import time
 
 import pytest
 
-from benchmarks.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 from photochrom import archives, buckets, errors, files, gcs, members
+from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 
 MIB = 1 << 20
 FAULTS = ["503", "429", "500", RESET, LOST, CUT]

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from benchmarks import bucket_server
 from photochrom import claims, errors, files
+from tests.support import bucket_server
 
 # Holds a folder with a file under way in it, and says so.
 HOLDER = """

@@ -6,8 +6,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from benchmarks import mutations
 from photochrom import decoder, errors
+from tests.support import mutations
 
 FILES = mutations.seeds()
 # What a mutated file may do to the decoder, but these did not when they were tried.

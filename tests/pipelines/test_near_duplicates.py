@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from pipelines import near_duplicates, prepare, splits
-from tests import counters
+from tests.support import counters
 
 # One worker makes what several tests need.
 pytestmark = pytest.mark.xdist_group("test_near_duplicates")

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from photochrom import errors
 from pipelines import prepare
-from tests import counters
+from tests.support import counters
 
 SPLIT = "--split=train=0.7,validation=0.3"
 SIZE = "--image_size=64"

@@ -14,7 +14,7 @@ from PIL import Image
 
 from photochrom import color, errors, images
 from serving import colorize, provenance
-from tests import counters
+from tests.support import counters
 
 
 def run(tint, output, *inputs, flags=()):

@@ -15,7 +15,7 @@ from PIL import Image
 
 from photochrom import cli
 from serving import colorize, journal, manifest
-from tests import counters
+from tests.support import counters
 
 OLD = 1_000_000_000
 ITEMS = "manifest/items-00000-of-00001.jsonl"

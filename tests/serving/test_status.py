@@ -11,8 +11,8 @@ import pytest
 
 from photochrom import cli
 from serving import colorize, manifest
-from tests import counters
 from tests.serving.conftest import ITEMS, edit_row, read_rows, write_rows
+from tests.support import counters
 
 
 def status(output, capsys) -> tuple[int, dict]:

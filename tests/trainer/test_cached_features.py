@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from photochrom import bundle, errors
 from pipelines import prepare
-from tests import counters
+from tests.support import counters
 from trainer import features, loop, model, reporting, train, weights
 from trainer.config import TrainConfig
 from trainer.data import MAPS, Dataset, TrainStream

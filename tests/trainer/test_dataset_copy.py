@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from benchmarks.bucket_server import CUT, FLIPPED, LOST, RESET, every
 from photochrom import cli, files
-from tests import variables
+from tests.support import variables
+from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every
 from trainer import dataset_copy, evaluate, train, weights
 from trainer.dataset_copy import DatasetCopy
 

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from photochrom import ab_bins, bundle, errors
-from tests import variables
+from tests.support import variables
 from trainer import job, loop, losses, reporting, train
 
 FLAGS = {

@@ -1,13 +1,14 @@
 """Faults of the file system: no space, no right to write."""
 
-from benchmarks import damaged, fault_runs, fault_verdict
-from benchmarks.fault_bench import Bench, Outcome, copies, expect
+from benchmarks.faults import command_runs, comparison
+from benchmarks.faults.workbench import Bench, Outcome, copies, expect
+from tests.support import damaged
 
 
 def full_disk(bench: Bench, *flags: str, share: float = 0.5) -> Outcome | None:
     """Runs the output's disk full, which holds so much of what is needed; enlarges it, and goes on."""
     needed = sum(-(-size // 4096) * 4096 for size in _sizes(bench))
-    with fault_runs.disk(bench.folder / "disk", int(share * needed)) as disk:
+    with command_runs.disk(bench.folder / "disk", int(share * needed)) as disk:
         if disk is None:
             return None
         output = disk.folder / "out"
@@ -28,20 +29,20 @@ def full_temporary(bench: Bench) -> Outcome | None:
     """Runs the folder for temporary files full, in which the copies of large scans are put together."""
     output, scan = bench.output(), bench.folder / "large.tif"
     scan.write_bytes(damaged.large_tiff())
-    with fault_runs.disk(bench.folder / "tmp", 1 << 20) as disk:
+    with command_runs.disk(bench.folder / "tmp", 1 << 20) as disk:
         if disk is None:
             return None
         prefix = (*disk.prefix, "env", f"TMPDIR={disk.folder}")
         run = bench.start(output, f"--input={scan}", prefix=prefix)
         verdict = expect(run, 1, f"no space left on {disk.folder}, the folder for temporary files") + bench.torn(output)
         verdict += bench.continues(output, f"--input={scan}")
-    verdict += fault_verdict.judge(output, bench.reference, {scan.name: damaged.DONE})
+    verdict += comparison.judge(output, bench.reference, {scan.name: damaged.DONE})
     return Outcome(1, "space, then the same command", verdict)
 
 
 def read_only(bench: Bench) -> Outcome | None:
     """Makes the output's disk read-only in the middle, as the kernel does when a disk fails."""
-    with fault_runs.disk(bench.folder / "disk", 1 << 30) as disk:
+    with command_runs.disk(bench.folder / "disk", 1 << 30) as disk:
         if disk is None:
             return None
         output, seen = disk.folder / "out", disk.seen / "out"
@@ -56,7 +57,7 @@ def read_only(bench: Bench) -> Outcome | None:
 
 def forbidden(bench: Bench) -> Outcome | None:
     """Takes the right to write in the output's folders away, in the middle."""
-    if not fault_runs.permissions_hold():
+    if not command_runs.permissions_hold():
         return None
     output = bench.output()
     run = bench.start(output)

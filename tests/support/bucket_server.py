@@ -22,7 +22,7 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from benchmarks.loopback import Handler, LoopbackServer
+from tests.support.loopback import Handler, LoopbackServer
 
 # What can become of a request, beside a status such as "503": cut off before or after it was carried out, answered by
 # half, or one bit of an upload or a download changed on its way.

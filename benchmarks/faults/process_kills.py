@@ -4,10 +4,10 @@ import os
 import pathlib
 import time
 
-from benchmarks import fault_verdict
-from benchmarks.fault_bench import Bench, Outcome, copies, expect
-from benchmarks.fault_runs import Run
-from benchmarks.fault_verdict import Verdict
+from benchmarks.faults import comparison
+from benchmarks.faults.command_runs import Run
+from benchmarks.faults.comparison import Verdict
+from benchmarks.faults.workbench import Bench, Outcome, copies, expect
 from serving import config
 
 # Where kills fall, in the order of a run; of any number of kills, the first ones of this list have the most.
@@ -82,7 +82,7 @@ def without_decoder(bench: Bench, times: int = 3) -> Outcome:
                 hits += 1
     verdict = expect(run, 0)
     how = "by itself"
-    if not fault_verdict.judge(output, bench.reference).is_good:
+    if not comparison.judge(output, bench.reference).is_good:
         how = "the same command"
         verdict += bench.continues(output)
     return Outcome(hits, how, verdict + bench.judge(output))

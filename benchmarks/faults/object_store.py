@@ -1,10 +1,11 @@
 """Faults of an object store: the copies go to a bucket behind a proxy that fails by plan."""
 
-from benchmarks import bucket_server, fault_verdict
-from benchmarks.bucket_server import CUT, LOST, RESET
-from benchmarks.fault_bench import Bench, Outcome, expect
-from benchmarks.fault_runs import Run
+from benchmarks.faults import comparison
+from benchmarks.faults.command_runs import Run
+from benchmarks.faults.workbench import Bench, Outcome, expect
 from photochrom import files
+from tests.support import bucket_server
+from tests.support.bucket_server import CUT, LOST, RESET
 
 _KINDS = ("503", "429", RESET, LOST, CUT)
 _SLOW_SECONDS = 0.02
@@ -25,7 +26,7 @@ def failing(bench: Bench, every: int = 9) -> Outcome:
         server.clear()
         local = bench.output()
         files.copy_folder(output, str(local))
-        verdict += fault_verdict.judge(local, bench.reference)
+        verdict += comparison.judge(local, bench.reference)
         return Outcome(failed, "by itself; after a kill -9, the same command", verdict)
 
 

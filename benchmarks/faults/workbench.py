@@ -7,9 +7,10 @@ import pathlib
 import random
 import time
 
-from benchmarks import damaged, fault_verdict, tint
-from benchmarks.fault_runs import Run
-from benchmarks.fault_verdict import Verdict
+from benchmarks.faults import comparison
+from benchmarks.faults.command_runs import Run
+from benchmarks.faults.comparison import Verdict
+from tests.support import damaged, tint
 
 
 @dataclasses.dataclass
@@ -29,7 +30,7 @@ class Bench:
     model: str
     folder: pathlib.Path
     rng: random.Random
-    reference: fault_verdict.Tree = dataclasses.field(default_factory=lambda: fault_verdict.Tree({}, {}, ()))
+    reference: comparison.Tree = dataclasses.field(default_factory=lambda: comparison.Tree({}, {}, ()))
     seconds: tuple[float, float, float] = (0.0, 0.0, 0.0)
     numbers: itertools.count = dataclasses.field(default_factory=itertools.count)
 
@@ -50,7 +51,7 @@ class Bench:
             times.append(time.monotonic())
         assert run.ends() == 0, run.log.read_text()
         bench.seconds = tuple(b - a for a, b in itertools.pairwise([*times, time.monotonic()]))
-        bench.reference = fault_verdict.Tree.of(output)
+        bench.reference = comparison.Tree.of(output)
         assert bench.reference.ends() == archive.ends and not bench.reference.strays
         return bench
 
@@ -75,7 +76,7 @@ class Bench:
 
     def judge(self, output: pathlib.Path, seen: pathlib.Path | None = None, prefix: tuple[str, ...] = ()) -> Verdict:
         """Returns what is wrong with an output folder, which others may see by another path."""
-        verdict = fault_verdict.judge(seen or output, self.reference)
+        verdict = comparison.judge(seen or output, self.reference)
         for command in ("verify", "status"):
             run = Run([command, str(output)], self.folder / f"log{next(self.numbers):03d}", prefix)
             verdict += expect(run, 0)
@@ -84,8 +85,8 @@ class Bench:
     def torn(self, output: pathlib.Path) -> Verdict:
         """Looks, while a run is interrupted, for copies that are not whole."""
         names = [path for path in (output / "images").rglob("*") if path.is_file()] if output.exists() else []
-        found = fault_verdict.Tree.of(output) if names else fault_verdict.Tree({}, {}, ())
-        return Verdict(half=fault_verdict.torn(found, self.reference))
+        found = comparison.Tree.of(output) if names else comparison.Tree({}, {}, ())
+        return Verdict(half=comparison.torn(found, self.reference))
 
 
 @dataclasses.dataclass(frozen=True)

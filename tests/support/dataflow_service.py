@@ -19,8 +19,8 @@ from apache_beam.transforms import environments
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from benchmarks.loopback import Handler, LoopbackServer
 from photochrom import files
+from tests.support.loopback import Handler, LoopbackServer
 
 _JOBS = re.compile(r"^/v1b3/projects/([^/]+)/locations/([^/]+)/jobs(?:/([^/]+))?(/messages|/metrics)?$")
 RUNNING, DONE, FAILED = "JOB_STATE_RUNNING", "JOB_STATE_DONE", "JOB_STATE_FAILED"

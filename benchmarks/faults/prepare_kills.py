@@ -10,7 +10,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from benchmarks.fault_runs import Run
+from benchmarks.faults.command_runs import Run
 from photochrom import files
 
 _FLAGS = ("--image_size=64", "--num_shards=8", "--split=train=0.8,validation=0.2")

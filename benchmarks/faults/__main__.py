@@ -1,6 +1,6 @@
 """`python -m benchmarks.faults --images 10000`: colorize, killed, starved and disturbed, and what was lost by it.
 
-Each fault is done to the real command on a real archive of which 3% are bad (benchmarks/damaged.py); then the same
+Each fault is done to the real command on a real archive of which 3% are bad (tests/support/damaged.py); then the same
 command goes on, and the folder is held against that of a run that nobody disturbed: bytes of the copies, rows of the
 manifest, what else lies there, `photochrom verify` and `photochrom status`. Prints a table in Markdown; the exit status
 is 1 if anything is wrong.
@@ -16,9 +16,10 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from benchmarks import damaged, fault_disks, fault_kills, fault_prepare, fault_store, fault_verdict, tint
-from benchmarks.fault_bench import Bench, Outcome, copies, expect
-from benchmarks.fault_verdict import Verdict
+from benchmarks.faults import comparison, full_disks, object_store, prepare_kills, process_kills
+from benchmarks.faults.comparison import Verdict
+from benchmarks.faults.workbench import Bench, Outcome, copies, expect
+from tests.support import damaged, tint
 
 _MEMORY_DISK = "needs a mount namespace; not tried"
 
@@ -36,7 +37,7 @@ def changing_sources(bench: Bench, count: int = 6) -> Outcome:
     for path in chosen[count:]:
         path.write_bytes(before[chosen[0]][0] + b"more")
     verdict = expect(run, 0)
-    rows = fault_verdict.judge(output, bench.reference)
+    rows = comparison.judge(output, bench.reference)
     verdict += Verdict(rows_missing=rows.rows_missing, rows_doubled=rows.rows_doubled)  # all were listed before
     for path, (data, stamp) in before.items():
         path.write_bytes(data)
@@ -63,7 +64,7 @@ def prepare(bench: Bench, images: int = 300, kills: int = 3) -> Outcome:
     """Kills all processes of a prepare."""
     folder = bench.folder / "prepare"
     folder.mkdir()
-    hits, wrong, half = fault_prepare.killed(folder, images, kills, bench.rng.randrange(1000))
+    hits, wrong, half = prepare_kills.killed(folder, images, kills, bench.rng.randrange(1000))
     problems = (f"files that differ: {wrong[:5]}",) if wrong else ()
     return Outcome(hits, "the same command", Verdict(rows_changed=len(wrong), half=len(half), problems=problems))
 
@@ -73,26 +74,26 @@ def endless(bench: Bench, timeout: int = 3) -> Outcome:
     output, scan = bench.output(), bench.folder / "endless.jpg"
     scan.write_bytes(damaged.endless_jpeg())
     verdict = expect(bench.start(output, f"--input={scan}", f"--image_timeout={timeout}"), 0)
-    verdict += fault_verdict.judge(output, bench.reference, {scan.name: ("failed", "decode_timeout")})
+    verdict += comparison.judge(output, bench.reference, {scan.name: ("failed", "decode_timeout")})
     return Outcome(1, "by itself", verdict)
 
 
 Fault = Callable[[Bench], Outcome | None]
 FAULTS: tuple[tuple[str, Fault], ...] = (
-    ("SIGTERM", fault_kills.stopped),
-    ("kill -9 of a decoder's process", fault_kills.without_decoder),
-    ("kill -9 of one of two worker processes", fault_kills.without_worker),
-    ("kill -9 of the command alone, not of its workers", fault_kills.without_launcher),
-    ("disk full", fault_disks.full_disk),
-    ("disk full while a tar.gz is unpacked", lambda bench: fault_disks.full_disk(bench, share=0.02)),
+    ("SIGTERM", process_kills.stopped),
+    ("kill -9 of a decoder's process", process_kills.without_decoder),
+    ("kill -9 of one of two worker processes", process_kills.without_worker),
+    ("kill -9 of the command alone, not of its workers", process_kills.without_launcher),
+    ("disk full", full_disks.full_disk),
+    ("disk full while a tar.gz is unpacked", lambda bench: full_disks.full_disk(bench, share=0.02)),
     (
         "disk full, two worker processes",
-        lambda bench: fault_disks.full_disk(bench, "--direct_running_mode=multi_processing"),
+        lambda bench: full_disks.full_disk(bench, "--direct_running_mode=multi_processing"),
     ),
-    ("folder for temporary files full", fault_disks.full_temporary),
-    ("disk becomes read-only", fault_disks.read_only),
-    ("folders become unwritable", fault_disks.forbidden),
-    ("object store answers 503, 429, breaks off, is slow", fault_store.failing),
+    ("folder for temporary files full", full_disks.full_temporary),
+    ("disk becomes read-only", full_disks.read_only),
+    ("folders become unwritable", full_disks.forbidden),
+    ("object store answers 503, 429, breaks off, is slow", object_store.failing),
     ("scans deleted and overwritten under way", changing_sources),
     ("a second run in the same folder", two_runs),
     ("a scan that no decoder ends", endless),
@@ -139,7 +140,7 @@ def main() -> int:
 def _run(flags: argparse.Namespace, folder: pathlib.Path) -> int:
     model = tint.make_bundle(folder / "bundle")
     groups: list[tuple[str, int, tuple[tuple[str, Fault], ...]]] = [
-        ("many", flags.images, ((_KILLED, lambda bench: fault_kills.killed(bench, flags.kills)),)),
+        ("many", flags.images, ((_KILLED, lambda bench: process_kills.killed(bench, flags.kills)),)),
         ("few", flags.few, FAULTS),
     ]
     rows, problems = [], []

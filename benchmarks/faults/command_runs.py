@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 _TOKEN = "PHOTOCHROM_FAULTS_RUN"
 # Nobody's run may do what the superuser may: read what is closed, write where it is forbidden.
 _AS_ANYONE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
