@@ -9,8 +9,10 @@ import numpy as np
 
 from photochrom import __version__, ab_bins, color, files, records, settings, sheets
 from photochrom.bundle import Bundle
-from pipelines import embeddings, leaks, signatures, statistics
+from pipelines import embeddings
 from pipelines.config import PrepareConfig
+from pipelines.near_duplicates import leaks, signatures
+from pipelines.statistics import analyze
 
 INFO = "dataset_info.json"
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
@@ -36,7 +38,7 @@ def write(
     _delete_other_signatures(config, set(signed))
     embedded = list(embedded)
     embeddings.delete_others(config, embedded)
-    counts = statistics.read_counts(config)
+    counts = analyze.read_counts(config)
     _write_json(config, "features.json", records.FEATURES)
     _write_json(config, "statistics/statistics.json", describe_counts(counts))
     _plot(config, counts)
@@ -77,7 +79,7 @@ def dataset_info(config: PrepareConfig, summaries: list[dict[str, Any]]) -> dict
 
 def describe_counts(counts: dict[str, np.ndarray]) -> dict[str, Any]:
     """Returns moments, prior and weights from the histograms, in CIE units; of the train split alone."""
-    weights = statistics.rebalancing_weights(counts["ab_counts"]).numpy()
+    weights = analyze.rebalancing_weights(counts["ab_counts"]).numpy()
     total = max(int(counts["ab_counts"].sum()), 1)
     return {
         "split": "train",

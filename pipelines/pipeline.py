@@ -10,11 +10,12 @@ from photochrom import beam_io, files
 from photochrom.archives import Source
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from pipelines import card, shards, splits, statistics
+from pipelines import card, shards, splits
 from pipelines.config import PrepareConfig
 from pipelines.embeddings import EmbedShards
-from pipelines.near_duplicates import FindNearDuplicates
+from pipelines.near_duplicates.find import FindNearDuplicates
 from pipelines.reconciliation import Reconcile
+from pipelines.statistics import analyze
 
 
 @dataclasses.dataclass
@@ -48,7 +49,7 @@ class PrepareDataset(beam.PTransform):
             lambda summary: summary["split"] == "train" and summary["examples"]
         )
         reconciled = summaries | "Reconcile" >> Reconcile(sources, self.config)
-        analysis = training | "Analyze" >> statistics.AnalyzeRecords(self.config)
+        analysis = training | "Analyze" >> analyze.AnalyzeRecords(self.config)
         return (
             listed_inputs.pipeline
             | "Once" >> beam.Create([None])

@@ -4,12 +4,12 @@ import numpy as np
 import tensorflow as tf
 
 from photochrom import ab_bins, records
-from pipelines import histograms, statistics
+from pipelines.statistics import analyze, histograms
 
 
 def test_bin_indices_match_brute_force():
     ab = np.random.default_rng(0).integers(-128, 128, (500, 2)).astype(np.int8)
-    found = ab_bins.centres()[statistics.bin_indices(tf.constant(ab)).numpy()]
+    found = ab_bins.centres()[analyze.bin_indices(tf.constant(ab)).numpy()]
     inside = [i for i, value in enumerate(found) if np.abs(value - ab[i]).max() <= 5]
     nearest = np.square(ab[:, None].astype(int) - ab_bins.centres()).sum(-1).min(axis=1)
     distance = np.square(ab - found).sum(axis=1)
@@ -24,7 +24,7 @@ def test_the_graph_and_the_counts_number_bins_alike():
     pairs = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).astype(np.int8)
     record = records.LabRecord("", np.full((512, 512), 200, np.uint8), pairs, 1, 1)
     found = histograms.count([record, record])
-    bins = np.bincount(statistics.bin_indices(tf.constant(pairs)).numpy().ravel(), minlength=len(ab_bins.centres()))
+    bins = np.bincount(analyze.bin_indices(tf.constant(pairs)).numpy().ravel(), minlength=len(ab_bins.centres()))
     np.testing.assert_array_equal(found["ab_counts"], 2 * bins)
     np.testing.assert_array_equal(found["lightness_counts"].nonzero(), [[200]])
     assert (found["a_counts"] == 512).all() and (found["b_counts"] == 512).all()
@@ -34,13 +34,13 @@ def test_rebalancing_weights_have_mean_one_and_favour_rare_colours():
     counts = np.zeros(len(ab_bins.centres()), np.int64)
     gray = int(np.abs(ab_bins.centres()).sum(axis=1).argmin())
     counts[gray], counts[0] = 990, 10
-    weights = statistics.rebalancing_weights(tf.constant(counts)).numpy()
+    weights = analyze.rebalancing_weights(tf.constant(counts)).numpy()
     assert (weights * counts).sum() / counts.sum() == 1.0 or abs((weights * counts).sum() / counts.sum() - 1) < 1e-9
     assert weights[0] > 10 * weights[gray]
 
 
 def test_weights_of_no_pixels_are_finite():
-    weights = statistics.rebalancing_weights(tf.zeros(len(ab_bins.centres()), tf.int64)).numpy()
+    weights = analyze.rebalancing_weights(tf.zeros(len(ab_bins.centres()), tf.int64)).numpy()
     assert np.isfinite(weights).all()
 
 

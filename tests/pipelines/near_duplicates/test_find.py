@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from pipelines import near_duplicates, prepare, splits
+from pipelines import prepare, splits
+from pipelines.near_duplicates import find
 from tests.support import counters
 
 # One worker makes what several tests need.
 pytestmark = pytest.mark.xdist_group("test_near_duplicates")
 
-SAMPLES = pathlib.Path(near_duplicates.__file__).parents[1] / "photochrom" / "samples" / "colour"
+SAMPLES = pathlib.Path(find.__file__).parents[1] / "photochrom" / "samples" / "colour"
 COPIES = ("crop", "dark", "jpeg", "mirror", "small", "square")
 SPLIT = "--split=train=0.5,validation=0.5"
 PATTERNS = ("*.tfrecord", "items-*.jsonl", "dataset_info.json", "signatures/*")
@@ -151,31 +152,31 @@ def test_second_run_keeps_signatures_and_shards(prepared, copies):
 
 def in_bucket(hashes, bucket=5) -> np.ndarray:
     """Rows of pictures with the ids 0, 1, 2 ... in one bucket."""
-    return np.array([(bucket, value, i) for i, value in enumerate(hashes)], near_duplicates._ROW)
+    return np.array([(bucket, value, i) for i, value in enumerate(hashes)], find._ROW)
 
 
 def test_a_bucket_of_nothing_but_copies_takes_bounded_time_and_stays_connected():
     count = 12_000
     started = time.monotonic()
-    pairs = near_duplicates.close_pairs(in_bucket([0] * count)).tolist()
+    pairs = find.close_pairs(in_bucket([0] * count)).tolist()
     assert time.monotonic() - started < 20  # all pairs would be 72 million
     assert len(pairs) <= 8 * count
-    assert len(set(dict(near_duplicates.connect((f"{a}", f"{b}") for a, b in pairs)).values())) == 1
+    assert len(set(dict(find.connect((f"{a}", f"{b}") for a, b in pairs)).values())) == 1
 
 
 def test_hashes_are_paired_when_they_are_close_and_in_one_bucket():
     hashes = [0, 0b111, (1 << 60) - 1, (1 << 64) - 1]
-    assert near_duplicates.close_pairs(in_bucket(hashes)).tolist() == [(0, 1), (2, 3)]
+    assert find.close_pairs(in_bucket(hashes)).tolist() == [(0, 1), (2, 3)]
     apart = np.concatenate([in_bucket(hashes)[:1], in_bucket(hashes, bucket=6)[1:]])
-    assert near_duplicates.close_pairs(apart).tolist() == [(2, 3)]
+    assert find.close_pairs(apart).tolist() == [(2, 3)]
     both_ways_round = np.concatenate([in_bucket([0]), in_bucket([1])])
-    assert near_duplicates.close_pairs(both_ways_round).tolist() == []
-    assert near_duplicates.close_pairs(in_bucket([])).tolist() == []
+    assert find.close_pairs(both_ways_round).tolist() == []
+    assert find.close_pairs(in_bucket([])).tolist() == []
 
 
 def test_of_many_close_hashes_the_closest_are_paired():
     far, near = [1 << i | 1 << i + 1 for i in range(40, 60)], [1, 2]
-    pairs = near_duplicates.close_pairs(in_bucket([0, *far, *near]))
+    pairs = find.close_pairs(in_bucket([0, *far, *near]))
     with_first = {most for least, most in pairs.tolist() if least == 0}
     assert len(with_first) == 8 and {21, 22} <= with_first
 
@@ -183,8 +184,8 @@ def test_of_many_close_hashes_the_closest_are_paired():
 def test_pairs_of_a_large_bucket_do_not_depend_on_the_order():
     rng = np.random.default_rng(0)
     rows = in_bucket(rng.integers(0, 1 << 20, 3000).tolist())
-    pairs = near_duplicates.close_pairs(rows).tolist()
-    assert pairs == near_duplicates.close_pairs(rng.permutation(rows)).tolist() and len(pairs) > 3000
+    pairs = find.close_pairs(rows).tolist()
+    assert pairs == find.close_pairs(rng.permutation(rows)).tolist() and len(pairs) > 3000
 
 
 def test_connect_joins_chains_under_the_least_key():
@@ -192,5 +193,5 @@ def test_connect_joins_chains_under_the_least_key():
     expected = {"a": "a", "b": "a", "c": "a", "d": "a", "x": "x", "y": "x"}
     for seed in range(5):
         random.Random(seed).shuffle(edges)
-        assert dict(near_duplicates.connect(edges)) == expected
-    assert list(near_duplicates.connect([])) == []
+        assert dict(find.connect(edges)) == expected
+    assert list(find.connect([])) == []

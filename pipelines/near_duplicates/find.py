@@ -17,8 +17,8 @@ import numpy as np
 
 from photochrom import files, keys, perceptual_hash, same_picture
 from photochrom.archives import Source
-from pipelines import signatures
 from pipelines.config import PrepareConfig
+from pipelines.near_duplicates import signatures
 
 # A picture in a bucket; its id is the digest of its key.
 _ROW = np.dtype([("bucket", "<u4"), ("hash", "<u8"), ("id", "<u8")])

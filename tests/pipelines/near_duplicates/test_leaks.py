@@ -1,5 +1,6 @@
-from pipelines import leaks, splits
+from pipelines import splits
 from pipelines.config import PrepareConfig
+from pipelines.near_duplicates import leaks
 
 CONFIG = PrepareConfig(input=("x",), output="y", split="train=0.5,validation=0.5")
 SHARES = splits.parse(CONFIG.split)

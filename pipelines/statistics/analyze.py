@@ -28,8 +28,8 @@ import tensorflow_transform.beam as tft_beam
 from apache_beam.options import pipeline_options
 
 from photochrom import ab_bins, files, records
-from pipelines import histograms
 from pipelines.config import PrepareConfig
+from pipelines.statistics import histograms
 
 # Zhang 2016, section 2.2: the prior is smoothed with sigma 5 and mixed half and half with a uniform one.
 _SMOOTHING_SIGMA = 5.0

@@ -8,8 +8,8 @@ import pytest
 from photochrom import geometry, images, keys, perceptual_hash
 from photochrom.archives import Source
 from photochrom.errors import ReadError
-from pipelines import signatures
 from pipelines.config import PrepareConfig
+from pipelines.near_duplicates import signatures
 
 NAME = "00000-of-00001.jsonl"
 
