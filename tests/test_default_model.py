@@ -15,8 +15,9 @@ from photochrom import bundle, color, geometry, images, signature
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
 from serving import inference, scans
-from trainer import initial, model
-from trainer.backbones import Backbone
+from trainer.model import build
+from trainer.model.backbones import Backbone
+from trainer.training import initial
 
 SAMPLES = pathlib.Path(photochrom.__file__).parent / "samples"
 SCANS = sorted((SAMPLES / "grayscale").rglob("*.*"))
@@ -49,8 +50,8 @@ def test_it_is_whole_and_small():
 
 def test_it_can_be_trained_further(predict):
     opened = bundle.open_bundle(bundle.DEFAULT)
-    shape = model.Shape(opened.info["settings"]["width"], opened.info["settings"]["decoder_width"], opened.ab_stride)
-    network = model.build_model(shape, Backbone(opened.info["backbone"], name="backbone"))
+    shape = build.Shape(opened.info["settings"]["width"], opened.info["settings"]["decoder_width"], opened.ab_stride)
+    network = build.build_model(shape, Backbone(opened.info["backbone"], name="backbone"))
     initial.restore(network, opened)
     lightness = np.random.default_rng(0).uniform(0, 100, (1, 64, 64, 1)).astype(np.float32)
     outputs, (ab, confidence) = network(lightness, training=False), predict(lightness)

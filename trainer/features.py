@@ -61,7 +61,8 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
     from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
 
     quiet.import_tensorflow()
-    from trainer import backbones, features_bundle, weights
+    from trainer.model import backbones, weights
+    from trainer.training import features_bundle
 
     backbones.check_name(config.backbone)
     if config.backbone == "none":

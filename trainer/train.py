@@ -49,7 +49,7 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
     from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
 
     quiet.import_tensorflow()
-    from trainer import job
+    from trainer.training import job
 
     return job.train(config)
 

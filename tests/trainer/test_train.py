@@ -16,7 +16,8 @@ import tensorflow as tf
 
 from photochrom import ab_bins, bundle, errors
 from tests.support import variables
-from trainer import job, loop, losses, reporting, train
+from trainer import train
+from trainer.training import job, loop, losses, reporting
 
 FLAGS = {
     "backbone": "none",

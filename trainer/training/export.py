@@ -1,0 +1,86 @@
+"""The finished model as a bundle: SavedModel, model.json and model card."""
+
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from photochrom import bundle, errors, signature
+from trainer.training import model_card
+
+_OUTPUTS = (signature.AB, signature.CONFIDENCE)
+# ab units and confidence: the same graph on the same machine differs by the order of sums alone.
+_TOLERANCE = 1e-2
+
+
+class Served(tf.Module):
+    """The model as serving calls it: L* in, what photochrom.signature names out."""
+
+    def __init__(self, model: keras.Model):
+        super().__init__()
+        self.model = model
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name=signature.LIGHTNESS)])
+    def __call__(self, lightness: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs = self.model(lightness, training=False)
+        return {name: outputs[name] for name in _OUTPUTS}
+
+
+def export_bundle(model: keras.Model, folder: pathlib.Path, info: dict[str, Any]) -> bundle.Bundle:
+    """Writes the bundle beside `folder`, checks it, and renames it into place.
+
+    Args:
+        model: a trained colorizer; it computes in float32 afterwards, whatever it was trained in.
+        folder: where the bundle shall be; must not exist.
+        info: what model.json says beside format, digest and signature.
+    """
+    _compute_in_float32(model)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    served = Served(model)
+    saved_model = str(partial / "saved_model")
+    tf.saved_model.save(served, saved_model, signatures={signature.NAME: served.__call__})
+    _check_same(served, tf.saved_model.load(saved_model), info["image_size"])
+    sealed = bundle.seal(partial, {**info, "signature": describe_signature(info["ab_stride"])})
+    (partial / "MODEL_CARD.md").write_text(model_card.write_card(sealed.info))
+    os.rename(partial, folder)
+    return bundle.open_bundle(str(folder))
+
+
+def describe_signature(ab_stride: int) -> dict[str, Any]:
+    """Returns the tensors' names, shapes and units, for model.json."""
+    small = ["B", f"H/{ab_stride}", f"W/{ab_stride}"]
+    return {
+        "inputs": {signature.LIGHTNESS: {"dtype": "float32", "shape": ["B", "H", "W", 1], "unit": "L*, 0..100"}},
+        "outputs": {
+            signature.AB: {"dtype": "float32", "shape": [*small, 2], "unit": "CIE a*, b*"},
+            signature.CONFIDENCE: {"dtype": "float32", "shape": [*small, 1], "unit": "0..1"},
+        },
+        "size_step": signature.SIZE_STEP,
+    }
+
+
+def _compute_in_float32(model: keras.Model) -> None:
+    # Weights are float32 in any policy. Building the model again would lose what Keras puts into some
+    # networks for ImageNet weights alone (a Rescaling in EfficientNet B0 to B7).
+    for layer in model._flatten_layers():
+        layer.dtype_policy = "float32"
+
+
+def _check_same(served: Served, loaded: Any, image_size: int) -> None:
+    """Raises PhotochromError if the SavedModel does not answer as the model in memory does, at two shapes."""
+    for height, width in ((image_size, image_size), (2 * signature.SIZE_STEP, 3 * signature.SIZE_STEP)):
+        lightness = tf.constant(np.random.default_rng(0).uniform(0, 100, (2, height, width, 1)), tf.float32)
+        expected = served(lightness)
+        answered = loaded.signatures[signature.NAME](**{signature.LIGHTNESS: lightness})
+        for name in _OUTPUTS:
+            difference = float(np.max(np.abs(expected[name] - answered[name])))
+            if not difference <= _TOLERANCE:
+                raise errors.PhotochromError(
+                    f"the exported model differs from the trained one by {difference} in {name} at {width}x{height} "
+                    f"px, at most {_TOLERANCE} was expected; no bundle was written, the checkpoints remain"
+                )

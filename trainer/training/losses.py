@@ -1,0 +1,106 @@
+"""What training minimises and what it watches, per photograph, in ab units."""
+
+import math
+from typing import Any
+
+from keras import ops
+
+from photochrom import ab_bins, signature
+from trainer.model import heads
+
+# ab units: an error below this is squared, above it counts linearly, so that pixels whose colour
+# cannot be known (a shirt may be red or blue) do not pull everything to gray. 10 is a bin of ab_bins.
+_HUBER_DELTA = 10.0
+# ab units: how far a true colour reaches into the bins around it (Zhang 2016, section 2.1).
+_SOFT_SIGMA = 5.0
+# Square ab units: the error of one unit on each axis, below which no picture is worth more effort.
+_LEAST_ERROR = 2.0
+
+
+# The terms: what colours are learned by, and then, where they are not read from bins, how far off they may be.
+COLOUR, DOUBT = "loss", "doubt_loss"
+
+
+def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> dict[str, Any]:
+    """Returns the terms that the outputs are there for; a phase of training minimises one.
+
+    Args:
+        batch: `ab` [B, h, w, 2] CIE a*, b*; `weight` [B, h, w, 1], rarer colours above 1.
+        outputs: the model's, or some of them.
+        rebalance: exponent of the weights, 0..1.
+        picture_weight: of the logarithm of a picture's error beside that of its pixels.
+
+    Returns:
+        Each [B] float32: COLOUR, of `mean`, the weighted cross-entropy (nats) or Huber loss (ab units) and the
+        picture's term; DOUBT, of `doubt_logits`, the cross-entropy (nats) of the bins that tell doubt.
+    """
+    terms = {}
+    if heads.MEAN in outputs:
+        terms[COLOUR] = _colour_loss(batch, outputs, rebalance, picture_weight)
+    if heads.DOUBT_LOGITS in outputs:
+        some = batch[signature.AB][:, heads.DOUBT_PIXELS, heads.DOUBT_PIXELS]
+        terms[DOUBT] = _mean(_cross_entropy(some, outputs[heads.DOUBT_LOGITS]))
+    return terms
+
+
+def _colour_loss(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> Any:
+    truth, mean = batch[signature.AB], outputs[heads.MEAN]
+    weight = batch["weight"] ** rebalance
+    distance = _cross_entropy(truth, outputs[heads.LOGITS]) if heads.LOGITS in outputs else _huber(truth - mean)
+    loss = _mean(weight * distance)
+    if picture_weight:
+        loss = loss + picture_weight * _log_error(truth, mean)
+    return loss
+
+
+def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+    """Returns what tells how good a model is, beside its losses, each [B] float32.
+
+    Returns:
+        `chroma` and `true_chroma`, the means of prediction and truth, ab units; `gain`, by how much the mean colour is
+        nearer to the truth than gray is, dB of ab.
+    """
+    truth = batch[signature.AB]
+    gain = _log_error(truth, 0.0) - _log_error(truth, outputs[heads.MEAN])
+    return {
+        "chroma": _mean(_norm(outputs[signature.AB])),
+        "true_chroma": _mean(_norm(truth)),
+        "gain": gain * (10 / math.log(10)),
+    }
+
+
+def soft_bins(ab: Any) -> Any:
+    """Returns the share of each bin in a colour: [B, h, w, 2] -> [B, h, w, Q], a Gaussian around it.
+
+    Zhang 2016 takes the 5 nearest bins; those further away have next to nothing of it anyway.
+    """
+    centres = ab_bins.centres()
+    # -|ab - centre|^2 / (2 sigma^2), less what is the same for all bins.
+    scores = (ops.matmul(ab, centres.T) - (centres**2).sum(axis=1) / 2) / _SOFT_SIGMA**2
+    return ops.softmax(scores, axis=-1)
+
+
+def _cross_entropy(truth: Any, logits: Any) -> Any:
+    return ops.categorical_crossentropy(soft_bins(truth), logits, from_logits=True)[..., None]
+
+
+def _log_error(truth: Any, predicted: Any) -> Any:
+    return ops.log(_mean(_square(truth - predicted)) + _LEAST_ERROR)
+
+
+def _huber(difference: Any) -> Any:
+    size = ops.abs(difference)
+    return ops.where(size <= _HUBER_DELTA, size**2 / (2 * _HUBER_DELTA), size - _HUBER_DELTA / 2)
+
+
+def _square(ab: Any) -> Any:
+    # [B, h, w, 2] -> [B, h, w, 1]
+    return ops.sum(ab**2, axis=-1, keepdims=True)
+
+
+def _norm(ab: Any) -> Any:
+    return ops.sqrt(_square(ab))
+
+
+def _mean(pixels: Any) -> Any:
+    return ops.mean(pixels, axis=(1, 2, 3))
