@@ -14,7 +14,7 @@ from photochrom import __version__, cli, errors, files, inputs, keys, settings
 from photochrom.settings import setting
 
 if TYPE_CHECKING:
-    from serving.payload import Payload
+    from serving.bagit.payload import Payload
 
 _EPILOG = """\
 examples:
@@ -105,11 +105,11 @@ def run(argv: Sequence[str] | None = None) -> Any:
     folder = files.absolute(flags.folder)
     target = config.output.rstrip("/") or f"{folder}-bag"
     _check_target(folder, target)
-    from serving import payload
+    from serving.bagit import payload
 
     try:
         found = payload.collect(folder)
-        from serving import bag_writer
+        from serving.bagit import bag_writer
 
         logging.getLogger("bagit").setLevel(logging.CRITICAL)  # what it logs with a traceback is raised as well
         bag = bag_writer.write(folder, found, target, _bag_info(config, found), link=config.link)

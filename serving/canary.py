@@ -13,9 +13,9 @@ import numpy as np
 
 from photochrom import color, color_difference, errors, files, geometry, keys, sheets
 from photochrom.bundle import Bundle
-from serving import manifest
 from serving.config import ColorizeConfig
-from serving.manifest import Row
+from serving.manifest import manifest
+from serving.manifest.manifest import Row
 
 # px of the longer side at which copies are compared, and are shown.
 _SIZE = 256

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from photochrom import bundle, claims, cli, errors, files, inputs, keys, progress, settings
-from serving import exclusion
 from serving.config import ColorizeConfig
+from serving.screening import exclusion
 
 _EPILOG = """\
 examples:
@@ -90,7 +90,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
 
 def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None:
-    from serving import manifest
+    from serving.manifest import manifest
 
     summary = manifest.read_summary(config.output)
     print(*manifest.summary_lines(config.output, summary), sep="\n")

@@ -6,7 +6,7 @@ import re
 from photochrom import __version__, bundle, files
 from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.settings import digest, setting
-from serving import formats, marks, provenance
+from serving.copies import formats, label, provenance
 
 MAX_SATURATION = 10
 # Folder below the output of what is under way: there while a run is, or where one was killed.
@@ -96,11 +96,11 @@ class ColorizeConfig:
     )
     mark: str = setting(
         "a visible label: in the lower right corner, or on a border that is added below the picture",
-        marks.NONE,
+        label.NONE,
         group="copies",
-        choices=marks.CHOICES,
+        choices=label.CHOICES,
     )
-    mark_text: str = setting("what the label says", marks.DEFAULT_TEXT, group="copies", metavar="TEXT")
+    mark_text: str = setting("what the label says", label.DEFAULT_TEXT, group="copies", metavar="TEXT")
     digital_source_type: str = setting(
         "how a copy came to be, in its XMP: a concept of IPTC's vocabulary",
         provenance.DEFAULT_SOURCE_TYPE,
@@ -172,8 +172,8 @@ class ColorizeConfig:
             raise ValueError(f"--saturation is {self.saturation}, expected a number from 0 to {MAX_SATURATION}")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
-        if self.mark != marks.NONE:
-            marks.check_text(self.mark_text)
+        if self.mark != label.NONE:
+            label.check_text(self.mark_text)
         if self.date:
             provenance.check_date(self.date)
 

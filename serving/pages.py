@@ -9,7 +9,7 @@ import apache_beam as beam
 from photochrom import errors, keys, members, progress
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
-from serving.manifest import Row
+from serving.manifest.manifest import Row
 
 # TIFF 6.0 and BigTIFF, in either byte order.
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -11,11 +11,15 @@ from apache_beam.ml.inference.base import RunInference
 from photochrom import beam_io, files, progress
 from photochrom.bundle import Bundle
 from photochrom.inputs import Input
-from serving import copying, inference, journal, manifest, pages, provenance, reading
+from serving import pages, read_scans, write_copies
 from serving.config import ColorizeConfig
-from serving.exclusion import ExclusionList
-from serving.ledger import ReadLedger
-from serving.manifest import Row
+from serving.copies import provenance
+from serving.inference import model_handler
+from serving.manifest import manifest
+from serving.manifest.manifest import Row
+from serving.resume import journal
+from serving.resume.ledger import ReadLedger
+from serving.screening.exclusion import ExclusionList
 
 
 @dataclasses.dataclass
@@ -44,30 +48,30 @@ class ColorizeArchive(beam.PTransform):
         scanned = (
             {"sources": sources | "KeySources" >> beam.WithKeys(lambda source: source.key), **ledger}
             | "JoinLedger" >> beam.CoGroupByKey()
-            | "Read" >> reading.ReadScans(self.config, self.bundle, self.exclusions)
+            | "Read" >> read_scans.ReadScans(self.config, self.bundle, self.exclusions)
         )
         written = (
             scanned["scans"]
-            | "Batch" >> beam.ParDo(inference.BatchByShape(self.config.batch_size))
+            | "Batch" >> beam.ParDo(model_handler.BatchByShape(self.config.batch_size))
             | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config, self.bundle, self.today))
             | "Infer" >> self._infer()
-            | "Write" >> beam.ParDo(copying.WriteCopies(self.config, self.bundle, self.today))
+            | "Write" >> beam.ParDo(write_copies.WriteCopies(self.config, self.bundle, self.today))
         )
         noted = {
             name: rows | f"Note{name}" >> beam.ParDo(journal.NoteRows(self.config.output))
-            for name, rows in (("Written", written), ("Others", scanned[reading.NEW]))
+            for name, rows in (("Written", written), ("Others", scanned[read_scans.NEW]))
         }
         # Counted before they flow together: the local runner begins what follows when all is there.
         counted = (
             rows | f"Count{name}" >> beam.ParDo(CountRow(progress_folder))
-            for name, rows in {**noted, "Kept": scanned[reading.KEPT]}.items()
+            for name, rows in {**noted, "Kept": scanned[read_scans.KEPT]}.items()
         )
         rows = tuple(counted) | "AllRows" >> beam.Flatten()
-        deleted = self._delete_obsolete(scanned[reading.OBSOLETE], rows, scanned[reading.GONE])
-        return self._write_manifest(sources, rows, scanned[reading.GONE], deleted)
+        deleted = self._delete_obsolete(scanned[read_scans.OBSOLETE], rows, scanned[read_scans.GONE])
+        return self._write_manifest(sources, rows, scanned[read_scans.GONE], deleted)
 
     def _infer(self) -> beam.PTransform:
-        handler = inference.BundleHandler(self.bundle, self.config.ensemble)
+        handler = model_handler.BundleHandler(self.bundle, self.config.ensemble)
         # Workers know a model that they share by its digest: another job's may run beside it.
         infer = RunInference(handler.with_no_batching(), model_identifier=self.bundle.digest)
         return infer.with_resource_hints(accelerator=self.config.accelerator) if self.config.accelerator else infer

@@ -9,7 +9,7 @@ from photochrom import color, geometry, signature, triage
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
 from photochrom.images import Picture
-from serving.earlier import Earlier
+from serving.resume.decide import Earlier
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
 # whole batch of others: 16 scans of 4 MP take 64 MB.

@@ -51,9 +51,9 @@ def run(argv: Sequence[str] | None = None) -> None:
         PhotochromError: the last run did not finish, or its rows do not add up.
     """
     flags = build_parser().parse_args(argv)
-    from serving import standing
+    from serving.manifest import status_report
 
-    state = standing.read(files.absolute(flags.folder))
+    state = status_report.read(files.absolute(flags.folder))
     print(
         json.dumps({"output": flags.folder, **state}, indent=2)
         if flags.json
@@ -67,7 +67,7 @@ def run(argv: Sequence[str] | None = None) -> None:
 
 
 def _lines(folder: str, state: dict[str, Any]) -> Iterator[str]:
-    from serving import manifest
+    from serving.manifest import manifest
 
     yield from manifest.summary_lines(folder, state)
     if state["share_done"] is not None:

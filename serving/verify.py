@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from photochrom import cli, errors, files, progress
 
 if TYPE_CHECKING:
-    from serving.fixity import Finding, Named, Read
+    from serving.manifest.fixity import Finding, Named, Read
 
 _EPILOG = """\
 examples:
@@ -53,7 +53,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         PhotochromError: something is not as the manifest says; stdout has a line for each.
     """
     flags = build_parser().parse_args(argv)
-    from serving import fixity
+    from serving.manifest import fixity
 
     folder = files.absolute(flags.folder)
     read = fixity.Read()
@@ -80,7 +80,7 @@ def run(argv: Sequence[str] | None = None) -> None:
 
 
 def _findings(folder: str, named: "Named", read: "Read", progress_folder: str) -> Iterator["Finding"]:
-    from serving import fixity
+    from serving.manifest import fixity
 
     for problem in named.problems:
         yield fixity.Finding(fixity.MANIFEST, "manifest", problem)

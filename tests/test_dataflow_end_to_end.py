@@ -14,7 +14,8 @@ from apache_beam.runners.dataflow import dataflow_runner
 from apache_beam.utils import retry
 
 from photochrom import beam_io, dataflow, errors, files
-from serving import colorize, manifest
+from serving import colorize
+from serving.manifest import manifest
 from tests.support import dataflow_service
 from tests.support.dataflow_service import RUNNING
 from tests.test_buckets_end_to_end import contents, rows

@@ -14,7 +14,8 @@ import photochrom
 from photochrom import bundle, color, geometry, images, signature
 from photochrom.archives import Source
 from photochrom.decoder import Decoder
-from serving import inference, scans
+from serving import scans
+from serving.inference import model_handler
 from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.training import initial
@@ -106,7 +107,7 @@ def _colorized(predict, data, height, width):
 
 def test_colours_do_not_depend_on_what_else_is_in_the_batch():
     opened = bundle.open_bundle(bundle.DEFAULT)
-    predictor = inference.BundleHandler(opened).load_model()
+    predictor = model_handler.BundleHandler(opened).load_model()
     scan = scans.read(Source("a", "a"), SCANS[0].read_bytes(), opened.image_size, opened.ab_stride, Decoder(10**7))
     several = [dataclasses.replace(scan, lightness=np.roll(scan.lightness, 30 * i, axis=1)) for i in range(5)]
     together = [colors.ab for _, colors in predictor.colors(several)]

@@ -11,7 +11,7 @@ from pipelines import pipeline as prepare
 from pipelines.config import PrepareConfig
 from serving import pipeline as colorize
 from serving.config import ColorizeConfig
-from serving.exclusion import ExclusionList
+from serving.screening.exclusion import ExclusionList
 
 BUILD = {
     "prepare": lambda root, found: prepare.build(root, found, PrepareConfig(input=("in",), output="out")),

@@ -9,7 +9,7 @@ import pytest
 
 from photochrom import archives, beam_io, cli, demo, records
 from pipelines import prepare
-from serving import manifest
+from serving.manifest import manifest
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

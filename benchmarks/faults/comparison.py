@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from photochrom import files
-from serving import config, manifest
+from serving import config
+from serving.manifest import manifest
 
 Row = dict[str, object]
 # (status, reason) of a row

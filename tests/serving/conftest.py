@@ -11,15 +11,17 @@ from PIL import Image, ImageCms
 
 from photochrom import images
 from photochrom.metadata import Metadata
-from serving import colorize, earlier, outputs
+from serving import colorize
 from serving.config import ColorizeConfig
-from serving.provenance import Provenance
+from serving.copies import writer
+from serving.copies.provenance import Provenance
+from serving.resume import decide
 
 
 @pytest.fixture(autouse=True)
 def _files_of_tests_are_settled(monkeypatch):
     """What a test has just written counts as done with; else rows would differ by how fast the machine is."""
-    monkeypatch.setattr(earlier, "_SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(decide, "_SETTLED_SECONDS", 0.0)
 
 
 PROVENANCE = Provenance("a <b> & c", "sha256:12", "34" * 32, "scan ü.tif", "2026-01-31")
@@ -70,7 +72,7 @@ class Copy:
     """A copy that was written: the file, and what the row says."""
 
     path: pathlib.Path
-    written: outputs.Written
+    written: writer.Written
 
     @property
     def notes(self) -> str:
@@ -94,7 +96,7 @@ def write(tmp_path):
         picture = images.Picture(pixels, alpha, source, *pixels.shape[:2], metadata=metadata)
         config = ColorizeConfig(input=("in",), output=str(tmp_path), **flags)
         ab = np.full((2, 3, 2), (10, 20), np.float32) if ab is None else ab
-        written = outputs.write(name, picture, ab, PROVENANCE, config)
+        written = writer.write(name, picture, ab, PROVENANCE, config)
         return Copy(tmp_path / written.path, written)
 
     return call

@@ -6,8 +6,9 @@ import apache_beam as beam
 import pytest
 
 from photochrom import bundle, errors
-from serving import colorize, exclusion, pipeline
+from serving import colorize, pipeline
 from serving.config import ColorizeConfig
+from serving.screening import exclusion
 from tests.test_buckets_end_to_end import contents
 
 L4 = "type:nvidia-l4;count:1;install-nvidia-driver"

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from photochrom import color, errors
-from serving import colorize, manifest
+from serving import colorize
+from serving.manifest import manifest
 
 
 def run(bundle, output, scans, *flags):

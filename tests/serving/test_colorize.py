@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from photochrom import color, errors, images
-from serving import colorize, provenance
+from serving import colorize
+from serving.copies import provenance
 from tests.support import counters
 
 

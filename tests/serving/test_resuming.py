@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from photochrom import cli
-from serving import colorize, journal, manifest
+from serving import colorize
+from serving.manifest import manifest
+from serving.resume import journal
 from tests.support import counters
 
 OLD = 1_000_000_000

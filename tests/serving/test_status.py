@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from photochrom import cli
-from serving import colorize, manifest
+from serving import colorize
+from serving.manifest import manifest
 from tests.serving.conftest import ITEMS, edit_row, read_rows, write_rows
 from tests.support import counters
 

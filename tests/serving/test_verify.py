@@ -12,7 +12,8 @@ from apache_beam.io.localfilesystem import LocalFileSystem
 from PIL import Image
 
 from photochrom import cli, files
-from serving import colorize, finished
+from serving import colorize
+from serving.manifest import reader
 from tests.serving.conftest import edit_row, read_rows
 
 
@@ -126,7 +127,7 @@ def test_rows_that_do_not_add_up_and_an_open_run_are_findings(output, capsys):
     assert [f["detail"] for f in found["findings"]] == [
         "the manifest has 5 rows that are done, its summary.json says 6",
         "the manifest has 1 rows that are skipped, its summary.json says 0",
-        finished.UNDER_WAY,
+        reader.UNDER_WAY,
     ]
 
 

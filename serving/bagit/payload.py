@@ -1,0 +1,120 @@
+"""What of an output folder goes into a bag: the manifest and the copies that its rows name, held against the files."""
+
+import dataclasses
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from photochrom import errors, files, json_lines, keys
+from serving.manifest import manifest, reader
+from serving.manifest.audit import Audit
+from serving.manifest.manifest import Row
+
+# Of these two bagit-python makes line breaks when it reads a manifest, whatever their case in later versions.
+_READ_AS_BREAK = re.compile("%0[ad]", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Payload:
+    """What goes into the bag.
+
+    Attributes:
+        copies: path below the output folder -> SHA-256 that its row gives, of each copy and each file beside one.
+        listings: the manifest's files, paths below the output folder.
+        foreign: files in the output folder that no row names, printable; they stay out.
+        runs: number -> row of runs.jsonl.
+        summary: the totals.
+    """
+
+    copies: dict[str, str]
+    listings: tuple[str, ...]
+    foreign: tuple[str, ...]
+    runs: dict[int, Row]
+    summary: Row
+
+    @property
+    def names(self) -> list[str]:
+        """All paths below the output folder, sorted."""
+        return sorted([*self.copies, *self.listings])
+
+
+def collect(folder: str) -> Payload:
+    """Reads the manifest of a finished run and looks for the files that its rows name; reads no picture.
+
+    Raises:
+        UsageError: no run has finished there, or one is under way.
+        Disagreement: rows and files do not fit together, or a name cannot stand in a bag.
+    """
+    account = _read_account(folder)
+    copies: dict[str, str] = {}
+    alike: dict[str, str] = {}
+    problems = []
+    for row in _read_rows(folder, account):
+        for name, sha256 in manifest.files_of(row):
+            problem = _problem(folder, row["key"], name, sha256, copies, alike)
+            if problem:
+                problems.append(f"{keys.printable(name)}: {problem}")
+            copies[name] = sha256
+            alike[unicodedata.normalize("NFC", name)] = name
+    if problems:
+        raise Disagreement(problems)
+    found = [info.path.removeprefix(f"{folder}/") for info in files.list_folder(folder)]
+    listings = tuple(name for name in found if reader.is_listing(name))
+    foreign = tuple(keys.printable(name) for name in found if name not in copies and name not in listings)
+    return Payload(copies, listings, foreign, account.runs, account.summary)
+
+
+class Disagreement(errors.PhotochromError):
+    """Rows and files do not fit together; `problems` has a line for each file."""
+
+    def __init__(self, problems: list[str]):
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        super().__init__(f"the manifest and the files do not agree, no bag was made: {problems[0]}{more}")
+        self.problems = problems
+
+
+def read_listing(folder: str, name: str) -> Iterator[Row]:
+    """Yields the rows of one file of the manifest."""
+    yield from json_lines.read(files.join(folder, name))
+
+
+def _read_account(folder: str) -> reader.Account:
+    """Returns what the runs say of themselves, if the last one came to its end and all were written down."""
+    if not files.is_local(folder):
+        raise errors.UsageError(f"{folder} is not a local folder; bags are made on a disk: copy it there first")
+    account = reader.read(folder)
+    if account.is_open:
+        raise errors.UsageError(f"{folder}: {reader.UNDER_WAY}; {reader.AGAIN}")
+    if not account.runs:
+        raise errors.UsageError(f"{folder}/manifest/runs.jsonl does not tell when its runs were; {reader.AGAIN}")
+    return account
+
+
+def _read_rows(folder: str, account: reader.Account) -> Iterator[Row]:
+    """Yields the rows and checks that they are those of the last run."""
+    audit = Audit(account)
+    for name, row in audit.watch(reader.read_rows(folder)):
+        if row.get("run") not in account.runs:
+            raise errors.UsageError(
+                f"{folder}/manifest/{name}: the row of {keys.printable(row['key'])[:100]} does not belong to a "
+                f"finished run; {reader.AGAIN}"
+            )
+        yield row
+    for problem in audit.problems():
+        raise errors.UsageError(f"{folder}: {problem}: the last run did not finish; {reader.AGAIN}")
+
+
+def _problem(folder: str, key: str, name: str, sha256: str, copies: dict[str, str], alike: dict[str, str]) -> str:
+    """Returns what keeps a file out of a bag, or ""."""
+    other = alike.get(unicodedata.normalize("NFC", name), "")
+    return (
+        reader.problem_of_name(key, name, sha256)
+        or ("is named by more than one row" if copies.get(name, sha256) != sha256
+            else f"differs from {other} by Unicode's normalization alone, which no bag keeps apart; rename one original"
+            if other not in ("", name)
+            else "has %0A or %0D in its name, which readers of bags take for a line break; rename the original"
+            if _READ_AS_BREAK.search(name)
+            else "its name ends with a space, which no bag keeps; rename the original" if name != name.strip()
+            else "")
+        or reader.problem_of_file(folder, name)
+    )  # fmt: skip

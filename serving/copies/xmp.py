@@ -1,0 +1,173 @@
+"""XMP packets: the archive's own properties kept, ours put in their place beside them.
+
+Source: ISO 16684-1:2019 (XMP part 1) for the packet, XMP part 2 for xmp and xmpMM, IPTC Photo Metadata Standard
+2025.1 for DigitalSourceType and the AI system.
+"""
+
+import codecs
+import re
+from typing import Any
+from xml.dom import minidom
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from serving.copies.provenance import Provenance
+
+# Photoshop's histories make packets of some MB.
+MAX_BYTES = 16_000_000
+_MAX_DEPTH = 100
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_XMP = "http://ns.adobe.com/xap/1.0/"
+_MM = "http://ns.adobe.com/xap/1.0/mm/"
+_IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+_TIFF = "http://ns.adobe.com/tiff/1.0/"
+_EXIF = "http://ns.adobe.com/exif/1.0/"
+_PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+_NAMESPACES = {
+    "rdf": _RDF,
+    "xmp": _XMP,
+    "xmpMM": _MM,
+    "stRef": "http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
+    "Iptc4xmpExt": _IPTC_EXT,
+}
+# What we say ourselves.
+_OURS = {
+    _XMP: ("CreatorTool", "MetadataDate", "ModifyDate"),
+    _MM: ("DerivedFrom",),
+    _IPTC_EXT: ("DigitalSourceType", "DigitalSourcefileType", "AISystemUsed", "AISystemVersionUsed"),
+}
+# What speaks of the original's pixels or its file, and would not be true of the copy's.
+_UNTRUE = {
+    _TIFF: (
+        *("ImageWidth", "ImageLength", "BitsPerSample", "Compression", "PhotometricInterpretation", "Orientation"),
+        *("SamplesPerPixel", "PlanarConfiguration", "YCbCrSubSampling", "YCbCrPositioning", "YCbCrCoefficients"),
+        *("TransferFunction", "WhitePoint", "PrimaryChromaticities", "ReferenceBlackWhite", "NativeDigest"),
+    ),
+    _EXIF: ("ColorSpace", "PixelXDimension", "PixelYDimension", "NativeDigest"),
+    _PHOTOSHOP: ("ColorMode", "ICCProfile", "LegacyIPTCDigest"),
+    _XMP: ("Thumbnails",),
+    _MM: ("DocumentID", "InstanceID"),
+    "http://purl.org/dc/elements/1.1/": ("format",),
+    "http://ns.adobe.com/xmp/note/": ("HasExtendedXMP",),
+}
+_HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+_TAIL = '\n<?xpacket end="w"?>'
+_BARE = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"></rdf:RDF></x:xmpmeta>'
+# How a packet begins -> its encoding.
+_ENCODINGS = (
+    *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16")),
+    *((codecs.BOM_UTF16_BE, "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"), (b"", "utf-8-sig")),
+)
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def merge(source: bytes, provenance: Provenance) -> bytes:
+    """Returns a packet with the properties of `source` and with ours, which replace those of the same names.
+
+    Args:
+        source: the original's packet; b"" if it has none.
+        provenance: what we say.
+
+    Raises:
+        ValueError: `source` is no XMP, is too large, or holds what XMP may not (a DTD, entities).
+    """
+    document = _parse(_decode(source) if source else _BARE)
+    try:
+        rdf = _find_rdf(document)
+        abouts = [_about(element) for element in _descriptions(rdf)]
+        ids = [value for element in _descriptions(rdf) for value in _strip(element)]
+        ours: Any = _parse(_ours(provenance, next(filter(None, abouts), ""), next(iter(ids), ""))).documentElement
+        rdf.appendChild(document.importNode(ours, True))
+        root: Any = document.documentElement
+        return f"{_HEAD}{root.toxml()}{_TAIL}".encode()
+    finally:
+        document.unlink()
+
+
+def _decode(source: bytes) -> str:
+    if len(source) > MAX_BYTES:
+        raise ValueError(f"XMP of {len(source)} bytes, at most {MAX_BYTES}")
+    encoding = next(encoding for mark, encoding in _ENCODINGS if source.startswith(mark))
+    text = source.decode(encoding).strip("\0 \t\r\n\ufeff")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ValueError("XMP with a document type, which may hide entities")
+    return re.sub(r"^<\?xml [^>]*\?>", "", text)  # it is text now, whatever encoding was stated
+
+
+def _parse(text: str) -> minidom.Document:
+    """Parses text without a document type: no entities but the five of XML."""
+    depth = 0
+
+    def start(_name: str, _attributes: Any) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"XMP nested deeper than {_MAX_DEPTH}")
+
+    def end(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    try:
+        checker = expat.ParserCreate()
+        checker.StartElementHandler, checker.EndElementHandler = start, end
+        checker.Parse(text, True)
+        return minidom.parseString(text.encode())
+    except (expat.ExpatError, UnicodeError) as error:
+        raise ValueError(f"broken XMP: {error}") from error
+
+
+def _find_rdf(document: minidom.Document) -> Any:
+    found = document.getElementsByTagNameNS(_RDF, "RDF")
+    if len(found) != 1:
+        raise ValueError(f"XMP with {len(found)} elements rdf:RDF, expected 1")
+    return found[0]
+
+
+def _descriptions(rdf: Any) -> list[Any]:
+    return [node for node in rdf.childNodes if node.nodeType == node.ELEMENT_NODE]
+
+
+def _about(description: Any) -> str:
+    """Returns what the properties are about; all descriptions of a packet have the same."""
+    return description.getAttributeNS(_RDF, "about")
+
+
+def _strip(description: Any) -> list[str]:
+    """Takes out what we say ourselves and what would be untrue; returns the original's own id, if it has one."""
+    ids = []
+    for namespace, name in ((ns, name) for table in (_OURS, _UNTRUE) for ns, names in table.items() for name in names):
+        nodes = [n for n in description.childNodes if (n.namespaceURI, n.localName) == (namespace, name)]
+        if name == "DocumentID":
+            ids += [value for value in (description.getAttributeNS(namespace, name), *map(_text, nodes)) if value]
+        for node in nodes:
+            description.removeChild(node)
+        if description.hasAttributeNS(namespace, name):
+            description.removeAttributeNS(namespace, name)
+    return ids
+
+
+def _text(node: Any) -> str:
+    return "".join(child.data for child in node.childNodes if child.nodeType == child.TEXT_NODE).strip()
+
+
+def _ours(provenance: Provenance, about: str, original_id: str) -> str:
+    declared = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _NAMESPACES.items())
+    original = f"<stRef:originalDocumentID>{_escape(original_id)}</stRef:originalDocumentID>" if original_id else ""
+    return f"""<rdf:Description rdf:about="{_escape(about)}" {declared}>
+<xmp:CreatorTool>{_escape(provenance.creator_tool)}</xmp:CreatorTool>
+<xmp:ModifyDate>{_escape(provenance.date)}</xmp:ModifyDate>
+<xmp:MetadataDate>{_escape(provenance.date)}</xmp:MetadataDate>
+<Iptc4xmpExt:DigitalSourceType>{_escape(provenance.digital_source_iri)}</Iptc4xmpExt:DigitalSourceType>
+<Iptc4xmpExt:AISystemUsed>{_escape(provenance.ai_system)}</Iptc4xmpExt:AISystemUsed>
+<Iptc4xmpExt:AISystemVersionUsed>{_escape(provenance.model_digest)}</Iptc4xmpExt:AISystemVersionUsed>
+<xmpMM:DerivedFrom rdf:parseType="Resource">
+<stRef:documentID>sha256:{_escape(provenance.source_sha256)}</stRef:documentID>{original}
+<stRef:filePath>{_escape(provenance.source_name)}</stRef:filePath>
+</xmpMM:DerivedFrom>
+</rdf:Description>"""
+
+
+def _escape(value: str) -> str:
+    """Escapes text; characters that XML cannot hold become question marks."""
+    return escape(_FORBIDDEN.sub("?", value), {'"': "&quot;"})
