@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PHOTOS ?= photochrom/samples/colour
+PHOTOS ?= photochrom/demo_photographs/colour
 
 .PHONY: demo test test-flink test-hosts test-prism lint bench model lock clean
 

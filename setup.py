@@ -6,6 +6,7 @@ import re
 import setuptools
 
 _HERE = pathlib.Path(__file__).parent
+_PACKAGES = ("photochrom", "pipelines", "trainer", "serving")
 _VERSION = re.search(r'__version__ = "(.+)"', (_HERE / "photochrom/__init__.py").read_text()).group(1)
 
 setuptools.setup(
@@ -16,18 +17,13 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    # One by one: these names are installed beside other people's.
-    packages=["photochrom", "pipelines", "trainer", "serving"],
+    # By name: these packages are installed beside other people's, and tests stay out of the wheel.
+    packages=setuptools.find_packages(include=[f"{name}{part}" for name in _PACKAGES for part in ("", ".*")]),
     package_data={
-        "photochrom": [
-            "negatives.npz",
-            "samples/*",
-            "samples/*/*",
-            "samples/*/*/*",
-            "default_model/*",
-            "default_model/**/*",
-        ],
-        "trainer": ["templates/*"],
+        "photochrom": ["demo_photographs/*", "demo_photographs/*/*", "demo_photographs/*/*/*"],
+        "photochrom.model": ["default/*", "default/**/*"],
+        "serving.screening": ["negatives.npz"],
+        "trainer.evaluation": ["templates/*"],
     },
     install_requires=[
         "apache-beam[gcp]~=2.77.0",

@@ -1,5 +1,5 @@
 """What is measured, against what, in one run: `make bench`."""
 
-from photochrom import quiet
+from photochrom.jobs import tensorflow_setup
 
-quiet.choose_kernels()  # before a module imports TensorFlow
+tensorflow_setup.choose_kernels()  # before a module imports TensorFlow

@@ -7,7 +7,7 @@ import platform
 import tempfile
 
 from benchmarks import buckets, colorize, prepare, upsampling
-from photochrom import bundle
+from photochrom.model import bundle
 
 
 def main() -> None:

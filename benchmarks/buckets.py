@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks import photographs
-from photochrom import files
+from photochrom.storage import files
 from tests.support import bucket_server
 
 DELAY_SECONDS = 0.05

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import photographs
-from photochrom import bundle, signature
+from photochrom.model import bundle, signature
 
 
 def throughput(folder: pathlib.Path, scratch: pathlib.Path, model: str, size: tuple[int, int], count: int) -> float:

@@ -12,7 +12,8 @@ import random
 import resource
 import time
 
-from photochrom import decoder, errors
+from photochrom import errors
+from photochrom.imaging.sandbox import decoder
 from tests.support import mutations
 
 _FAULTS = ("decoder_crashed", "decode_timeout", "out_of_memory")

@@ -21,8 +21,8 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000
 
 from benchmarks import photographs
-from photochrom import color
-from photochrom.upsampling import Upsampler
+from photochrom.color import cielab
+from photochrom.color.upsampling import Upsampler
 
 FACTORS = (4, 8, 12, 24)
 # Both sides of a photograph are cut to multiples of this, px, which all factors divide.
@@ -86,7 +86,7 @@ def _photographs(folder: pathlib.Path, count: int) -> Iterator[tuple[np.ndarray,
     for rgb in [*chosen, *_CARRIED]:
         pixels = rgb() if callable(rgb) else np.asarray(Image.open(rgb).convert("RGB"))
         height, width = (side // _SIDE_STEP * _SIDE_STEP for side in pixels.shape[:2])
-        lab = color.rgb_to_lab(np.ascontiguousarray(pixels[:height, :width]))
+        lab = cielab.rgb_to_lab(np.ascontiguousarray(pixels[:height, :width]))
         yield np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:])
 
 

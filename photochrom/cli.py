@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from photochrom import __version__, breakdown, errors, interruption
+from photochrom import __version__, errors
+from photochrom.jobs import crash_report, signals
 
 # command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
 COMMANDS = {
@@ -63,16 +64,16 @@ def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None 
     log = _start_log()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        with interruption.handled():
+        with signals.handled():
             run(argv)
     except errors.PhotochromError as error:
         print(f"photochrom: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt as error:
-        print(interruption.message(f"stopped by {str(error) or 'SIGINT'}"), file=sys.stderr)
+        print(signals.message(f"stopped by {str(error) or 'SIGINT'}"), file=sys.stderr)
         return getattr(error, "exit_status", 130)
     except Exception as error:
-        line, status = breakdown.report(error, _module_of(run), argv, log)
+        line, status = crash_report.report(error, _module_of(run), argv, log)
         print(f"photochrom: {line}", file=sys.stderr)
         return status
     return 0
@@ -82,7 +83,7 @@ def _start_log() -> Sequence[str]:
     """Has records shown as lines on stderr; returns those of other libraries in full, as they come."""
     shown = logging.StreamHandler()
     shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    handler = breakdown.OneLine(shown)
+    handler = crash_report.OneLine(shown)
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("photochrom").setLevel(logging.INFO)
     return handler.kept

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from photochrom import cli, errors
 
-SAMPLES = pathlib.Path(__file__).parent / "samples"
+SAMPLES = pathlib.Path(__file__).parent / "demo_photographs"
 _COLOUR = ("colour", "colour-box.zip", "colour-roll.tar.gz")
 _GRAYSCALE = ("grayscale", "grayscale-box.zip")
 _SHEET_STRIPS = 3
@@ -74,17 +74,20 @@ def _step(command: str, *argv: str) -> None:
 
 def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:
     """Lays the originals beside their coloured copies, by the rows of the manifest."""
-    from photochrom import images, json_lines, sheets
+    from photochrom.imaging import contact_sheet, decoding
+    from photochrom.storage import json_lines
 
     rows, captions = [], []
     manifest = sorted(coloured.glob("manifest/items-*.jsonl"))
     for row in (row for path in manifest for row in json_lines.read(str(path)) if row["status"] == "done"):
         pair = _sample(row["key"]), (coloured / row["output"]).read_bytes()
-        rows.append([images.decode(data, max_pixels=10**8).opaque_rgb() for data in pair])
+        rows.append([decoding.decode(data, max_pixels=10**8).opaque_rgb() for data in pair])
         captions.append(row["key"])
     path = output / "before-after.png"
     path.write_bytes(
-        sheets.to_png(sheets.contact_sheet(rows, captions, ("before", "after"), cell=220, strips=_SHEET_STRIPS))
+        contact_sheet.to_png(
+            contact_sheet.contact_sheet(rows, captions, ("before", "after"), cell=220, strips=_SHEET_STRIPS)
+        )
     )
     return path
 

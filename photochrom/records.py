@@ -20,7 +20,8 @@ import google_crc32c
 import numpy as np
 import tensorflow as tf
 
-from photochrom import errors, geometry
+from photochrom import errors
+from photochrom.imaging import resizing
 
 FORMAT_VERSION = 1
 # L* 0..100 is stored in 0..255.
@@ -123,7 +124,7 @@ class LabRecord:
         What the record says, and no more: `upsampling` would guess from L* where colour ends.
         """
         lightness = self.lightness.astype(np.float32) / np.float32(LIGHTNESS_SCALE)
-        return np.dstack([lightness, geometry.resize(self.ab.astype(np.float32), *self.lightness.shape)])
+        return np.dstack([lightness, resizing.resize(self.ab.astype(np.float32), *self.lightness.shape)])
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import __version__, ab_bins, color, files, records, settings, sheets
-from photochrom.bundle import Bundle
+from photochrom import __version__, records, settings
+from photochrom.color import ab_bins, cielab
+from photochrom.imaging import contact_sheet
+from photochrom.model.bundle import Bundle
+from photochrom.storage import files
 from pipelines import embeddings
 from pipelines.config import PrepareConfig
 from pipelines.near_duplicates import leaks, signatures
@@ -129,11 +132,12 @@ def _write_sheet(config: PrepareConfig, summaries: list[dict[str, Any]]) -> None
             for data in records.read_tfrecords(file, config.compression):
                 if len(pictures) == _SHEET_ROWS * _SHEET_COLUMNS:
                     break
-                pictures.append(color.lab_to_rgb(records.LabRecord.from_example(data).to_lab()))
+                pictures.append(cielab.lab_to_rgb(records.LabRecord.from_example(data).to_lab()))
     rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]
     if rows:
         files.write_bytes(
-            files.join(config.output, "statistics/contact_sheet.png"), sheets.to_png(sheets.contact_sheet(rows))
+            files.join(config.output, "statistics/contact_sheet.png"),
+            contact_sheet.to_png(contact_sheet.contact_sheet(rows)),
         )
 
 

@@ -3,9 +3,10 @@
 import dataclasses
 from typing import Any
 
-from photochrom import files, signature
-from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
+from photochrom.imaging.sandbox.decoder import DEFAULT_TIMEOUT, Decoder
+from photochrom.model import signature
 from photochrom.settings import setting
+from photochrom.storage import files
 from pipelines import splits
 
 

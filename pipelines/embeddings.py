@@ -18,8 +18,10 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from photochrom import errors, files, records, signature
-from photochrom.bundle import Bundle
+from photochrom import errors, records
+from photochrom.model import signature
+from photochrom.model.bundle import Bundle
+from photochrom.storage import files
 from pipelines import shards
 from pipelines.config import PrepareConfig
 

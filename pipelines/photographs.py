@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import color, errors, geometry, tone
+from photochrom import errors
+from photochrom.color import cielab, tone
+from photochrom.imaging import resizing
 from photochrom.records import LabRecord
 from pipelines.config import PrepareConfig
 
@@ -17,8 +19,8 @@ def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, 
         DataError: it cannot be decoded, is too large or small, or has no colour to learn from.
     """
     picture = config.decoder().decode(data, draft_size=config.image_size)
-    rgb = geometry.center_square(picture.opaque_rgb(), config.image_size)
-    lab = color.rgb_to_lab(rgb)
+    rgb = resizing.center_square(picture.opaque_rgb(), config.image_size)
+    lab = cielab.rgb_to_lab(rgb)
     _check_color(lab)
     record = LabRecord.from_lab(key, lab, config.ab_stride, (picture.source_height, picture.source_width))
     return record, {

@@ -6,10 +6,11 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import beam_io, files
-from photochrom.archives import Source
-from photochrom.bundle import Bundle
-from photochrom.inputs import Input
+from photochrom.jobs import beam_job
+from photochrom.model.bundle import Bundle
+from photochrom.sources.archive_listing import Source
+from photochrom.sources.inputs import Input
+from photochrom.storage import files
 from pipelines import card, shards, splits
 from pipelines.config import PrepareConfig
 from pipelines.embeddings import EmbedShards
@@ -35,7 +36,7 @@ class PrepareDataset(beam.PTransform):
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = self.config.scratch
         progress_folder = files.join(scratch, "progress")
-        sources = listed_inputs | "List" >> beam_io.ListSources(files.join(scratch, "spool"), progress_folder)
+        sources = listed_inputs | "List" >> beam_job.ListSources(files.join(scratch, "spool"), progress_folder)
         total = beam.pvalue.AsSingleton(_count(sources))
         found = self._near_duplicates(sources, total, progress_folder)
         representatives = beam.pvalue.AsDict(found["groups"])

@@ -7,7 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import bundle, claims, cli, errors, files, inputs, progress, settings
+from photochrom import cli, errors, settings
+from photochrom.jobs import output_lock, progress
+from photochrom.model import bundle
+from photochrom.sources import inputs
+from photochrom.storage import files
 from pipelines.config import PrepareConfig
 
 _log = logging.getLogger("photochrom")
@@ -48,9 +52,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
     config = settings.from_flags(PrepareConfig, flags)
     network = bundle.open_bundle(config.embed, bundle.FEATURES) if config.embed else None
     # Beam and TensorFlow take seconds: after the flags are known to be good
-    from photochrom import beam_io, clusters, dataflow, quiet
+    from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
-    options = beam_io.parse_options(beam_flags)
+    options = beam_job.parse_options(beam_flags)
     clusters.check_job(options, config.paths())
     if dataflow.is_template(options):
         raise errors.UsageError(
@@ -66,12 +70,12 @@ def run(argv: Sequence[str] | None = None) -> Any:
     inputs.check_output_apart(found, config.output)
     clusters.check_idle(options, config.output)
     _claim_output(config)
-    with claims.held(config.output, config.scratch):
-        quiet.import_tensorflow()
+    with output_lock.held(config.output, config.scratch):
+        tensorflow_setup.import_tensorflow()
         from pipelines import pipeline
 
         with progress.shown(files.join(config.scratch, "progress"), "prepare"):
-            result = beam_io.run(lambda root: pipeline.build(root, found, config, network), options, config.output)
+            result = beam_job.run(lambda root: pipeline.build(root, found, config, network), options, config.output)
     _report(config)
     return result
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import errors, json_lines
+from photochrom import errors
+from photochrom.storage import json_lines
 from pipelines import shards
 from pipelines.config import PrepareConfig
 

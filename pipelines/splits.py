@@ -4,7 +4,7 @@ import itertools
 import math
 from typing import NamedTuple
 
-from photochrom import keys
+from photochrom.sources import keys
 
 DEFAULT = "train=0.9,validation=0.05,test=0.05"
 NAMES = ("train", "validation", "test")

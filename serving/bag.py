@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from photochrom import __version__, cli, errors, files, inputs, keys, settings
+from photochrom import __version__, cli, errors, settings
 from photochrom.settings import setting
+from photochrom.sources import inputs, keys
+from photochrom.storage import files
 
 if TYPE_CHECKING:
     from serving.bagit.payload import Payload

@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import color, color_difference, errors, files, geometry, keys, sheets
-from photochrom.bundle import Bundle
+from photochrom import errors
+from photochrom.color import cielab, difference
+from photochrom.imaging import contact_sheet, resizing
+from photochrom.model.bundle import Bundle
+from photochrom.sources import keys
+from photochrom.storage import files
 from serving.config import ColorizeConfig
 from serving.manifest import manifest
 from serving.manifest.manifest import Row
@@ -128,11 +132,11 @@ def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row
             continue
         after = _read(trial, new)
         uncoloured += after is None
-        old_lab = color.rgb_to_lab(before)
-        new_lab = old_lab * np.array([1, 0, 0], np.float32) if after is None else color.rgb_to_lab(after)
-        differences.append(color_difference.ciede2000(old_lab, new_lab).mean())
-        chromas.append((color_difference.mean_chroma(old_lab), color_difference.mean_chroma(new_lab)))
-        shown.append((before, color.lab_to_rgb(new_lab), old["key"]))
+        old_lab = cielab.rgb_to_lab(before)
+        new_lab = old_lab * np.array([1, 0, 0], np.float32) if after is None else cielab.rgb_to_lab(after)
+        differences.append(difference.ciede2000(old_lab, new_lab).mean())
+        chromas.append((difference.mean_chroma(old_lab), difference.mean_chroma(new_lab)))
+        shown.append((before, cielab.lab_to_rgb(new_lab), old["key"]))
     if not differences:
         return None
     old_chroma, new_chroma = np.mean(chromas, axis=0)
@@ -144,7 +148,7 @@ def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row
 
 def _sheet(shown: list[tuple[np.ndarray, np.ndarray, str]]) -> bytes:
     pictures, captions = [one[:2] for one in shown], [one[2] for one in shown]
-    return sheets.to_png(sheets.contact_sheet(pictures, captions, headings=("is there", "new"), strips=3))
+    return contact_sheet.to_png(contact_sheet.contact_sheet(pictures, captions, headings=("is there", "new"), strips=3))
 
 
 def _read(config: ColorizeConfig, row: Row) -> np.ndarray | None:
@@ -157,4 +161,4 @@ def _read(config: ColorizeConfig, row: Row) -> np.ndarray | None:
         return None
     scale = _SIZE / max(rgb.shape[:2])
     height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
-    return geometry.resize(rgb, height, width)
+    return resizing.resize(rgb, height, width)

@@ -7,7 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import bundle, claims, cli, errors, files, inputs, keys, progress, settings
+from photochrom import cli, errors, settings
+from photochrom.jobs import output_lock, progress
+from photochrom.model import bundle
+from photochrom.sources import inputs, keys
+from photochrom.storage import files
 from serving.config import ColorizeConfig
 from serving.screening import exclusion
 
@@ -49,9 +53,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
     model = bundle.open_bundle(config.model)
     exclusions = exclusion.open_list(config.exclude)
     # Beam takes seconds: after the flags are known to be good
-    from photochrom import beam_io, clusters, dataflow, quiet
+    from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
-    options = beam_io.parse_options(beam_flags)
+    options = beam_job.parse_options(beam_flags)
     clusters.check_job(options, config.paths())
     if config.canary and dataflow.is_template(options):
         raise errors.UsageError("--canary runs a job and looks at its copies, --template_location only describes one")
@@ -64,8 +68,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
     inputs.check_output_apart(found, config.output)
     files.check_writable(config.output)
     clusters.check_idle(options, config.output)
-    with claims.held(config.output, config.scratch):
-        quiet.import_tensorflow()
+    with output_lock.held(config.output, config.scratch):
+        tensorflow_setup.import_tensorflow()
         from serving import canary, pipeline
 
         started = datetime.datetime.now(datetime.UTC)
@@ -75,7 +79,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
                 pipeline.build(root, found, config, model, exclusions, started, only)
 
             with progress.shown(files.join(config.scratch, "progress"), title):
-                return beam_io.run(build, options, config.output)
+                return beam_job.run(build, options, config.output)
 
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))
         if not canary.is_too_far(drift, config):

@@ -3,9 +3,11 @@
 import dataclasses
 import re
 
-from photochrom import __version__, bundle, files
-from photochrom.decoder import DEFAULT_TIMEOUT, Decoder
+from photochrom import __version__
+from photochrom.imaging.sandbox.decoder import DEFAULT_TIMEOUT, Decoder
+from photochrom.model import bundle
 from photochrom.settings import digest, setting
+from photochrom.storage import files
 from serving.copies import formats, label, provenance
 
 MAX_SATURATION = 10

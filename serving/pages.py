@@ -6,9 +6,11 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import errors, keys, members, progress
-from photochrom.archives import Source
-from photochrom.decoder import Decoder
+from photochrom import errors
+from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.jobs import progress
+from photochrom.sources import keys, member_reader
+from photochrom.sources.archive_listing import Source
 from serving.manifest.manifest import Row
 
 # TIFF 6.0 and BigTIFF, in either byte order.
@@ -71,9 +73,9 @@ class CountPages(beam.DoFn):
     def _count(self, source: Source) -> int:
         """Returns how many pages are inputs; whoever decodes a broken file meets the fault again and says why."""
         try:
-            if members.read_start(source, 4) not in _SIGNATURES:
+            if member_reader.read_start(source, 4) not in _SIGNATURES:
                 return 1
-            count = self._decoder.count_pages(members.read(source))
+            count = self._decoder.count_pages(member_reader.read(source))
         except errors.DataError:
             return 1
         return count if count <= MAX_PAGES else 1

@@ -8,9 +8,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from photochrom import beam_io, files, progress
-from photochrom.bundle import Bundle
-from photochrom.inputs import Input
+from photochrom.jobs import beam_job, progress
+from photochrom.model.bundle import Bundle
+from photochrom.sources.inputs import Input
+from photochrom.storage import files
 from serving import pages, read_scans, write_copies
 from serving.config import ColorizeConfig
 from serving.copies import provenance
@@ -37,7 +38,7 @@ class ColorizeArchive(beam.PTransform):
         scratch = self.config.scratch
         progress_folder = files.join(scratch, "progress")
         ledger = listed_inputs.pipeline | "Ledger" >> ReadLedger(self.config.output)
-        sources = listed_inputs | "List" >> beam_io.ListSources(
+        sources = listed_inputs | "List" >> beam_job.ListSources(
             files.join(scratch, "spool"), progress_folder, self.exclusions.covers
         )
         if self.config.pages == "all":

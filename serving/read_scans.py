@@ -9,9 +9,12 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 
-from photochrom import ahead, archives, errors, files, images, keys, members
-from photochrom.archives import Source
-from photochrom.bundle import Bundle
+from photochrom import errors
+from photochrom.imaging import decoding
+from photochrom.model.bundle import Bundle
+from photochrom.sources import archive_listing, keys, member_reader, prefetch
+from photochrom.sources.archive_listing import Source
+from photochrom.storage import files
 from serving import scans, write_copies
 from serving.config import ColorizeConfig
 from serving.copies import formats
@@ -47,7 +50,7 @@ class ReadScans(beam.PTransform):
         )
         read = (
             listed.unread
-            | "KeyNeighbours" >> beam.WithKeys(lambda found: members.neighbourhood(found[0]))
+            | "KeyNeighbours" >> beam.WithKeys(lambda found: member_reader.neighbourhood(found[0]))
             | "GroupNeighbours" >> beam.GroupByKey()
             | "Read" >> beam.ParDo(ReadScan(*settings)).with_outputs(NEW, KEPT, main="scans")
         )
@@ -101,7 +104,7 @@ class Settle(_Step):
         if not sources:
             yield from self._unlisted(key, left)
             return
-        source = decide.settled(archives.only_one(sources))
+        source = decide.settled(archive_listing.only_one(sources))
         try:
             row = self._current(source, left)
         except errors.DataError as error:
@@ -131,13 +134,13 @@ class ReadScan(_Step):
     """(neighbourhood, pairs of source and Earlier) -> Scan, or a row to NEW or KEPT."""
 
     def setup(self) -> None:
-        self._reading = ahead.Reading()
+        self._reading = prefetch.Reading()
 
     def teardown(self) -> None:
         self._reading.close()
 
     def process(self, element: tuple[str, Iterable[tuple[Source, Earlier]]]) -> Iterator[Any]:
-        pairs = sorted(element[1], key=lambda pair: archives.place(pair[0]))
+        pairs = sorted(element[1], key=lambda pair: archive_listing.place(pair[0]))
         yield from itertools.starmap(self._judged, self._reading.add((pair[0], pair) for pair in pairs))
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -205,6 +208,6 @@ def _excluded_row(source: Source, left: Earlier, error: errors.DataError) -> Row
 def _failed_row(source: Source, error: errors.DataError, **values: Any) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
     suffix = "." + source.key.lower().rpartition(".")[2]
-    if isinstance(error, errors.NotAnImage) and suffix not in images.IMAGE_SUFFIXES:
+    if isinstance(error, errors.NotAnImage) and suffix not in decoding.IMAGE_SUFFIXES:
         return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error), **values)
     return manifest.failed(source, error, **values)

@@ -5,11 +5,14 @@ import hashlib
 
 import numpy as np
 
-from photochrom import color, geometry, signature, triage
-from photochrom.archives import Source
-from photochrom.decoder import Decoder
-from photochrom.images import Picture
+from photochrom.color import cielab
+from photochrom.imaging import resizing
+from photochrom.imaging.decoding import Picture
+from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.model import signature
+from photochrom.sources.archive_listing import Source
 from serving.resume.decide import Earlier
+from serving.screening import triage
 
 # A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
 # whole batch of others: 16 scans of 4 MP take 64 MB.
@@ -57,8 +60,8 @@ class Scan:
         if (height, width) == self.lightness.shape:
             return None
         rows, columns = (max(ab_stride, side // (2 * ab_stride) * ab_stride) for side in self.size)
-        smaller = geometry.resize(self.lightness[: self.size[0], : self.size[1]], rows, columns)
-        padded = geometry.pad_by_reflection(smaller, (height, width))
+        smaller = resizing.resize(self.lightness[: self.size[0], : self.size[1]], rows, columns)
+        padded = resizing.pad_by_reflection(smaller, (height, width))
         return dataclasses.replace(self, lightness=padded, size=(rows, columns))
 
 
@@ -73,8 +76,8 @@ def read(
     picture = decoder.decode(data, page=source.page)
     seen = picture.pixels if picture.alpha is None else picture.opaque_rgb()
     height, width = seen.shape[:2]
-    shape, size = geometry.working_size(height, width, image_size, ab_stride)
-    working = geometry.resize(seen, *size)
+    shape, size = resizing.working_size(height, width, image_size, ab_stride)
+    working = resizing.resize(seen, *size)
     keep = height * width <= kept_pixels
     return Scan(
         source=source,
@@ -82,7 +85,7 @@ def read(
         data=b"" if keep else data,
         picture=picture if keep else None,
         triage=triage.classify(seen),
-        lightness=geometry.pad_by_reflection(color.to_lightness(working), shape),
+        lightness=resizing.pad_by_reflection(cielab.to_lightness(working), shape),
         size=size,
         pixel_count=height * width,
     )

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from photochrom import cli, errors, files, keys
+from photochrom import cli, errors
+from photochrom.sources import keys
+from photochrom.storage import files
 
 _EPILOG = """\
 examples:

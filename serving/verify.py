@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from photochrom import cli, errors, files, progress
+from photochrom import cli, errors
+from photochrom.jobs import progress
+from photochrom.storage import files
 
 if TYPE_CHECKING:
     from serving.manifest.fixity import Finding, Named, Read

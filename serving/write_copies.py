@@ -10,9 +10,11 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import errors, files, keys
-from photochrom.ahead import Ahead
-from photochrom.bundle import Bundle
+from photochrom import errors
+from photochrom.model.bundle import Bundle
+from photochrom.sources import keys
+from photochrom.sources.prefetch import Ahead
+from photochrom.storage import files
 from serving.config import ColorizeConfig
 from serving.copies import writer
 from serving.copies.provenance import Provenance

@@ -86,7 +86,7 @@ def running_store():
 @pytest.fixture
 def store(running_store, monkeypatch) -> bucket_server.BucketServer:
     """A store of buckets that works; what fails is set by the test. Tries follow one another ten times as fast."""
-    from photochrom import gcs
+    from photochrom.storage import gcs
 
     running_store.clear()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", running_store.address)

@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from photochrom import errors, files
+from photochrom import errors
+from photochrom.storage import files
 from pipelines import prepare
 from serving import colorize, status
 from tests.support.bucket_server import CUT, LOST, RESET, every

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import color, demo, tone
+from photochrom import demo
+from photochrom.color import cielab, tone
 
 SCRIPT = pathlib.Path(sys.executable).with_name("photochrom")
 
@@ -57,7 +58,7 @@ def test_colorize_needs_no_model_of_the_users(tmp_path):
     assert "6 inputs: 6 done, 0 skipped, 0 failed" in said
     for path in (path for path in (tmp_path / "images").rglob("*") if path.is_file()):
         with Image.open(path) as image:
-            assert tone.measure(color.rgb_to_lab(np.asarray(image.convert("RGB")))).chroma > 3, path
+            assert tone.measure(cielab.rgb_to_lab(np.asarray(image.convert("RGB")))).chroma > 3, path
 
 
 def test_demo_runs_the_whole_workflow(tmp_path):

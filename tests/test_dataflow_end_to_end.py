@@ -13,7 +13,9 @@ from apache_beam.options import pipeline_options
 from apache_beam.runners.dataflow import dataflow_runner
 from apache_beam.utils import retry
 
-from photochrom import beam_io, dataflow, errors, files
+from photochrom import errors
+from photochrom.jobs import beam_job, dataflow
+from photochrom.storage import files
 from serving import colorize
 from serving.manifest import manifest
 from tests.support import dataflow_service
@@ -77,7 +79,7 @@ def test_what_is_submitted_makes_the_same_copies(service, bucket, archive, gray_
     assert path.startswith(f"{bucket}/tmp/{job['name']}.")
     with tarfile.open(fileobj=io.BytesIO(files.read_bytes(path))) as package:
         names = {name.partition("/")[2] for name in package.getnames()}
-    assert {"serving/pipeline.py", "photochrom/default_model/model.json", "setup.py"} <= names
+    assert {"serving/pipeline.py", "photochrom/model/default/model.json", "setup.py"} <= names
     proto = dataflow_service.staged_pipeline(job)
     (environment,) = proto.components.environments.values()
     assert any(path.encode() in dependency.type_payload for dependency in environment.dependencies)
@@ -108,7 +110,7 @@ def test_a_template_has_no_canary(service, bucket, archive):
 
 def run_small(flags, output):
     """Runs a pipeline of one step, as a job does."""
-    return beam_io.run(lambda root: root | beam.Create([1]), beam_io.parse_options(flags), output)
+    return beam_job.run(lambda root: root | beam.Create([1]), beam_job.parse_options(flags), output)
 
 
 REFUSALS = [
@@ -151,7 +153,7 @@ def test_a_job_that_fails_is_one_line_with_its_cause_and_what_to_do(service, buc
 @pytest.fixture
 def job_under_way(service, bucket):
     """A job for the output folder whose launcher is gone."""
-    options = dataflow.named(beam_io.parse_options(on_dataflow(service, bucket)), f"{bucket}/out")
+    options = dataflow.named(beam_job.parse_options(on_dataflow(service, bucket)), f"{bucket}/out")
     name = options.view_as(pipeline_options.GoogleCloudOptions).job_name
     service.jobs["job-0"] = {"id": "job-0", "name": name, "clientRequestId": "1", "currentState": RUNNING}
 

@@ -11,16 +11,18 @@ import tensorflow as tf
 from scipy import stats
 
 import photochrom
-from photochrom import bundle, color, geometry, images, signature
-from photochrom.archives import Source
-from photochrom.decoder import Decoder
+from photochrom.color import cielab
+from photochrom.imaging import decoding, resizing
+from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.model import bundle, signature
+from photochrom.sources.archive_listing import Source
 from serving import scans
 from serving.inference import model_handler
 from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.training import initial
 
-SAMPLES = pathlib.Path(photochrom.__file__).parent / "samples"
+SAMPLES = pathlib.Path(photochrom.__file__).parent / "demo_photographs"
 SCANS = sorted((SAMPLES / "grayscale").rglob("*.*"))
 PHOTOGRAPHS = sorted((SAMPLES / "colour").rglob("*.jpg"))
 
@@ -75,11 +77,11 @@ def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is(predict):
 def test_it_is_surer_of_photographs_that_it_colours_better(predict):
     sure, errors = [], []
     for path in PHOTOGRAPHS:
-        rgb = images.decode(path.read_bytes(), max_pixels=10**7).pixels
-        lab = skimage.color.rgb2lab(geometry.resize(rgb, 256, 256))
+        rgb = decoding.decode(path.read_bytes(), max_pixels=10**7).pixels
+        lab = skimage.color.rgb2lab(resizing.resize(rgb, 256, 256))
         (ab,), confidence = predict(lab[None, ..., :1].astype(np.float32))
         sure.append(confidence.mean())
-        errors.append(np.linalg.norm(ab - geometry.resize(lab[..., 1:], 64, 64), axis=-1).mean())
+        errors.append(np.linalg.norm(ab - resizing.resize(lab[..., 1:], 64, 64), axis=-1).mean())
     assert len(errors) == 16
     assert stats.spearmanr(sure, errors).statistic < -0.2
 
@@ -87,9 +89,9 @@ def test_it_is_surer_of_photographs_that_it_colours_better(predict):
 def test_colour_does_not_jump_between_a_scan_at_full_and_at_half_size(predict):
     differences = []
     for path in SCANS:
-        full = images.decode(path.read_bytes(), max_pixels=10**7)
+        full = decoding.decode(path.read_bytes(), max_pixels=10**7)
         height, width = (side // 2 for side in full.pixels.shape[:2])
-        half = cv2.imencode(".png", geometry.resize(full.pixels, height, width))[1].tobytes()
+        half = cv2.imencode(".png", resizing.resize(full.pixels, height, width))[1].tobytes()
         lab = [_colorized(predict, data, height, width) for data in (path.read_bytes(), half)]
         differences.append(skimage.color.deltaE_ciede2000(*lab).mean())
     assert len(differences) == 6
@@ -101,8 +103,8 @@ def _colorized(predict, data, height, width):
     scan = scans.read(Source(key="scan", path="scan"), data, 256, 4, Decoder(10**7))
     (ab,), _ = predict(scan.lightness[None, ..., None])
     ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
-    gray = geometry.resize(scan.picture.pixels, height, width)
-    return np.dstack([color.to_lightness(gray), geometry.resize(ab, height, width)])
+    gray = resizing.resize(scan.picture.pixels, height, width)
+    return np.dstack([cielab.to_lightness(gray), resizing.resize(ab, height, width)])
 
 
 def test_colours_do_not_depend_on_what_else_is_in_the_batch():

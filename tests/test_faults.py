@@ -1,4 +1,4 @@
-"""The faults of benchmarks/faults/__main__.py in short: the real command, killed, without space, without the right to write."""
+"""benchmarks/faults in short: the real command, killed, without space, without the right to write."""
 
 import contextlib
 import shutil
@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from benchmarks.faults import full_disks, process_kills, workbench
-from photochrom import archives, claims, files
+from photochrom.jobs import output_lock
+from photochrom.sources import archive_listing
+from photochrom.storage import files
 from tests.support import damaged
 
 pytestmark = [
@@ -74,14 +76,14 @@ def test_what_is_wrong_is_found(bench, damage, tmp_path):
 def test_a_disk_that_is_full_while_a_tar_is_unpacked_is_not_the_tars_fault(bench):
     path = bench.archive.folder / "roll.tar.gz"
     with open(path, "rb") as file, open("/dev/full", "wb", 0) as full, pytest.raises(OSError, match="No space left"):
-        spool = archives.Spool("/dev/full", full, 1 << 30)
-        list(archives.list_members(file, str(path), "roll.tar.gz", lambda: contextlib.nullcontext(spool)))
+        spool = archive_listing.Spool("/dev/full", full, 1 << 30)
+        list(archive_listing.list_members(file, str(path), "roll.tar.gz", lambda: contextlib.nullcontext(spool)))
 
 
 def test_what_threads_of_a_failed_job_leave_is_removed_by_the_next(tmp_path):
     left = tmp_path / f"images/{files.TEMPORARY_MARK}{'0' * 32}"
-    with pytest.raises(OSError, match="full"), claims.held(str(tmp_path), f"{tmp_path}/.job"):
+    with pytest.raises(OSError, match="full"), output_lock.held(str(tmp_path), f"{tmp_path}/.job"):
         files.write_bytes(str(left), b"half")
         raise OSError("full")
-    with claims.held(str(tmp_path), f"{tmp_path}/.job"):
+    with output_lock.held(str(tmp_path), f"{tmp_path}/.job"):
         assert not left.exists()

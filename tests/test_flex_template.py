@@ -11,7 +11,7 @@ import re
 from google.cloud import dataflow_v1beta3
 from google.protobuf import json_format
 
-from photochrom import beam_io
+from photochrom.jobs import beam_job
 from serving import colorize
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def test_the_flags_that_the_launcher_adds_are_beams():
     names += ("sdk_container_image", "service_account_email", "subnetwork", "setup_file", "requirements_file")
     numbers = ("max_num_workers", "num_workers", "disk_size_gb")
     flags = [f"--{name}=x" for name in names] + [f"--{name}=1" for name in numbers] + ['--labels={"a": "b"}']
-    beam_io.parse_options(["--runner=DataflowRunner", *flags])  # raises where Beam does not know one
+    beam_job.parse_options(["--runner=DataflowRunner", *flags])  # raises where Beam does not know one
 
 
 def test_the_image_has_the_versions_that_are_locked():

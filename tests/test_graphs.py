@@ -6,7 +6,8 @@ import apache_beam as beam
 import pytest
 from apache_beam.portability import common_urns
 
-from photochrom import bundle, inputs
+from photochrom.model import bundle
+from photochrom.sources import inputs
 from pipelines import pipeline as prepare
 from pipelines.config import PrepareConfig
 from serving import pipeline as colorize

@@ -7,7 +7,9 @@ import shlex
 
 import pytest
 
-from photochrom import archives, beam_io, cli, demo, records
+from photochrom import cli, demo, records
+from photochrom.jobs import beam_job
+from photochrom.sources import archive_listing
 from pipelines import prepare
 from serving.manifest import manifest
 
@@ -29,7 +31,7 @@ def test_every_command_parses(argv):
     parser = importlib.import_module(cli.COMMANDS[argv[0]][0]).build_parser()
     _, unknown = parser.parse_known_args(argv[1:])
     if argv[0] in ("prepare", "colorize"):
-        beam_io.parse_options(unknown)  # raises where Beam does not know it either
+        beam_job.parse_options(unknown)  # raises where Beam does not know it either
     else:
         assert unknown == []
 
@@ -53,7 +55,7 @@ def test_every_flag_that_is_named_exists():
     named = {flag for page in PAGES for flag in re.findall(r"`(--\w+)", page.read_text())}
     of_worker_pools = {"--container_executable", "--worker_pool"}
     for flag in named - known - of_worker_pools:
-        beam_io.parse_options([f"{flag}=1"])  # raises where Beam does not know it either
+        beam_job.parse_options([f"{flag}=1"])  # raises where Beam does not know it either
 
 
 def test_the_snippet_reads_a_dataset(tmp_path, monkeypatch, capsys):
@@ -67,6 +69,6 @@ def test_the_snippet_reads_a_dataset(tmp_path, monkeypatch, capsys):
 
 def test_the_formats_page_names_every_feature_and_field():
     page = (ROOT / "docs/formats.md").read_text()
-    fields = manifest.row(archives.Source("key", "path"), manifest.DONE)
+    fields = manifest.row(archive_listing.Source("key", "path"), manifest.DONE)
     for name in (*records.FEATURES, *fields):
         assert f"`{name}`" in page, name

@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from photochrom import beam_files, cli, files
+from photochrom import cli
+from photochrom.storage import files, s3
 from pipelines import prepare
 from serving import colorize, verify
 
@@ -34,8 +35,8 @@ def aws(server, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    beam_files._s3_client.cache_clear()
-    beam_files._connect.cache_clear()
+    s3._s3_client.cache_clear()
+    s3._connect.cache_clear()
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from photochrom import files, signature
+from photochrom.model import signature
 from photochrom.settings import setting
+from photochrom.storage import files
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,8 +38,9 @@ Metrics, on 8-bit sRGB pictures of S x S px, for each photograph:
   colorfulness_difference  M3 of the result minus M3 of the truth
   chroma                   mean C*ab of the result                                                CIE 15:2004
   chroma_ratio             mean C*ab of the result / that of the truth, the latter at least 0.1
-trainer.evaluation.metrics and trainer.evaluation.lpips cite each source in full. As L* is the truth's, PSNR and SSIM are high for gray
-already, and a timid model can beat a bold one on CIEDE2000: read the gain, CIEDE2000 and the chroma ratio together.
+trainer/evaluation/metrics.py and lpips.py cite each source in full. As L* is the truth's, PSNR and SSIM are high for
+gray already, and a timid model can beat a bold one on CIEDE2000: read the gain, CIEDE2000 and the chroma ratio
+together.
 
 Sums (`methods`). The mean over photographs; of chroma_ratio and auc_rebalanced the ratio of the means, or a few
 nearly gray truths would decide it. Each has a 95% interval: percentile bootstrap over photographs, 1000
@@ -49,7 +50,7 @@ resamples, seed 0 (Efron and Tibshirani 1993). It covers the choice of photograp
 Distances of sets (`distributions`), of all results from all truths; they have no interval, for a resampled set is
 always farther off.
   ab_histogram                Jensen-Shannon distance (base 2, 0..1) of how many pixels are nearest to each of
-                              photochrom.ab_bins                     Lin 1991, Endres and Schindelin 2003
+                              photochrom.color.ab_bins                     Lin 1991, Endres and Schindelin 2003
   frechet_efficientnet_lite0  Frechet distance in the last features of EfficientNet-Lite0, averaged over the
                               picture; 1280 of them, so that with fewer photographs the covariance is of lower
                               rank, and the distance too large: comparable on the same photographs alone. It is
@@ -62,8 +63,8 @@ hundredth. `confidence`: photographs sorted by the model's mean confidence, and 
 are sorted and cut anew, `best` what sorting by the error itself would give. `calibration` has the mean CIEDE2000 of
 the pixels (every second of every second row) in each tenth of confidence.
 
-Ensemble. With `--ensemble` the model's answer is the mean over the views of photochrom.ensemble, and the summary says
-by how much that changes PSNR and CIEDE2000 (on every second pixel of every second row), and the model's time.
+Ensemble. With `--ensemble` the model's answer is the mean over the views of photochrom.model.ensemble, and the summary
+says by how much that changes PSNR and CIEDE2000 (on every second pixel of every second row), and the model's time.
 
 The report, report.html, shows gray, model and truth: the photographs of the least CIEDE2000, of the largest, and
 those whose keys have the lowest digests (nobody picks them, and another model shows the same ones). best.png,
@@ -80,8 +81,12 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from photochrom import __version__, bundle, errors, files, inputs, progress, settings, signature
+from photochrom import __version__, errors, settings
+from photochrom.jobs import progress
+from photochrom.model import bundle, signature
 from photochrom.settings import setting
+from photochrom.sources import inputs
+from photochrom.storage import files
 
 if TYPE_CHECKING:
     from trainer.evaluation import evaluator
@@ -180,9 +185,9 @@ def run(argv: Sequence[str] | None = None) -> dict[str, Any]:
     opened = bundle.open_bundle(config.model)
     found = _find_data(config)
     _check_output(config.output)
-    from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
+    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: a wrong flag answers before
 
-    quiet.import_tensorflow()
+    tensorflow_setup.import_tensorflow()
     summary = _evaluate(config, opened, found)
     files.write_bytes(
         files.join(config.output, "summary.json"), (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode()

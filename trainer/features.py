@@ -11,12 +11,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from photochrom import errors, files, settings
+from photochrom import errors, settings
 from photochrom.settings import setting
+from photochrom.storage import files
 from trainer.config import TrainConfig
 
 if TYPE_CHECKING:
-    from photochrom.bundle import Bundle
+    from photochrom.model.bundle import Bundle
 
 _SAME = {field.name: field for field in dataclasses.fields(TrainConfig)}
 
@@ -58,9 +59,9 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
         UsageError: something does not fit; nothing was written.
     """
     config = settings.from_flags(FeaturesConfig, build_parser().parse_args(argv))
-    from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
+    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: a wrong flag answers before
 
-    quiet.import_tensorflow()
+    tensorflow_setup.import_tensorflow()
     from trainer.model import backbones, weights
     from trainer.training import features_bundle
 

@@ -13,7 +13,7 @@ from photochrom import settings
 from trainer.config import TrainConfig
 
 if TYPE_CHECKING:
-    from photochrom.bundle import Bundle
+    from photochrom.model.bundle import Bundle
 
 _EXAMPLE = """\
 example:
@@ -46,9 +46,9 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
         PhotochromError: training stopped early; the checkpoints remain.
     """
     config = settings.from_flags(TrainConfig, build_parser().parse_args(argv))
-    from photochrom import quiet  # TensorFlow takes seconds to import: a wrong flag answers before
+    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: a wrong flag answers before
 
-    quiet.import_tensorflow()
+    tensorflow_setup.import_tensorflow()
     from trainer.training import job
 
     return job.train(config)

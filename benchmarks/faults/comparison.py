@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from photochrom import files
+from photochrom.storage import files
 from serving import config
 from serving.manifest import manifest
 

@@ -3,7 +3,7 @@
 from benchmarks.faults import comparison
 from benchmarks.faults.command_runs import Run
 from benchmarks.faults.workbench import Bench, Outcome, expect
-from photochrom import files
+from photochrom.storage import files
 from tests.support import bucket_server
 from tests.support.bucket_server import CUT, LOST, RESET
 

@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image
 
 from benchmarks.faults.command_runs import Run
-from photochrom import files
+from photochrom.storage import files
 
 _FLAGS = ("--image_size=64", "--num_shards=8", "--split=train=0.8,validation=0.2")
 

@@ -15,10 +15,11 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from photochrom import files, keys, perceptual_hash, same_picture
-from photochrom.archives import Source
+from photochrom.sources import keys
+from photochrom.sources.archive_listing import Source
+from photochrom.storage import files
 from pipelines.config import PrepareConfig
-from pipelines.near_duplicates import signatures
+from pipelines.near_duplicates import perceptual_hash, same_picture, signatures
 
 # A picture in a bucket; its id is the digest of its key.
 _ROW = np.dtype([("bucket", "<u4"), ("hash", "<u8"), ("id", "<u8")])

@@ -13,11 +13,16 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import archives, errors, files, geometry, json_lines, perceptual_hash, progress, settings
-from photochrom.ahead import Reading
-from photochrom.archives import Source
+from photochrom import errors, settings
+from photochrom.imaging import resizing
+from photochrom.jobs import progress
+from photochrom.sources import archive_listing
+from photochrom.sources.archive_listing import Source
+from photochrom.sources.prefetch import Reading
+from photochrom.storage import files, json_lines
 from pipelines import shards
 from pipelines.config import PrepareConfig
+from pipelines.near_duplicates import perceptual_hash
 
 FOLDER = "signatures"
 _INPUTS_PER_FILE = 500
@@ -70,7 +75,7 @@ class WriteSignatures(beam.DoFn):
         return settings.digest([perceptual_hash.VERSION, self._config.max_pixels, listed])
 
     def _rows(self, sources: list[Source]) -> Iterator[dict[str, Any]]:
-        for source, read in self._reading.each(sorted(sources, key=archives.place)):  # neighbours together
+        for source, read in self._reading.each(sorted(sources, key=archive_listing.place)):  # neighbours together
             with contextlib.suppress(errors.DataError):  # whoever writes its shard meets it again and says why
                 yield {"key": source.key, "signature": base64.b64encode(self._signature(read())).decode()}
             progress.Tally.add(self._progress_folder, "compared")
@@ -78,7 +83,7 @@ class WriteSignatures(beam.DoFn):
     def _signature(self, data: bytes) -> bytes:
         picture = self._config.decoder().decode(data, draft_size=_DRAFT_SIZE)
         # What a record shows: a picture and its middle square are two photographs, but one record.
-        return perceptual_hash.signature(geometry.center_square(picture.opaque_rgb(), _DRAFT_SIZE))
+        return perceptual_hash.signature(resizing.center_square(picture.opaque_rgb(), _DRAFT_SIZE))
 
 
 def _is_kept(path: str, digest: str) -> bool:

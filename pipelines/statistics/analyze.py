@@ -27,7 +27,9 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options import pipeline_options
 
-from photochrom import ab_bins, files, records
+from photochrom import records
+from photochrom.color import ab_bins
+from photochrom.storage import files
 from pipelines.config import PrepareConfig
 from pipelines.statistics import histograms
 
@@ -40,7 +42,7 @@ def rebalancing_weights(counts: tf.Tensor) -> tf.Tensor:
     """Returns the weight of each ab bin, rare colours more, with mean 1 over the counted pixels.
 
     Args:
-        counts: [Q] int64, pixels in each bin of photochrom.ab_bins.
+        counts: [Q] int64, pixels in each bin of photochrom.color.ab_bins.
 
     Returns:
         [Q] float64.

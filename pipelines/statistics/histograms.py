@@ -11,11 +11,12 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from photochrom import ab_bins, records
+from photochrom import records
+from photochrom.color import ab_bins
 from pipelines import shards
 from pipelines.config import PrepareConfig
 
-# name -> number of bins: codes of lightness, whole a* and b* from -128, bins of photochrom.ab_bins
+# name -> number of bins: codes of lightness, whole a* and b* from -128, bins of photochrom.color.ab_bins
 SIZES = {"lightness_counts": 256, "a_counts": 256, "b_counts": 256, "ab_counts": len(ab_bins.centres())}
 
 Histograms = dict[str, np.ndarray]

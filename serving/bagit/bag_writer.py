@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import bagit
 
-from photochrom import errors, files
+from photochrom import errors
+from photochrom.storage import files
 from serving.bagit import payload, premis
 from serving.bagit.payload import Payload
 

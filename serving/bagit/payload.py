@@ -5,7 +5,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from photochrom import errors, files, json_lines, keys
+from photochrom import errors
+from photochrom.sources import keys
+from photochrom.storage import files, json_lines
 from serving.manifest import manifest, reader
 from serving.manifest.audit import Audit
 from serving.manifest.manifest import Row

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 from xml.etree import ElementTree
 
-from photochrom import keys
+from photochrom.sources import keys
 from serving.manifest.manifest import DONE, FAILED, SKIPPED, Row
 
 Element = ElementTree.Element

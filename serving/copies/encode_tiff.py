@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from photochrom import exif_block
+from photochrom.imaging import exif_layout
 from serving.copies import exif_update, iptc
 from serving.copies.metadata import Blocks
 from serving.copies.raster import Raster
@@ -104,7 +104,7 @@ def _append_directories(file: IO[bytes], blocks: Blocks, big: bool) -> None:
         directory = blocks.exif.main[tag].value
         assert isinstance(directory, dict)
         directory = {tag: entry for tag, entry in directory.items() if tag not in exif_update.OF_A_JPEG}
-        file.write(exif_block.lay_out(directory, end, order, big=big))
+        file.write(exif_layout.lay_out(directory, end, order, big=big))
         file.seek(places[tag])
         file.write(struct.pack(f"{order}{'Q' if big else 'I'}", end))
 

@@ -1,4 +1,4 @@
-"""EXIF blocks: read, and set right for upright sRGB pixels; photochrom.exif_block lays them out anew.
+"""EXIF blocks: read, and set right for upright sRGB pixels; photochrom.imaging.exif_layout lays them out anew.
 
 Values stay the bytes that they were. A block is changed in place where it can be, since maker notes hold offsets
 into it that no library can move.
@@ -9,8 +9,8 @@ Source: CIPA DC-008 (EXIF 2.32), TIFF 6.0 section 2, and for 8-byte offsets the 
 import dataclasses
 import struct
 
-from photochrom import exif_block
-from photochrom.exif_block import TYPE_SIZES, Directory, Entry
+from photochrom.imaging import exif_layout
+from photochrom.imaging.exif_layout import TYPE_SIZES, Directory, Entry
 
 ARTIST, COPYRIGHT, DESCRIPTION = 315, 33432, 270
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
@@ -195,4 +195,4 @@ def to_bytes(block: Block) -> bytes:
     """Returns the block for a JPEG, PNG or WebP: as it came, or laid out anew where fields were added or taken out."""
     if block.raw or not block.main:
         return block.raw
-    return exif_block.block(block.main, block.order)
+    return exif_layout.block(block.main, block.order)

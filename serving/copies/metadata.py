@@ -3,7 +3,7 @@
 import dataclasses
 import struct
 
-from photochrom.metadata import Metadata
+from photochrom.imaging.metadata import Metadata
 from serving.copies import exif_update, icc, xmp
 from serving.copies.formats import Format
 from serving.copies.provenance import Provenance
@@ -33,7 +33,7 @@ class Blocks:
         notes: what was replaced, left out or put beside the copy.
     """
 
-    exif_update: exif_update.Block
+    exif: exif_update.Block
     xmp: bytes
     iptc: bytes
     icc: bytes

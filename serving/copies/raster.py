@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from photochrom import compose, images, upsampling
-from photochrom.lightness import Lightness
+from photochrom.color import compose, upsampling
+from photochrom.color.lightness import Lightness
+from photochrom.imaging import decoding
 from serving.copies import label
 
 
@@ -24,7 +25,7 @@ class Raster:
         mark: a label, or None.
     """
 
-    picture: images.Picture
+    picture: decoding.Picture
     ab: np.ndarray
     depth: type = np.uint8
     keeps_alpha: bool = True
@@ -90,7 +91,7 @@ class Raster:
 def _to_depth(pixels: np.ndarray, depth: type) -> np.ndarray:
     if pixels.dtype == depth:
         return pixels
-    return images.to_uint8(pixels) if depth == np.uint8 else pixels.astype(np.uint16) * np.uint16(257)
+    return decoding.to_uint8(pixels) if depth == np.uint8 else pixels.astype(np.uint16) * np.uint16(257)
 
 
 def _over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

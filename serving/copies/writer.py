@@ -11,7 +11,9 @@ from typing import IO
 
 import numpy as np
 
-from photochrom import errors, files, images
+from photochrom import errors
+from photochrom.imaging import decoding
+from photochrom.storage import files
 from serving.config import ColorizeConfig
 from serving.copies import encode, formats, label, metadata
 from serving.copies.provenance import Provenance
@@ -45,7 +47,7 @@ class Written:
 
 
 def write(
-    path: str, picture: images.Picture, ab: np.ndarray, provenance: Provenance, config: ColorizeConfig
+    path: str, picture: decoding.Picture, ab: np.ndarray, provenance: Provenance, config: ColorizeConfig
 ) -> Written:
     """Writes the copy of a picture below `config.output`.
 
@@ -76,7 +78,7 @@ def write(
 
 
 def plan(
-    picture: images.Picture, ab: np.ndarray, config: ColorizeConfig
+    picture: decoding.Picture, ab: np.ndarray, config: ColorizeConfig
 ) -> tuple[Raster, formats.Format, tuple[str, ...]]:
     """Decides on format, depth, opacity and label; returns the pixels to be, their format, and notes."""
     height, width = picture.pixels.shape[:2]

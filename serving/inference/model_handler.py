@@ -10,8 +10,10 @@ import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom import ensemble, errors, quiet, signature
-from photochrom.bundle import Bundle
+from photochrom import errors
+from photochrom.jobs import tensorflow_setup
+from photochrom.model import ensemble, signature
+from photochrom.model.bundle import Bundle
 from serving.inference.predictor import Inferred, Predictor
 from serving.inference.room import Room
 from serving.scans import Scan
@@ -60,7 +62,7 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
         return self._is_large
 
     def load_model(self) -> Predictor:
-        quiet.import_tensorflow()  # here, so that only workers that do inference wait for it
+        tensorflow_setup.import_tensorflow()  # here, so that only workers that do inference wait for it
         import tensorflow as tf
 
         model = tf.saved_model.load(self._bundle.saved_model)

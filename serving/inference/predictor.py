@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from photochrom import ensemble, errors
+from photochrom import errors
+from photochrom.model import ensemble
 from serving.inference.room import Room
 from serving.scans import Scan
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from photochrom import memory
+from serving.inference import memory
 
 # Of what is left: other threads and processes of the machine call models as well, and write copies.
 _SHARE = 0.25

@@ -8,7 +8,7 @@ import collections
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
-from photochrom import keys
+from photochrom.sources import keys
 from serving.manifest import manifest, reader
 from serving.manifest.manifest import Row
 from serving.manifest.reader import Account

@@ -17,7 +17,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from photochrom import errors, files, keys, progress
+from photochrom import errors
+from photochrom.jobs import progress
+from photochrom.sources import keys
+from photochrom.storage import files
 from serving import config
 from serving.manifest import manifest, reader
 from serving.manifest.audit import Audit

@@ -16,9 +16,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from photochrom import __version__, errors, files, json_lines, keys
-from photochrom.archives import Source
-from photochrom.bundle import Bundle
+from photochrom import __version__, errors
+from photochrom.model.bundle import Bundle
+from photochrom.sources import keys
+from photochrom.sources.archive_listing import Source
+from photochrom.storage import files, json_lines
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 # Status of a note: a run began to write this copy.

@@ -12,7 +12,9 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from photochrom import errors, files, inputs, json_lines, keys
+from photochrom import errors
+from photochrom.sources import inputs, keys
+from photochrom.storage import files, json_lines
 from serving import config
 from serving.manifest import manifest
 from serving.manifest.manifest import Row

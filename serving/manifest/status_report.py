@@ -5,7 +5,8 @@ import os
 import time
 from typing import Any
 
-from photochrom import __version__, files
+from photochrom import __version__
+from photochrom.storage import files
 from serving import config
 from serving.manifest import manifest, reader
 from serving.manifest.audit import Audit

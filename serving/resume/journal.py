@@ -12,8 +12,8 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import files, json_lines
-from photochrom.bundle import Bundle
+from photochrom.model.bundle import Bundle
+from photochrom.storage import files, json_lines
 from serving import write_copies
 from serving.config import ColorizeConfig
 from serving.manifest import manifest

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import apache_beam as beam
 
-from photochrom import files, json_lines
+from photochrom.storage import files, json_lines
 from serving.manifest import manifest
 from serving.manifest.manifest import Row
 

@@ -18,7 +18,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from photochrom import errors, files, keys
+from photochrom import errors
+from photochrom.sources import keys
+from photochrom.storage import files
 
 MAX_BYTES = 64 << 20
 MAX_GLOBS = 10_000

@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from photochrom import color, errors, geometry, triage
-from photochrom.triage import Triage
+from photochrom import errors
+from photochrom.color import cielab
+from photochrom.imaging import resizing
 from serving.config import ColorizeConfig
+from serving.screening import triage
+from serving.screening.triage import Triage
 
 COLORIZE, COPY, SKIP = "colorize", "copy", "skip"
 # Reasons of rows whose copy is the whole file, with all its pages.
@@ -55,8 +58,8 @@ def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0
     Raises:
         Uncolored: the mean chroma is that of a gray picture.
     """
-    small = geometry.resize(np.ascontiguousarray(lightness), *ab.shape[:2])
-    lab = color.rgb_to_lab(color.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)])))
+    small = resizing.resize(np.ascontiguousarray(lightness), *ab.shape[:2])
+    lab = cielab.rgb_to_lab(cielab.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)])))
     chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
     if chroma < _LEAST_CHROMA:
         raise errors.Uncolored(

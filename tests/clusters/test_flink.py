@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import beam_io, clusters, errors
+from photochrom import errors
+from photochrom.jobs import beam_job, clusters
 
 # tests/clusters is no package: pytest finds its modules by path alone.
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -134,7 +135,7 @@ def test_a_jar_for_another_flink_is_refused_at_once(cluster, tmp_path):
     jar.symlink_to(cluster.jars / "job-server.jar")
     flags = ["--runner=FlinkRunner", f"--flink_master={cluster.address}", f"--flink_job_server_jar={jar}"]
     with pytest.raises(errors.UsageError, match=r"is built for Flink 2\.2, the cluster runs 1\.19"):
-        clusters.check(beam_io.parse_options(flags))
+        clusters.check(beam_job.parse_options(flags))
 
 
 def test_the_workers_have_the_package_by_staging_alone(cluster):

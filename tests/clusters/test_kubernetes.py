@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from photochrom import beam_io
+from photochrom.jobs import beam_job
 from serving import colorize
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def worker_pool(parts):
 
 def test_the_flags_are_those_of_colorize_and_of_beam(parts):
     _, beam_flags = colorize.build_parser().parse_known_args(launcher(parts)["args"])
-    given = beam_io.parse_options(beam_flags).get_all_options()  # raises where Beam does not know one
+    given = beam_job.parse_options(beam_flags).get_all_options()  # raises where Beam does not know one
     assert (given["runner"], given["environment_type"]) == ("PortableRunner", "EXTERNAL")
     assert given["environment_config"] == f"localhost:{worker_pool(parts)['ports'][0]['containerPort']}"
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import color, errors, records
+from photochrom import errors, records
+from photochrom.color import cielab
 
 
 @pytest.fixture(scope="module")
 def lab(photographs):
-    return color.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][:128, :192]))
+    return cielab.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][:128, :192]))
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])

@@ -4,8 +4,8 @@ import pathlib
 
 import pytest
 
-from photochrom import files
 from photochrom.records import LabRecord, read_tfrecords
+from photochrom.storage import files
 from pipelines import prepare
 
 ARGS = ("--image_size=64", "--split=train=0.7,validation=0.3", "--num_shards=2", "--direct_num_workers=2")

@@ -5,7 +5,8 @@ import datetime
 import apache_beam as beam
 import pytest
 
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from serving import colorize, pipeline
 from serving.config import ColorizeConfig
 from serving.screening import exclusion

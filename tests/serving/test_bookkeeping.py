@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from photochrom import errors
-from photochrom.archives import Source
-from photochrom.decoder import Decoder
+from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.sources.archive_listing import Source
 from serving import bag, colorize, scans
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import color, errors
+from photochrom import errors
+from photochrom.color import cielab
 from serving import colorize
 from serving.manifest import manifest
 
@@ -37,7 +38,7 @@ def mean_difference(output, strong_output):
     chromas = []
     for row in manifest.read(str(output)):
         if row["output"]:
-            pair = [color.rgb_to_lab(np.asarray(Image.open(folder / row["output"]).convert("RGB")))
+            pair = [cielab.rgb_to_lab(np.asarray(Image.open(folder / row["output"]).convert("RGB")))
                     for folder in (output, strong_output)]  # fmt: skip
             chromas.append([np.hypot(lab[..., 1], lab[..., 2]).mean() for lab in pair])
     before, after = np.mean(chromas, axis=0)

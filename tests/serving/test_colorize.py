@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import color, errors, images
+from photochrom import errors
+from photochrom.color import cielab
+from photochrom.imaging import decoding
 from serving import colorize
 from serving.copies import provenance
 from tests.support import counters
@@ -84,9 +86,9 @@ def test_outputs_keep_size_format_and_folder(finished, gray_folder):
 @pytest.mark.parametrize("name", ["box1/wide.png", "tall.tif", "deep.png"])
 def test_lightness_is_kept_and_colour_is_the_models(finished, gray_folder, name):
     output, _, _ = finished
-    original = images.decode((gray_folder / name).read_bytes(), max_pixels=10**8).opaque_rgb()
+    original = decoding.decode((gray_folder / name).read_bytes(), max_pixels=10**8).opaque_rgb()
     coloured = np.asarray(Image.open(output / "images/scans" / name))
-    before, after = color.rgb_to_lab(original), color.rgb_to_lab(coloured)
+    before, after = cielab.rgb_to_lab(original), cielab.rgb_to_lab(coloured)
     assert np.abs(before[..., 0] - after[..., 0]).max() < 0.6  # Pillow reads 8 bits of 16
     middle = (before[..., 0] > 30) & (before[..., 0] < 70)
     slope = np.polyfit(before[..., 0][middle], after[..., 2][middle], 1)[0]
@@ -96,10 +98,10 @@ def test_lightness_is_kept_and_colour_is_the_models(finished, gray_folder, name)
 
 def test_sixteen_bit_scans_become_sixteen_bit_copies(finished, gray_folder):
     output, found, _ = finished
-    original = images.decode((gray_folder / "deep.png").read_bytes(), max_pixels=10**8).pixels
+    original = decoding.decode((gray_folder / "deep.png").read_bytes(), max_pixels=10**8).pixels
     coloured = imagecodecs.png_decode((output / "images/scans/deep.png").read_bytes())
     assert coloured.dtype == np.uint16
-    assert np.abs(color.to_lightness(coloured) - color.to_lightness(original)).max() <= 0.01
+    assert np.abs(cielab.to_lightness(coloured) - cielab.to_lightness(original)).max() <= 0.01
     assert not any("8 bit" in note for note in found["scans/deep.png"]["notes"])
 
 
@@ -265,7 +267,7 @@ def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
             row = found[f"scans/{name}"]
             assert (row["status"], row["width"], row["height"]) == ("done", *page.size)
             coloured = np.asarray(Image.open(tmp_path / row["output"]))
-            lightness = color.rgb_to_lightness(coloured), color.gray_to_lightness(np.asarray(page))
+            lightness = cielab.rgb_to_lightness(coloured), cielab.gray_to_lightness(np.asarray(page))
             assert np.abs(np.subtract(*lightness)).max() < 0.6
     assert (
         found["scans/box.zip!p/three.tif#page=0002"]["output"]

@@ -3,11 +3,11 @@ import io
 import numpy as np
 from PIL import Image
 
-from photochrom import archives
-from photochrom.decoder import Decoder
+from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.sources import archive_listing
 from serving import scans
 
-SOURCE = archives.Source("k", "k")
+SOURCE = archive_listing.Source("k", "k")
 DECODER = Decoder(10**8)
 
 

@@ -11,7 +11,8 @@ from apache_beam.io.filesystem import FileMetadata
 from apache_beam.io.localfilesystem import LocalFileSystem
 from PIL import Image
 
-from photochrom import cli, files
+from photochrom import cli
+from photochrom.storage import files
 from serving import colorize
 from serving.manifest import reader
 from tests.serving.conftest import edit_row, read_rows

@@ -19,7 +19,7 @@ from apache_beam.transforms import environments
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from photochrom import files
+from photochrom.storage import files
 from tests.support.loopback import Handler, LoopbackServer
 
 _JOBS = re.compile(r"^/v1b3/projects/([^/]+)/locations/([^/]+)/jobs(?:/([^/]+))?(/messages|/metrics)?$")

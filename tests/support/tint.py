@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from photochrom import bundle, signature
+from photochrom.model import bundle, signature
 
 
 class Tint(tf.Module):

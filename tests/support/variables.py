@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from photochrom.bundle import Bundle
+from photochrom.model.bundle import Bundle
 
 
 def of(opened: Bundle) -> dict[str, np.ndarray]:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import ab_bins, bundle, color, records, signature
+from photochrom import records
+from photochrom.color import ab_bins, cielab
+from photochrom.model import bundle, signature
 
 SIZE = 64
 STRIDE = 2
@@ -49,7 +51,7 @@ def write_dataset(folder: pathlib.Path, photographs: dict[str, list], stride: in
         for shard, part in enumerate(parts):
             with open(folder / f"{split}-{shard:05d}-of-{shards:05d}.tfrecord", "wb") as file:
                 for index, rgb in enumerate(part):
-                    lab = color.rgb_to_lab(rgb)
+                    lab = cielab.rgb_to_lab(rgb)
                     record = records.LabRecord.from_lab(f"{split}/{shard}/{index}", lab, stride, (size, size))
                     records.write_tfrecord(file, record.to_example())
         splits[split] = {"examples": len(rgbs), "shard_lengths": [len(part) for part in parts]}
@@ -106,7 +108,7 @@ def lpips_weights():
 
 
 # The colours of the pictures in the dataset: light sky, dark grass.
-SKY, GRASS = (tuple(color.rgb_to_lab(np.uint8([[rgb]]))[0, 0, 1:]) for rgb in ((120, 170, 230), (40, 90, 20)))
+SKY, GRASS = (tuple(cielab.rgb_to_lab(np.uint8([[rgb]]))[0, 0, 1:]) for rgb in ((120, 170, 230), (40, 90, 20)))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from photochrom import bundle, cli, errors
+from photochrom import cli, errors
+from photochrom.model import bundle
 from trainer import evaluate
 
 

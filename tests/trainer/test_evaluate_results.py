@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import ab_bins, errors
+from photochrom import errors
+from photochrom.color import ab_bins
 from trainer import evaluate
 
 SIZE = 64

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import ab_bins, bundle, errors
+from photochrom import errors
+from photochrom.color import ab_bins
+from photochrom.model import bundle
 from tests.support import variables
 from trainer import train
 from trainer.training import job, loop, losses, reporting

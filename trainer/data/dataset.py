@@ -7,7 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from photochrom import ab_bins, errors, records, signature
+from photochrom import errors, records
+from photochrom.color import ab_bins
+from photochrom.model import signature
 from trainer.data import augment, film
 from trainer.data.cached_features import CachedFeatures
 
@@ -56,7 +58,7 @@ class Dataset:
         self._transform = self._load_transform()
 
     def cached_features(self, backbone: dict[str, str]) -> CachedFeatures:
-        """Returns the training records' features by this backbone, as trainer.training.features_bundle.describe gives it.
+        """Returns the training records' features by this backbone, as features_bundle.describe gives it.
 
         Raises:
             UsageError: there are none, or others.

@@ -6,7 +6,9 @@ import pathlib
 import shutil
 from collections.abc import Iterable
 
-from photochrom import errors, files, interruption, progress, staging
+from photochrom import errors
+from photochrom.jobs import progress, signals
+from photochrom.storage import files, local_cache
 
 # What is needed to know a dataset, and to check it against the settings.
 DESCRIPTION = ("dataset_info.json", "statistics/", "transform_fn/")
@@ -47,7 +49,7 @@ class DatasetCopy:
         if self._is_local:
             self.folder = pathlib.Path(data)
             return
-        self._cache = pathlib.Path(cache_dir) if cache_dir else staging.user_folder("datasets")
+        self._cache = pathlib.Path(cache_dir) if cache_dir else local_cache.user_folder("datasets")
         self.folder = self._cache / hashlib.sha256(self._data.encode() + b"\0" + self._read_info()).hexdigest()[:32]
         self._listed = list(files.list_folder(self._data))
 
@@ -62,8 +64,8 @@ class DatasetCopy:
             return
         start = f"{self._data}/"
         wanted = [info for info in self._listed if info.path.removeprefix(start).startswith(beginnings)]
-        with staging.locked(self.folder), interruption.at_once(files.abandon):
-            missing = staging.missing(self._data, wanted, self.folder)
+        with local_cache.locked(self.folder), signals.at_once(files.abandon):
+            missing = local_cache.missing(self._data, wanted, self.folder)
             self._check_room(missing)
             if missing:
                 self._copy(missing, len(wanted))
@@ -74,7 +76,7 @@ class DatasetCopy:
             len(missing), _size(missing) / _GB, self._data, self.folder, wanted - len(missing),
         )  # fmt: skip
         with progress.counted("copy dataset", len(missing)) as advance:
-            staging.fetch(self._data, missing, self.folder, advance)
+            local_cache.fetch(self._data, missing, self.folder, advance)
 
     def _read_info(self) -> bytes:
         try:

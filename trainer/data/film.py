@@ -8,7 +8,8 @@ to low contrast; lenses and grain blur and roughen.
 import numpy as np
 import tensorflow as tf
 
-from photochrom import color, signature
+from photochrom.color import cielab
+from photochrom.model import signature
 
 Tensors = dict[str, tf.Tensor]
 
@@ -72,16 +73,16 @@ def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: _Draws) -> tf.Tensor:
 
 def lab_to_linear(lab: tf.Tensor) -> tf.Tensor:
     """Converts [..., 3] L*a*b* to linear sRGB, as color.lab_to_linear does."""
-    f = tf.tensordot(lab, color.LAB_TO_F[:, :3].T, 1) + color.LAB_TO_F[:, 3]
-    xyz = tf.where(f > 6 / 29, f**3, (116 * f - 16) / color.KAPPA)
-    return tf.tensordot(xyz, color.WHITE_XYZ_TO_RGB.T, 1)
+    f = tf.tensordot(lab, cielab.LAB_TO_F[:, :3].T, 1) + cielab.LAB_TO_F[:, 3]
+    xyz = tf.where(f > 6 / 29, f**3, (116 * f - 16) / cielab.KAPPA)
+    return tf.tensordot(xyz, cielab.WHITE_XYZ_TO_RGB.T, 1)
 
 
 def luminance_to_lightness(luminance: tf.Tensor) -> tf.Tensor:
     """Relative luminance Y to L*, as color.luminance_to_lightness does; below 0 counts as 0."""
     luminance = tf.maximum(luminance, 0.0)
-    cube_root = tf.maximum(luminance, color.EPSILON) ** (1 / 3)
-    return tf.where(luminance > color.EPSILON, 116 * cube_root - 16, color.KAPPA * luminance)
+    cube_root = tf.maximum(luminance, cielab.EPSILON) ** (1 / 3)
+    return tf.where(luminance > cielab.EPSILON, 116 * cube_root - 16, cielab.KAPPA * luminance)
 
 
 def _fade(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:

@@ -3,13 +3,13 @@
 import numpy as np
 from scipy.spatial import distance
 
-from photochrom import ab_bins
+from photochrom.color import ab_bins
 
 NAME = "ab_histogram"
 
 
 def histogram(ab: np.ndarray) -> np.ndarray:
-    """Returns [Q] int64: how many pixels of [H, W, 2] CIE a*, b* are nearest to each bin of photochrom.ab_bins."""
+    """Returns [Q] int64: how many pixels of [H, W, 2] CIE a*, b* are nearest to each bin of ab_bins."""
     return np.bincount(ab_bins.nearest_to(ab).ravel(), minlength=len(ab_bins.centres()))
 
 

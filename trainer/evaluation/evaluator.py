@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from photochrom import ab_bins, bundle, color, color_difference, compose, ensemble, errors, geometry, signature
+from photochrom import errors
+from photochrom.color import ab_bins, cielab, compose, difference
+from photochrom.imaging import resizing
+from photochrom.model import bundle, ensemble, signature
 from trainer.evaluation import ab_histogram, confidence, frechet, lpips, metrics, saturation
 from trainer.evaluation.examples import Example, Examples
 from trainer.evaluation.frechet import FeatureNetwork
@@ -47,7 +50,7 @@ class Judged:
         sweep: what trainer.evaluation.saturation says of it.
         tally: what trainer.evaluation.confidence says of it.
         features: [D] of each method and of TRUTH; empty without a network.
-        single: what trainer.evaluation.saturation.measure says of the model without an ensemble, [4]; None where there is none.
+        single: what saturation.measure says of the model without an ensemble, [4]; None where there is none.
     """
 
     key: str
@@ -104,10 +107,10 @@ class Judge:
     def __init__(self, opened: bundle.Bundle, examples: Examples, networks: Networks, ensemble: bool = False):
         """Loads the model; takes the mean colour from the data's train split, or else from a pass over `examples`.
 
-        With `ensemble` the model answers as the average over photochrom.ensemble's views, and is judged without, too.
+        With `ensemble` the model answers as the average over ensemble.py's views, and is judged without, too.
 
         Raises:
-            UsageError: the SavedModel has no signature of the name that photochrom.signature states.
+            UsageError: the SavedModel has no signature of the name that photochrom.model.signature states.
         """
         self._loaded = tf.saved_model.load(opened.saved_model)  # kept: its signature refers to its variables weakly
         if signature.NAME not in self._loaded.signatures:
@@ -191,19 +194,19 @@ def judge(
     """
     lightness = np.ascontiguousarray(example.lab[..., 0])
     flat = np.broadcast_to(np.array(constant, np.float32), (*lightness.shape, 2))
-    predicted = geometry.resize(predicted, *lightness.shape)
+    predicted = resizing.resize(predicted, *lightness.shape)
     colours = {MODEL: predicted, GRAY: np.zeros_like(flat), MEAN_COLOUR: np.ascontiguousarray(flat)}
-    truth = Picture.of(color.lab_to_rgb(example.lab))
+    truth = Picture.of(cielab.lab_to_rgb(example.lab))
     pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
     weights = None if ab_weights is None else ab_weights[ab_bins.nearest_to(truth.ab)]
-    error = color_difference.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))
+    error = difference.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))
     return Judged(
         example.key,
         float(sure.mean(dtype=np.float64)),
         {**{method: picture.rgb for method, picture in pictures.items()}, TRUTH: truth.rgb},
         _score(pictures, truth, weights),
         {
-            "chroma_ratio": max(color_difference.mean_chroma(truth.lab), metrics.LEAST_CHROMA),
+            "chroma_ratio": max(difference.mean_chroma(truth.lab), metrics.LEAST_CHROMA),
             **({} if weights is None else {"auc_rebalanced": float(weights.sum(dtype=np.float64))}),
         },
         {name: ab_histogram.histogram(picture.ab) for name, picture in {**pictures, TRUTH: truth}.items()},
@@ -211,7 +214,7 @@ def judge(
         confidence.tally(sure[..., 0], error),
         single=None
         if single is None
-        else saturation.measure(lightness, geometry.resize(single, *lightness.shape), truth)[0],
+        else saturation.measure(lightness, resizing.resize(single, *lightness.shape), truth)[0],
     )
 
 

@@ -10,22 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import (
-    ab_bins,
-    archives,
-    color,
-    decoder,
-    errors,
-    files,
-    geometry,
-    images,
-    inputs,
-    keys,
-    members,
-    records,
-    settings,
-    tone,
-)
+from photochrom import errors, records, settings
+from photochrom.color import ab_bins, cielab, tone
+from photochrom.imaging import decoding, resizing
+from photochrom.imaging.sandbox import decoder
+from photochrom.sources import archive_listing, inputs, keys, member_reader
+from photochrom.storage import files
 
 _INFO, _STATISTICS = "dataset_info.json", "statistics/statistics.json"
 # A larger photograph is refused by its header, px.
@@ -53,7 +43,7 @@ class Examples(abc.ABC):
     Attributes:
         description: where they come from, for the summary.
         train_mean: mean a* and b* of the photographs that lie beside them for training, where known.
-        ab_weights: [Q] float64, the class-rebalancing weight of each bin of photochrom.ab_bins, where known.
+        ab_weights: [Q] float64, the class-rebalancing weight of each bin of photochrom.color.ab_bins, where known.
         failures: what the last pass left out.
     """
 
@@ -212,7 +202,7 @@ class _Photographs(Examples):
         if not self._sources:
             raise errors.UsageError(
                 f"--data {found.path} holds no photographs; expected a dataset that `photochrom prepare` wrote, or "
-                f"files that end in {', '.join(sorted(images.IMAGE_SUFFIXES))}, loose or in archives"
+                f"files that end in {', '.join(sorted(decoding.IMAGE_SUFFIXES))}, loose or in archives"
             )
         self._image_size = image_size
         self._count = min(limit or len(self._sources), len(self._sources))
@@ -226,15 +216,15 @@ class _Photographs(Examples):
             if not left:
                 return
             try:
-                yield source.failure or self._decode(source.key, members.read(source))
+                yield source.failure or self._decode(source.key, member_reader.read(source))
                 left -= source.failure is None
             except errors.DataError as error:
                 yield errors.Failure.of(source.key, error)
 
     def _decode(self, key: str, data: bytes) -> Example:
         picture = decoder.Decoder(_MAX_PIXELS).decode(data, draft_size=self._image_size)
-        rgb = geometry.center_square(picture.opaque_rgb(), self._image_size)
-        lab = color.rgb_to_lab(rgb)
+        rgb = resizing.center_square(picture.opaque_rgb(), self._image_size)
+        lab = cielab.rgb_to_lab(rgb)
         measured = tone.measure(lab)
         if not measured.teaches_color:
             reason = "grayscale" if measured.is_gray else "toned"
@@ -242,5 +232,5 @@ class _Photographs(Examples):
         return Example(key, lab, hashlib.sha256(data).hexdigest())
 
 
-def _may_be_photograph(source: archives.Source) -> bool:
-    return source.failure is not None or source.key.lower().endswith(tuple(images.IMAGE_SUFFIXES))
+def _may_be_photograph(source: archive_listing.Source) -> bool:
+    return source.failure is not None or source.key.lower().endswith(tuple(decoding.IMAGE_SUFFIXES))

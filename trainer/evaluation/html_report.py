@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from photochrom import keys
+from photochrom.sources import keys
 from trainer.evaluation import ab_histogram, frechet, plots, results
 from trainer.evaluation.evaluator import METHODS, MODEL, SCORES, TRUTH, Judged
 from trainer.evaluation.results import Results

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from skimage import metrics as skimage_metrics
 
-from photochrom import color, tone
-from photochrom.color_difference import ciede2000, mean_chroma
+from photochrom.color import cielab, tone
+from photochrom.color.difference import ciede2000, mean_chroma
 
 # The mean squared error of rounding to 8 bits, uniform over one step: 1/12. No PSNR is higher than it allows.
 _ROUNDING_ERROR = 1 / 12
@@ -46,7 +46,7 @@ class Picture:
     @classmethod
     def of(cls, rgb: np.ndarray) -> "Picture":
         """Returns the picture of these [H, W, 3] uint8 sRGB pixels."""
-        return cls(rgb, color.rgb_to_lab(rgb))
+        return cls(rgb, cielab.rgb_to_lab(rgb))
 
     @property
     def ab(self) -> np.ndarray:

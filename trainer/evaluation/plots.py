@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from photochrom import ab_bins
+from photochrom.color import ab_bins
 from trainer.evaluation.evaluator import GRAY, MEAN_COLOUR, METHODS, MODEL, SCORES
 
 _STYLE: dict[Any, Any] = {

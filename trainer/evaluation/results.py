@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import ab_bins, errors, files, keys, sheets
+from photochrom import errors
+from photochrom.color import ab_bins
+from photochrom.imaging import contact_sheet
+from photochrom.sources import keys
+from photochrom.storage import files
 from trainer.evaluation import ab_histogram, confidence, frechet, metrics, saturation
 from trainer.evaluation.evaluator import GRAY, METHODS, MODEL, SCORES, TRUTH, Judged
 
@@ -179,7 +183,7 @@ def _draw_sheet(shown: Sequence[Judged]) -> bytes:
         f"CIEDE2000 {judged.scores[MODEL]['ciede2000']:.1f}, gray {judged.scores[GRAY]['ciede2000']:.1f}: {judged.key}"
         for judged in shown
     ]
-    return sheets.to_png(sheets.contact_sheet(rows, captions, COLUMNS, strips=_STRIPS))
+    return contact_sheet.to_png(contact_sheet.contact_sheet(rows, captions, COLUMNS, strips=_STRIPS))
 
 
 def format_table(summary: Summary) -> str:

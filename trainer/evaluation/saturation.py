@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from photochrom import color_difference, compose
+from photochrom.color import compose, difference
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import Picture
 
@@ -36,13 +36,13 @@ def measure(lightness: np.ndarray, ab: np.ndarray, truth: Picture, factors: Sequ
     """Measures a photograph as `sweep` does, at other factors: [len(factors), 4]."""
     lightness, ab, truth = sparse(lightness), sparse(ab), Picture(sparse(truth.rgb), sparse(truth.lab))
     gray, *pictures = (Picture.of(compose.compose(lightness, ab * np.float32(factor))) for factor in (0, *factors))
-    true_chroma = color_difference.mean_chroma(truth.lab)
+    true_chroma = difference.mean_chroma(truth.lab)
     return np.array(
         [
             (
                 metrics.psnr(picture.rgb, truth.rgb) - metrics.psnr(gray.rgb, truth.rgb),
-                color_difference.ciede2000(picture.lab, truth.lab).mean(),
-                color_difference.mean_chroma(picture.lab),
+                difference.ciede2000(picture.lab, truth.lab).mean(),
+                difference.mean_chroma(picture.lab),
                 true_chroma,
             )
             for picture in pictures

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from photochrom import errors, signature
+from photochrom import errors
+from photochrom.model import signature
 from trainer.model import efficientnet_lite
 from trainer.model.layers import AtLeast, LightnessToRgb
 

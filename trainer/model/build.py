@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from photochrom import signature
+from photochrom.model import signature
 from trainer.model import backbones, heads
 from trainer.model.blocks import activate, convolve
 from trainer.model.layers import ResizeLike
@@ -44,7 +44,7 @@ def build_model(shape: Shape, backbone: keras.layers.Layer | None = None) -> ker
 
     Args:
         shape: how large.
-        backbone: a layer from [B, H, W, 1] L* to a list of maps, as trainer.model.backbones.Backbone; None for a plain U-Net.
+        backbone: a layer from [B, H, W, 1] L* to a list of maps, as backbones.Backbone; None for a plain U-Net.
 
     Returns:
         A model from `lightness` [B, H, W, 1] float32 to the dict that `heads.build_head` describes.

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 as a Keras model: EfficientNet-B0 without squeeze-and-excitation, with ReLU6 for swish.
 
 Source: M. Tan, Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019, table 1;
-its Lite variant: TensorFlow's `tpu/models/official/efficientnet/lite`, whose weights `trainer.model.lite_weights` reads.
+its Lite variant: TensorFlow's `tpu/models/official/efficientnet/lite`, whose weights lite_weights.py reads.
 """
 
 from typing import Any, NamedTuple

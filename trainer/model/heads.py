@@ -12,7 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from photochrom import ab_bins, signature
+from photochrom.color import ab_bins
+from photochrom.model import signature
 from trainer.model.blocks import convolve
 from trainer.model.layers import ErrorScale, Factor
 

@@ -9,7 +9,8 @@ import warnings
 
 import keras
 
-from photochrom import errors, files, staging
+from photochrom import errors
+from photochrom.storage import files, local_cache
 from trainer.model import lite_weights
 from trainer.model.backbones import Backbone
 
@@ -115,7 +116,7 @@ def _local(source: str) -> pathlib.Path:
 def _copy_here(source: str, folder: pathlib.Path) -> pathlib.Path:
     """Returns the copy of a file elsewhere, made anew if it has changed there."""
     origin, _, name = source.rpartition("/")
-    staging.fetch(origin, staging.missing(origin, [files.stat(source)], folder), folder)
+    local_cache.fetch(origin, local_cache.missing(origin, [files.stat(source)], folder), folder)
     return folder / name
 
 

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from photochrom import bundle, errors, signature
+from photochrom import errors
+from photochrom.model import bundle, signature
 from trainer.training import model_card
 
 _OUTPUTS = (signature.AB, signature.CONFIDENCE)
@@ -18,7 +19,7 @@ _TOLERANCE = 1e-2
 
 
 class Served(tf.Module):
-    """The model as serving calls it: L* in, what photochrom.signature names out."""
+    """The model as serving calls it: L* in, what photochrom.model.signature names out."""
 
     def __init__(self, model: keras.Model):
         super().__init__()

@@ -5,13 +5,13 @@ import shutil
 
 import tensorflow as tf
 
-from photochrom import bundle, signature
+from photochrom.model import bundle, signature
 from trainer.model.backbones import Backbone
 from trainer.training import hosts
 
 
 class Seen(tf.Module):
-    """A backbone as prepare calls it: L* in, its maps out as photochrom.signature names them."""
+    """A backbone as prepare calls it: L* in, its maps out as photochrom.model.signature names them."""
 
     def __init__(self, backbone: Backbone):
         super().__init__()

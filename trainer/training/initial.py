@@ -5,7 +5,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.model import heads

@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 import photochrom
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from trainer.config import TrainConfig
 from trainer.data import dataset_copy
 from trainer.data.cached_features import CachedFeatures

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from photochrom import errors, signature
+from photochrom import errors
+from photochrom.model import signature
 from trainer.config import TrainConfig
 from trainer.data import dataset
 from trainer.data.cached_features import CachedFeatures

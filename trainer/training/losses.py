@@ -5,7 +5,8 @@ from typing import Any
 
 from keras import ops
 
-from photochrom import ab_bins, signature
+from photochrom.color import ab_bins
+from photochrom.model import signature
 from trainer.model import heads
 
 # ab units: an error below this is squared, above it counts linearly, so that pixels whose colour

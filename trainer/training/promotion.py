@@ -11,7 +11,8 @@ import os
 import pathlib
 import shutil
 
-from photochrom import bundle, inputs
+from photochrom.model import bundle
+from photochrom.sources import inputs
 from trainer.evaluation import evaluator, examples, metrics
 
 _log = logging.getLogger("photochrom")

@@ -14,7 +14,8 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from photochrom import color, signature
+from photochrom.color import cielab
+from photochrom.model import signature
 
 _log = logging.getLogger("photochrom")
 # seconds between log lines where no terminal shows a bar.
@@ -116,7 +117,7 @@ def compare(lightness: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> 
     size = lightness.shape[1::-1]
     chroma = [np.zeros_like(truth), predicted, truth]
     labs = [np.dstack([lightness, cv2.resize(ab.astype(np.float32), size)]).astype(np.float32) for ab in chroma]
-    return np.hstack([color.lab_to_rgb(lab) for lab in labs])
+    return np.hstack([cielab.lab_to_rgb(lab) for lab in labs])
 
 
 def _png(rgb: np.ndarray) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+import photochrom
 from pipelines import prepare, splits
 from pipelines.near_duplicates import find
 from tests.support import counters
@@ -16,7 +17,7 @@ from tests.support import counters
 # One worker makes what several tests need.
 pytestmark = pytest.mark.xdist_group("test_near_duplicates")
 
-SAMPLES = pathlib.Path(find.__file__).parents[1] / "photochrom" / "samples" / "colour"
+SAMPLES = pathlib.Path(photochrom.__file__).parent / "demo_photographs" / "colour"
 COPIES = ("crop", "dark", "jpeg", "mirror", "small", "square")
 SPLIT = "--split=train=0.5,validation=0.5"
 PATTERNS = ("*.tfrecord", "items-*.jsonl", "dataset_info.json", "signatures/*")

@@ -5,11 +5,12 @@ import pathlib
 
 import pytest
 
-from photochrom import geometry, images, keys, perceptual_hash
-from photochrom.archives import Source
 from photochrom.errors import ReadError
+from photochrom.imaging import decoding, resizing
+from photochrom.sources import keys
+from photochrom.sources.archive_listing import Source
 from pipelines.config import PrepareConfig
-from pipelines.near_duplicates import signatures
+from pipelines.near_duplicates import perceptual_hash, signatures
 
 NAME = "00000-of-00001.jsonl"
 
@@ -31,8 +32,8 @@ def test_holds_the_signature_of_each_picture_once_whatever_the_order(sources, tm
     found = dict(signatures.read(str(path)))
     assert len(list(signatures.read(str(path)))) == len(found) == 6
     for source in sources:
-        picture = images.decode(pathlib.Path(source.path).read_bytes(), max_pixels=10**6, draft_size=64)
-        assert found[source.key] == perceptual_hash.signature(geometry.center_square(picture.opaque_rgb(), 64))
+        picture = decoding.decode(pathlib.Path(source.path).read_bytes(), max_pixels=10**6, draft_size=64)
+        assert found[source.key] == perceptual_hash.signature(resizing.center_square(picture.opaque_rgb(), 64))
     content = path.read_bytes()
     assert write(tmp_path / "again", sources[::-1]).read_bytes() == content
 

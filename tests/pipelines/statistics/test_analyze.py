@@ -3,7 +3,8 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from photochrom import ab_bins, records
+from photochrom import records
+from photochrom.color import ab_bins
 from pipelines.statistics import analyze, histograms
 
 

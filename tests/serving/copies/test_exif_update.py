@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from photochrom.exif_block import lay_out
+from photochrom.imaging.exif_layout import lay_out
 from serving.copies import exif_update
 from tests.serving.conftest import exif_block
 

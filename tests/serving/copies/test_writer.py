@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from photochrom import color, compose, errors, images
-from photochrom.metadata import Metadata
+from photochrom import errors
+from photochrom.color import cielab, compose
+from photochrom.imaging import decoding
+from photochrom.imaging.metadata import Metadata
 from serving.config import ColorizeConfig
 from serving.copies import encode, encode_tiff, metadata, writer
 from tests.serving.conftest import IPTC, PROVENANCE, exif_block, rich_metadata
@@ -53,7 +55,7 @@ def test_depth_and_opacity_are_kept_and_every_pixel_is_the_composed_one(write, f
     pixels = gray(depth) if channels == 1 else np.dstack([gray(depth, seed) for seed in range(3)])
     alpha = gray(depth, 9) if has_alpha else None
     copy = write(format, pixels, alpha)
-    rgb = compose.compose(color.to_lightness(pixels), AB, depth=depth)
+    rgb = compose.compose(cielab.to_lightness(pixels), AB, depth=depth)
     found = read(copy.path)
     assert found.dtype == depth
     np.testing.assert_array_equal(found, np.dstack([rgb, alpha]) if has_alpha else rgb)
@@ -74,7 +76,7 @@ def test_opacity_where_there_is_none_is_laid_over_white_and_said(write):
 
 def test_lossy_copies_are_near_the_composed_pixels(write, photographs):
     pixels = photographs["coffee"][:200, :300, 1]
-    rgb = compose.compose(color.to_lightness(pixels), AB)
+    rgb = compose.compose(cielab.to_lightness(pixels), AB)
     for format, limit in (("JPEG", 1.5), ("WEBP", 3)):
         found = np.asarray(Image.open(write(format, pixels).path))
         assert np.abs(found.astype(int) - rgb).mean() < limit
@@ -87,14 +89,14 @@ def test_quality_and_subsampling_do_what_they_say(write, photographs):
     assert all(layer[1:3] == (1, 1) for layer in Image.open(fine.path).layer)  # 4:4:4
     halved = write("JPEG", pixels, name="halved", subsampling="4:2:0")
     assert Image.open(halved.path).layer[0][1:3] == (2, 2)
-    rgb = compose.compose(color.to_lightness(pixels), AB)
+    rgb = compose.compose(cielab.to_lightness(pixels), AB)
     np.testing.assert_array_equal(np.asarray(Image.open(write("WEBP", pixels, quality=100).path)), rgb)
 
 
 def test_saturation_scales_the_models_colours(write):
     pixels = np.full((20, 30), 128, np.uint8)
     copies = [write("TIFF", pixels, name=str(s), saturation=s) for s in (0.0, 0.5, 1.0)]
-    chroma = [np.hypot(*color.rgb_to_lab(read(copy.path))[0, 0, 1:]) for copy in copies]
+    chroma = [np.hypot(*cielab.rgb_to_lab(read(copy.path))[0, 0, 1:]) for copy in copies]
     np.testing.assert_allclose(chroma, [0, np.hypot(5, 10), np.hypot(10, 20)], atol=0.6)
 
 
@@ -231,7 +233,7 @@ def test_a_format_that_cannot_hold_the_size_is_changed_and_that_is_said(write):
 
 
 def test_rows_are_made_as_they_are_asked_for():
-    picture = images.Picture(gray(), None, "TIFF", 50, 70)
+    picture = decoding.Picture(gray(), None, "TIFF", 50, 70)
     config = ColorizeConfig(input=("in",), output="out", mark="border")
     raster, _, _ = writer.plan(picture, AB, config)
     pieces = [raster.rows(slice(top, min(top + 11, raster.shape[0]))) for top in range(0, raster.shape[0], 11)]
@@ -245,7 +247,7 @@ def test_damaged_exif_never_costs_the_copy(seed, format):
     block = bytearray(exif_block(source.choice("<>")))
     for _ in range(source.randrange(1, 30)):
         block[source.randrange(14, len(block))] = source.randrange(256)
-    picture = images.Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
+    picture = decoding.Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
     raster, kept, _ = writer.plan(picture, AB, ColorizeConfig(input=("in",), output="out"))
     file = io.BytesIO()
     prepared = metadata.prepare(picture.metadata, PROVENANCE, kept, 30, 20)

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import archives, bundle, errors, memory, signature, tone, triage
+from photochrom import errors
+from photochrom.color import tone
+from photochrom.model import bundle, signature
+from photochrom.sources import archive_listing
 from serving import write_copies
 from serving.config import ColorizeConfig
-from serving.inference import model_handler
+from serving.inference import memory, model_handler
 from serving.inference.predictor import Colors, Predictor
 from serving.inference.room import Room
 from serving.scans import Scan
+from serving.screening import triage
 
 SIDE = 64
 MEMORY_BYTES = 1 << 16
@@ -73,7 +77,7 @@ def model(saved, monkeypatch):
 def scan(number: int, first: float = 0.0, shape: tuple[int, int] = (SIDE, SIDE)) -> Scan:
     lightness = np.full(shape, 10.0 + number, np.float32)
     lightness[0, 0] = first
-    source = archives.Source(str(number), str(number))
+    source = archive_listing.Source(str(number), str(number))
     found = triage.Triage("gray", tone.Tone(0, 0), {})
     return Scan(source, "", b"", None, found, lightness, (shape[0], shape[1] - 6))
 

@@ -207,7 +207,7 @@ def test_a_copy_that_outlived_a_failure_is_deleted_too(tint, gray_folder, tmp_pa
 
 
 def test_excluded_members_of_a_compressed_tar_are_not_laid_down(scans, tmp_path):
-    from photochrom import inputs
+    from photochrom.sources import inputs
 
     [one] = inputs.parse([str(scans / "part.tar.gz")])
     [listed] = inputs.list_files(one)

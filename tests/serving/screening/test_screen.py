@@ -7,11 +7,12 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from photochrom import errors, tone, triage
+from photochrom import errors
+from photochrom.color import tone
 from serving import colorize
 from serving.config import ColorizeConfig
 from serving.manifest import manifest
-from serving.screening import screen
+from serving.screening import screen, triage
 
 
 @pytest.fixture(scope="module")

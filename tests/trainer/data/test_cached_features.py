@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from pipelines import prepare
 from tests.support import counters
 from trainer import features, train

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from photochrom import cli, files
+from photochrom import cli
+from photochrom.storage import files
 from tests.support import variables
 from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every
 from trainer import evaluate, train

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import color
+from photochrom.color import cielab
 from trainer.data import film
 
 SEED = tf.constant([1, 2], tf.int64)
@@ -11,18 +11,18 @@ SEED = tf.constant([1, 2], tf.int64)
 @pytest.fixture(scope="module")
 def batch(photographs):
     """32 crops of a photograph, ab at half of the size, as training has them."""
-    lab = color.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][100:228, 200:328]))
+    lab = cielab.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][100:228, 200:328]))
     small = lab[..., 1:].reshape(64, 2, 64, 2, 2).mean(axis=(1, 3))
     tensors = {"lightness": lab[..., :1], "ab": small, "weight": np.ones((64, 64, 1), np.float32)}
     return {name: tf.constant(np.repeat(values[None], 32, axis=0)) for name, values in tensors.items()}
 
 
 def test_conversions_are_those_of_the_shared_package(photographs):
-    lab = color.rgb_to_lab(photographs["chelsea"])
-    linear = color.lab_to_linear(lab)
+    lab = cielab.rgb_to_lab(photographs["chelsea"])
+    linear = cielab.lab_to_linear(lab)
     np.testing.assert_allclose(film.lab_to_linear(tf.constant(lab)), linear, atol=1e-5)
     luminance = np.linspace(-0.1, 1, 200, dtype=np.float32)
-    expected = color.luminance_to_lightness(np.maximum(luminance, 0))
+    expected = cielab.luminance_to_lightness(np.maximum(luminance, 0))
     np.testing.assert_allclose(film.luminance_to_lightness(tf.constant(luminance)), expected, atol=1e-3)
 
 
@@ -45,7 +45,7 @@ def test_old_pictures_have_less_contrast_and_still_show_the_scene(batch):
 
 
 def test_film_that_does_not_see_red_darkens_it():
-    lab = color.rgb_to_lab(np.full((32, 32, 3), (200, 30, 30), np.uint8))
+    lab = cielab.rgb_to_lab(np.full((32, 32, 3), (200, 30, 30), np.uint8))
     red = {"lightness": lab[None, ..., :1].repeat(64, axis=0), "ab": lab[None, ::2, ::2, 1:].repeat(64, axis=0)}
     gray = {**red, "ab": np.zeros_like(red["ab"])}
     darker = film.simulate(gray, 1.0, SEED)["lightness"] - film.simulate(red, 1.0, SEED)["lightness"]

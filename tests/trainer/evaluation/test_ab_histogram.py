@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from photochrom import ab_bins, color
+from photochrom.color import ab_bins, cielab
 from trainer.evaluation import ab_histogram
 
 
 def test_histogram_counts_each_pixel_once_in_its_bin(photographs):
-    ab = color.rgb_to_lab(photographs["rocket"][:100, :100])[..., 1:]
+    ab = cielab.rgb_to_lab(photographs["rocket"][:100, :100])[..., 1:]
     counts = ab_histogram.histogram(ab)
     assert (counts.shape, counts.sum()) == ((261,), 10_000)
     near_gray = np.flatnonzero((ab_bins.centres() == 0).all(axis=1))[0]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from photochrom import bundle, color
+from photochrom.color import cielab
+from photochrom.model import bundle
 from trainer.evaluation import evaluator, lpips
 from trainer.evaluation.examples import Example, Examples
 
@@ -12,7 +13,7 @@ class _Crops(Examples):
     def __init__(self, photographs):
         super().__init__({"kind": "crops"})
         self._examples = [
-            Example(name, color.rgb_to_lab(np.ascontiguousarray(rgb[:64, :64])), name)
+            Example(name, cielab.rgb_to_lab(np.ascontiguousarray(rgb[:64, :64])), name)
             for name, rgb in photographs.items()
         ]
 

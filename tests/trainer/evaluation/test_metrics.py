@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photochrom import color, color_difference
+from photochrom.color import cielab, difference
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import Picture
 
@@ -22,8 +22,8 @@ SHARMA = [
 
 @pytest.mark.parametrize(("_pair", "lab", "other", "expected"), SHARMA)
 def test_ciede2000_of_published_pairs(_pair, lab, other, expected):
-    difference = color_difference.ciede2000(np.array([[lab]]), np.array([[other]]))
-    assert difference == pytest.approx(expected, abs=5e-5)
+    found = difference.ciede2000(np.array([[lab]]), np.array([[other]]))
+    assert found == pytest.approx(expected, abs=5e-5)
 
 
 def test_auc_by_hand():
@@ -102,7 +102,7 @@ def test_colorfulness_by_hand():
 
 def test_chroma_ratio_of_a_gray_truth_is_finite():
     red, gray = _flat(200, 0, 0), _flat(90, 90, 90)
-    chroma = color_difference.mean_chroma(color.rgb_to_lab(red))
+    chroma = difference.mean_chroma(cielab.rgb_to_lab(red))
     assert _compare(red, gray)["chroma_ratio"] == pytest.approx(chroma / 0.1)
 
 

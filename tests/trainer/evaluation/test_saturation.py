@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from photochrom import color, color_difference, compose
+from photochrom.color import cielab, compose, difference
 from trainer.evaluation import metrics, saturation
 from trainer.evaluation.metrics import Picture
 
 
 @pytest.fixture(scope="module")
 def photograph(photographs):
-    lab = color.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][100:228, 100:228]))
-    return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:]), Picture.of(color.lab_to_rgb(lab))
+    lab = cielab.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][100:228, 100:228]))
+    return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:]), Picture.of(cielab.lab_to_rgb(lab))
 
 
 def _row(sweep, factor):
@@ -31,7 +31,7 @@ def test_factor_zero_is_gray(photograph):
     row = _row(saturation.sweep(lightness, ab, truth), 0)
     gray = Picture.of(compose.compose(lightness, np.zeros_like(ab)))
     assert (row["gain"], row["chroma"]) == (0, pytest.approx(0, abs=1e-3))
-    assert row["ciede2000"] == pytest.approx(color_difference.ciede2000(gray.lab, truth.lab).mean(), rel=0.02)
+    assert row["ciede2000"] == pytest.approx(difference.ciede2000(gray.lab, truth.lab).mean(), rel=0.02)
 
 
 def test_factor_one_is_what_the_metrics_say_of_the_whole_picture(photograph):
@@ -40,7 +40,7 @@ def test_factor_one_is_what_the_metrics_say_of_the_whole_picture(photograph):
     gray = compose.compose(lightness, np.zeros_like(ab))
     row = _row(saturation.sweep(lightness, ab * np.float32(0.6), truth), 1)
     assert row["gain"] == pytest.approx(metrics.psnr(model.rgb, truth.rgb) - metrics.psnr(gray, truth.rgb), abs=0.1)
-    assert row["ciede2000"] == pytest.approx(color_difference.ciede2000(model.lab, truth.lab).mean(), rel=0.02)
+    assert row["ciede2000"] == pytest.approx(difference.ciede2000(model.lab, truth.lab).mean(), rel=0.02)
 
 
 def test_summary_has_the_ratio_of_the_mean_chromas():

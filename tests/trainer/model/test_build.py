@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import ab_bins, errors
+from photochrom import errors
+from photochrom.color import ab_bins
 from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset, TrainStream
 from trainer.model import backbones, build, heads

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import color
+from photochrom.color import cielab
 from trainer.model.layers import AtLeast, ErrorScale, LightnessToRgb, ResizeLike, resize
 
 
 def test_lightness_to_rgb_inverts_gray_to_lightness():
     gray = np.arange(256, dtype=np.uint8)[None]
-    rgb = LightnessToRgb()(color.gray_to_lightness(gray)[..., None, None])
+    rgb = LightnessToRgb()(cielab.gray_to_lightness(gray)[..., None, None])
     np.testing.assert_allclose(np.asarray(rgb)[0, :, 0], np.repeat(gray[0, :, None], 3, axis=1), atol=0.01)
 
 

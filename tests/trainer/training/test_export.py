@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.training import export

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from trainer import train
 
 FLAGS = ["--backbone=none", "--width=4", "--decoder_width=8", "--batch_size=4", "--steps=4", "--fine_tune_steps=2",

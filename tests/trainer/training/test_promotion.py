@@ -3,7 +3,8 @@ import logging
 
 import pytest
 
-from photochrom import bundle, errors
+from photochrom import errors
+from photochrom.model import bundle
 from trainer.training import promotion
 
 

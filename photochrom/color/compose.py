@@ -1,0 +1,56 @@
+"""Puts predicted colour and the original's lightness together: ab upsampled, fitted to sRGB, as pixels."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from photochrom.color import cielab, upsampling
+from photochrom.color.lightness import Lightness
+
+# Rows are composed in bands of about this many px, so that float copies of a large scan do not pile up.
+_BAND_PIXELS = 1 << 20
+
+
+def compose(
+    lightness: np.ndarray, ab: np.ndarray, *, saturation: float = 1.0, depth: npt.DTypeLike = np.uint8
+) -> np.ndarray:
+    """Joins lightness and colour.
+
+    Args:
+        lightness: [H, W] float32 L*, which the result keeps.
+        ab: [h, w, 2] float32 CIE a*, b* at any smaller size.
+        saturation: factor on the chroma.
+        depth: dtype of the result, uint8 or uint16.
+
+    Returns:
+        [H, W, 3] sRGB; chroma is reduced at constant L* and hue where sRGB has no such colour.
+    """
+    rgb = np.empty((*lightness.shape, 3), depth)
+    colours = upsampling.Upsampler(ab, lightness)
+    for rows in bands(*lightness.shape):
+        rgb[rows] = compose_rows(lightness, colours, rows, saturation=saturation, depth=depth)
+    return rgb
+
+
+def compose_rows(
+    lightness: np.ndarray | Lightness,
+    colours: upsampling.Upsampler,
+    rows: slice,
+    *,
+    saturation: float = 1.0,
+    depth: npt.DTypeLike = np.uint8,
+) -> np.ndarray:
+    """Returns some rows of what `compose` returns: the same pixels, whatever the cut into bands."""
+    ab = colours.rows(rows.start, rows.stop)
+    if saturation != 1:
+        ab = ab * np.float32(saturation)
+    return cielab.lab_to_rgb(cv2.merge([lightness[rows], ab]), depth)
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Cuts a picture into bands of whole rows, from the top."""
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))

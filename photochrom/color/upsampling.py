@@ -1,0 +1,166 @@
+"""Brings predicted ab from the model's size to a scan's, along the edges of the scan's own L*.
+
+At each px of ab, and for each of a few levels of L*, the colour that pixels of this lightness have there is estimated:
+a bilateral grid. Full-size ab is read off that grid at each pixel's place and L*, so colour ends where lightness does.
+
+The grid is fitted so that its mean over each px of ab, under the L* that the scan has there, is that px of ab again
+(iterative back-projection). So a px that mixes two sides of an edge takes the sides' colours apart. Where lightness
+tells nothing, all levels get one colour, and what is left is bicubic interpolation, equally fitted.
+
+Sources: Chen, Paris, Durand 2007, Real-time edge-aware image processing with the bilateral grid; Kopf et al. 2007,
+Joint bilateral upsampling; Irani, Peleg 1991, Improving resolution by image registration (back-projection).
+docs/chroma.md has what else was measured.
+"""
+
+import cv2
+import numpy as np
+
+from photochrom.color.lightness import Lightness
+from photochrom.imaging import resizing
+
+# Levels of L*, from 0 to 100, of the grid.
+_LEVELS = 9
+# What a px of the grid takes from its neighbours: Gaussian, px of ab; and what a level takes from the next ones.
+_SIGMA = 1.0
+_NEXT_LEVEL = 0.3
+# Rounds of back-projection.
+_FIT_STEPS = 3
+# A level believes in a colour of its own in the measure in which more pixels of the scan than this speak for it ...
+_EVIDENCE_PIXELS = 6.4
+# ... or more than this share of a px of ab: there is grain in large scans.
+_LEAST_EVIDENCE = 0.02
+# A level's colour may leave the range of the px of ab around by this share of the range.
+_BEYOND = 0.25
+# The grid is fitted to L* reduced to this many px for each px of ab, along an axis.
+_FIT_SCALE = 6
+# The grid is enlarged this many times by bicubic interpolation, then read bilinearly.
+_READ_SCALE = 4
+# Half as often does for the mean over a px of ab, at a quarter of the time.
+_FIT_READ_SCALE = 2
+# cv2.remap takes sides up to this, px; the enlarged grid of all levels takes up to 64 MB.
+_LONGEST_SIDE = 32767
+_LARGEST_LEVEL_PIXELS = 1 << 19
+# Pixels are read in tiles, which stay in the cache.
+_TILE_ROWS, _TILE_COLUMNS = 64, 1024
+
+
+class Upsampler:
+    """Full-size ab of one picture, by bands of rows; its memory grows with the band, not with the picture."""
+
+    def __init__(self, ab: np.ndarray, lightness: np.ndarray | Lightness):
+        """Fits the grid.
+
+        Args:
+            ab: [h, w, 2] float32 CIE a*, b*. A picture that is no larger than it along an axis gets it resized as
+                `geometry.resize` does, without regard to its lightness.
+            lightness: [H, W] float32 L* of the full picture; it is kept, not copied.
+        """
+        self._lightness = lightness
+        small, full = ab.shape[:2], lightness.shape
+        largest = min(_LONGEST_SIDE // max(small[0] * (_LEVELS - 1), small[1]), _largest_scale(small))
+        if small[0] >= full[0] or small[1] >= full[1] or largest == 0:
+            self._resized = resizing.resize(ab, *full)
+            self._table = None
+        else:
+            self._table = _fit(ab, lightness, min(_READ_SCALE, largest))
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Returns [stop - start, W, 2] float32 ab of these rows of the picture, the same whatever the bands are."""
+        if self._table is None:
+            return self._resized[start:stop]
+        return _read(self._table, self._lightness, range(*slice(start, stop).indices(len(self._lightness))))
+
+
+def _largest_scale(small: tuple[int, ...]) -> int:
+    return int((_LARGEST_LEVEL_PIXELS / (small[0] * small[1])) ** 0.5)
+
+
+def _fit(ab: np.ndarray, lightness: np.ndarray | Lightness, scale: int) -> np.ndarray:
+    """Returns the table of the grid [h, w, K, 2] whose mean over each px of ab is that px."""
+    h, w = ab.shape[:2]
+    guide = _reduced(lightness, h, w)
+    share = _level_shares(guide, h, w)
+    evidence = np.float32(max(_LEAST_EVIDENCE, _EVIDENCE_PIXELS * h * w / lightness.size))
+    weight = _gather(share) + evidence
+    grid, missing = np.zeros((h, w, _LEVELS, 2), np.float32), ab
+    for _ in range(_FIT_STEPS):
+        spread = _gather(share[..., None] * missing[:, :, None]) + evidence * missing[:, :, None]
+        grid += spread / weight[..., None]
+        missing = ab - np.einsum("hwk,hwkc->hwc", share, grid)
+    # So far each px of ab was taken by itself; what interpolation between them blurs is given back to all levels.
+    coarse = _table(grid, min(scale, _FIT_READ_SCALE))
+    mean = cv2.resize(_read(coarse, guide, range(len(guide))), (w, h), interpolation=cv2.INTER_AREA)
+    return _table(_near(grid + (ab - mean)[:, :, None], ab), scale)
+
+
+def _near(grid: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Returns the grid with colours that go a little beyond the range of the 3x3 px of ab around, and no further."""
+    around = np.ones((3, 3), np.uint8)
+    least, most = cv2.erode(ab, around), cv2.dilate(ab, around)
+    margin = np.float32(_BEYOND) * (most - least)
+    return np.clip(grid, (least - margin)[:, :, None], (most + margin)[:, :, None])
+
+
+def _reduced(lightness: np.ndarray | Lightness, h: int, w: int) -> np.ndarray:
+    """Returns L* at a whole number of px, at most _FIT_SCALE, for each px of ab."""
+    rows, columns = (
+        small * min(_FIT_SCALE, max(1, round(full / small)))
+        for small, full in zip((h, w), lightness.shape, strict=True)
+    )
+    if isinstance(lightness, Lightness):
+        return lightness.resized(rows, columns)
+    return resizing.resize(lightness, rows, columns)
+
+
+def _level_shares(guide: np.ndarray, h: int, w: int) -> np.ndarray:
+    """Returns [h, w, K] float32: what share of each px of ab has the L* of each level, linearly between two levels."""
+    position = np.clip(guide * np.float32((_LEVELS - 1) / 100), 0, _LEVELS - 1)
+    members = (np.maximum(0, 1 - np.abs(position - np.float32(level))) for level in range(_LEVELS))
+    return np.dstack([cv2.resize(member, (w, h), interpolation=cv2.INTER_AREA) for member in members])
+
+
+def _gather(grid: np.ndarray) -> np.ndarray:
+    """Returns [h, w, K, ...] summed over the neighbours in place and level, as weighted by nearness."""
+    total = grid.copy()
+    total[:, :, 1:] += np.float32(_NEXT_LEVEL) * grid[:, :, :-1]
+    total[:, :, :-1] += np.float32(_NEXT_LEVEL) * grid[:, :, 1:]
+    flat = total.reshape(*grid.shape[:2], -1)
+    return cv2.GaussianBlur(flat, (7, 7), _SIGMA, borderType=cv2.BORDER_REPLICATE).reshape(grid.shape)
+
+
+def _table(grid: np.ndarray, scale: int) -> np.ndarray:
+    """Returns [(K - 1) h s, w s, 4] float32: level under level, a*, b* and how they change to the next level."""
+    h, w = grid.shape[:2]
+    table = np.empty((_LEVELS - 1, h * scale, w * scale, 4), np.float32)
+    for level, enlarged in enumerate(table):
+        change = grid[:, :, level + 1] - grid[:, :, level]
+        cv2.resize(
+            np.dstack([grid[:, :, level], change]), (w * scale, h * scale), enlarged, interpolation=cv2.INTER_CUBIC
+        )
+    return table.reshape(-1, w * scale, 4)
+
+
+def _read(table: np.ndarray, lightness: np.ndarray | Lightness, rows: range) -> np.ndarray:
+    """Returns [len(rows), W, 2] float32 ab of rows of the picture that `lightness` is, [H, W]."""
+    height, width = lightness.shape
+    level_height = table.shape[0] // (_LEVELS - 1)
+    y = _centres(height, level_height)
+    x = _centres(width, table.shape[1])
+    ab = np.empty((len(rows), width, 2), np.float32)
+    for top in range(rows.start, rows.stop, _TILE_ROWS):
+        down = slice(top, min(top + _TILE_ROWS, rows.stop))
+        for left in range(0, width, _TILE_COLUMNS):
+            across = slice(left, left + _TILE_COLUMNS)
+            position = np.clip(lightness[down, across] * np.float32((_LEVELS - 1) / 100), 0, _LEVELS - 1)
+            level = np.minimum(np.floor(position), _LEVELS - 2)
+            map_y = level * level_height + y[down, None]
+            map_x = np.ascontiguousarray(np.broadcast_to(x[across], map_y.shape))
+            found = cv2.remap(table, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            share = (position - level)[..., None]
+            ab[down.start - rows.start : down.stop - rows.start, across] = found[..., :2] + share * found[..., 2:]
+    return ab
+
+
+def _centres(full: int, small: int) -> np.ndarray:
+    """Returns where the centres of `full` px lie among the centres of `small` px along the same side, float32."""
+    return np.clip((np.arange(full, dtype=np.float32) + 0.5) * (small / full) - 0.5, 0, small - 1).astype(np.float32)

@@ -1,0 +1,148 @@
+"""The helper that decodes: `python -m photochrom.imaging.sandbox.worker`, which decoder.py starts.
+
+It reads a request and a file from its standard input, answers on its standard output, and ends with its input: when
+the job dies, so does it. Before each file it bounds itself. An alarm, which the kernel delivers into native code as
+well, ends it a little after the job has lost patience, should the job be dead by then.
+
+And its address space may grow by a gigabyte, some multiples of the file, and 64 bytes for each pixel, no more. The
+pixels are those that the header claims, rounded up to 4, 32 or 256 million (and so on), and not --max_pixels, which
+most files are far below: so a small picture with a bomb in it (a tile, a profile, a text that unpacks to gigabytes) is
+stopped at little more than the gigabyte, and a large one can ask for no more than --max_pixels allows. What the header
+claims `images.decode` itself says: it refuses a picture by its header if that is too large for the first of these
+bounds, and then gets the next one.
+
+Address space is bounded on Linux alone; macOS ignores the limit.
+"""
+
+import contextlib
+import functools
+import os
+import resource
+import signal
+import sys
+from typing import IO, Any
+
+from photochrom import errors
+from photochrom.imaging import decoding
+from photochrom.imaging.sandbox import protocol
+
+# What libraries and a decoder's own tables take, bytes; cv2, tifffile and imagecodecs map 0.4 GB when imported.
+_FIXED_BYTES = 1 << 30
+_COPIES_OF_FILE = 8
+# The most that was seen, of 28 kinds of files, is 28 a pixel (16 bit with a profile; JPEG 2000); JPEG takes 10 to 21.
+_BYTES_PER_PIXEL = 64
+_FIRST_PIXELS, _PIXEL_STEP = 4_000_000, 8
+# A helper that has kept this much more than it began with is told to go, bytes.
+_GROWN_BYTES = 512 << 20
+# How much later than the job the helper loses patience, seconds.
+_GRACE_SECONDS = 5.0
+_PAGE_BYTES = resource.getpagesize()
+_MEMORY_WORDS = ("out of memory", "insufficient memory", "cannot allocate", "failed to allocate", "bad_alloc",
+                 "decoder error -9")  # fmt: skip  # Pillow's IMAGING_CODEC_MEMORY
+
+
+def main() -> int:
+    """Answers requests until the input ends; returns the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the job's to handle: it ends, and the input with it
+    answers, requests = _take_stdout(), os.fdopen(0, "rb", closefd=False)
+    started_with = _memory()[1]
+    with contextlib.suppress(BrokenPipeError):
+        _send(answers, {"ready": True})
+        while (request := _next_request(requests)) is not None:
+            grown = _memory()[1] - started_with > _GROWN_BYTES
+            signal.setitimer(signal.ITIMER_REAL, request["timeout_seconds"] + _GRACE_SECONDS)
+            _limit_memory(_fixed_bytes(request["data_bytes"]) + _BYTES_PER_PIXEL * _FIRST_PIXELS)
+            _send(answers, {**_answer(request, requests.read(request["data_bytes"])), "retire": grown})
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    return 0
+
+
+def _take_stdout() -> int:
+    """Returns the pipe to the job; what libraries print goes to standard error from now on."""
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    return answers
+
+
+def _send(answers: int, message: dict[str, Any]) -> None:
+    parts = protocol.pack(message)
+    while parts:  # one call for all of a small picture: the job is woken once
+        parts = protocol.rest(parts, os.writev(answers, parts[: protocol.MAX_PARTS]))
+
+
+def _next_request(requests: IO[bytes]) -> dict[str, Any] | None:
+    length = requests.read(protocol.LENGTH_BYTES)
+    return protocol.parse(requests.read(int.from_bytes(length, "big"))) if length else None
+
+
+def _answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """Does what is asked; whatever a decoder raises is the file's fault and becomes an error in the answer."""
+    try:
+        if request["task"] == "count_pages":
+            return {"pages": decoding.count_pages(data)}
+        picture = _decode(data, request["max_pixels"], draft_size=request["draft_size"], page=request["page"])
+        if not picture.pixels.size:
+            raise errors.DecodeError("broken image: it has no pixels")
+        return {"picture": picture}
+    except Exception as error:
+        return {"error": _describe(error)}
+
+
+def _decode(data: bytes, max_pixels: int, **options: int) -> decoding.Picture:
+    """Decodes with as much memory as pixels in the header."""
+    pixels = _FIRST_PIXELS
+    while pixels < max_pixels:
+        try:
+            return decoding.decode(data, max_pixels=pixels, **options)
+        except errors.TooLarge:
+            pixels *= _PIXEL_STEP
+            _limit_memory(_fixed_bytes(len(data)) + _BYTES_PER_PIXEL * min(pixels, max_pixels))
+    return decoding.decode(data, max_pixels=max_pixels, **options)
+
+
+def _fixed_bytes(data_bytes: int) -> int:
+    return _FIXED_BYTES + _COPIES_OF_FILE * data_bytes
+
+
+def _describe(error: Exception) -> dict[str, str]:
+    if _is_memory(error):
+        text = f"decoding took more memory than a picture of its size may: {error}"
+        error = errors.DecodeError(text, "out_of_memory")
+    elif not isinstance(error, errors.DataError):
+        error = errors.DecodeError(f"broken image: {type(error).__name__}: {error}")
+    return {"kind": type(error).__name__, "message": str(error), "reason": error.reason, "stage": error.stage}
+
+
+def _is_memory(error: BaseException | None) -> bool:
+    """Says whether an error, or what it came from, is one of memory: libraries say so in many ways."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY_WORDS):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _limit_memory(more: int) -> None:
+    """Lets the address space grow by so many bytes from here."""
+    size, hard = _memory()[0], resource.getrlimit(resource.RLIMIT_AS)[1]
+    if size:
+        limit = size + more if hard == resource.RLIM_INFINITY else min(size + more, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _memory() -> tuple[int, int]:
+    """Returns address space and resident memory, bytes; zeros where there is no /proc."""
+    try:
+        size, resident = os.pread(_statm(), 200, 0).split()[:2]
+    except OSError:
+        return 0, 0
+    return int(size) * _PAGE_BYTES, int(resident) * _PAGE_BYTES
+
+
+@functools.lru_cache
+def _statm() -> int:
+    return os.open("/proc/self/statm", os.O_RDONLY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""A job on Google Cloud Dataflow: what it lacks is said before anything is listed, what it is called, why it failed.
+
+Roles and quotas: https://cloud.google.com/dataflow/docs/concepts/security-and-permissions and .../dataflow/quotas.
+"""
+
+import copy
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apache_beam.options import pipeline_options
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+
+from photochrom import errors
+from photochrom.storage import files
+
+# What the trace holds -> what to do. The first that fits is said.
+ADVICE = (
+    (
+        r"already active job named|already an active job",
+        "another job writes to this output folder: wait until it is through, or cancel it",
+    ),
+    (
+        r"SERVICE_DISABLED|accessNotConfigured|has not been used in project",
+        "switch the interface on: gcloud services enable dataflow.googleapis.com compute.googleapis.com",
+    ),
+    (
+        r"ZONE_RESOURCE_POOL_EXHAUSTED",
+        "the zone has no such machines or GPUs left: try another --region, --worker_zone or --machine_type",
+    ),
+    (
+        r"QUOTA_EXCEEDED|RESOURCE_EXHAUSTED|ResourceExhausted|TooManyRequests|\b429 (GET|POST|PUT)\b|[Qq]uota '",
+        "a quota of the project is used up: lower --max_num_workers, take another --region or --machine_type, wait, or "
+        "ask for more (console, IAM & Admin, Quotas)",
+    ),
+    (
+        r"PERMISSION_DENIED|PermissionDenied|Forbidden|\b403 (GET|POST|PUT)\b",
+        "whoever launches needs the roles Dataflow Developer and Service Account User, and Storage Object Admin on the "
+        "bucket of --temp_location; the workers' account needs Dataflow Worker and the rights on inputs and output",
+    ),
+    (
+        r"UNAUTHENTICATED|Unauthenticated|RefreshError|DefaultCredentialsError|\b401 (GET|POST|PUT)\b",
+        "nothing says who asks: run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+    ),
+    (
+        r"No module named '(photochrom|pipelines|serving|trainer)'",
+        "the workers lack the package: give --setup_file=./setup.py, or an --sdk_container_image that has it",
+    ),
+    (
+        r"(No module named|cannot import name|DistributionNotFound|No matching distribution)",
+        "the workers lack a dependency: have them reach a package index, or take an --sdk_container_image that has all",
+    ),
+)
+_NEED = "DataflowRunner needs"
+_log = logging.getLogger("photochrom")
+
+
+def is_chosen(options: pipeline_options.PipelineOptions) -> bool:
+    """Says whether the job goes to Dataflow."""
+    return runner(options) == "dataflowrunner"
+
+
+def runner(options: pipeline_options.PipelineOptions) -> str:
+    """Returns the name of the runner's class in lower case, as Beam takes it in any, without its module."""
+    return (options.view_as(pipeline_options.StandardOptions).runner or "directrunner").lower().rpartition(".")[2]
+
+
+def is_template(options: pipeline_options.PipelineOptions) -> bool:
+    """Says whether the job is only described, for others to launch: by --template_location, as Flex Templates do."""
+    return is_chosen(options) and bool(options.view_as(pipeline_options.GoogleCloudOptions).template_location)
+
+
+def has_accelerators(options: pipeline_options.PipelineOptions) -> bool:
+    """Says whether all workers are to have GPUs."""
+    services = options.view_as(pipeline_options.GoogleCloudOptions).dataflow_service_options or []
+    return any(service.startswith("worker_accelerator=") for service in services)
+
+
+def check(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequence[str]]) -> None:
+    """Looks whether a job for Dataflow has what it needs; asks nobody.
+
+    Args:
+        options: Beam's.
+        paths: what each of the job's flags names.
+
+    Raises:
+        UsageError: what is missing or does not fit.
+    """
+    cloud = options.view_as(pipeline_options.GoogleCloudOptions)
+    if not cloud.project:
+        raise errors.UsageError(f"{_NEED} --project=ID, the project that pays for the job")
+    cloud.region = cloud.region or os.environ.get("CLOUDSDK_COMPUTE_REGION")
+    if not cloud.region:
+        raise errors.UsageError(f"{_NEED} --region=REGION, where the workers run, such as europe-west1")
+    _check_locations(cloud)
+    _check_package(options)
+    validator = PipelineOptionsValidator(options, None)
+    wrong = [
+        # Beam takes no address on loopback for one of the service.
+        *(text for text in validator.validate_cloud_options(cloud) if "dataflow endpoint" not in text),
+        *validator.validate_num_workers(options.view_as(pipeline_options.WorkerOptions)),
+    ]
+    if wrong:
+        raise errors.UsageError(f"DataflowRunner: {wrong[0].rstrip('.')}")
+    for flag, values in paths.items():
+        for path in filter(files.is_local, values):
+            raise errors.UsageError(
+                f"{flag} {path} is a path of this machine, which Dataflow's workers do not see; copy it to a bucket "
+                "and give gs://BUCKET/NAME"
+            )
+
+
+def _check_locations(cloud: pipeline_options.GoogleCloudOptions) -> None:
+    for flag in ("temp_location", "staging_location", "template_location"):
+        path = getattr(cloud, flag)
+        if path is None and flag != "temp_location":
+            continue
+        if not path:
+            raise errors.UsageError(f"{_NEED} --temp_location=gs://BUCKET/FOLDER, where the package and results wait")
+        if not re.fullmatch(r"gs://[a-z0-9][-_a-z0-9.]+[a-z0-9]/.*", path):
+            raise errors.UsageError(f"{_NEED} --{flag} in a bucket, gs://BUCKET/NAME; it is {path!r}")
+
+
+def _check_package(options: pipeline_options.PipelineOptions) -> None:
+    setup = options.view_as(pipeline_options.SetupOptions)
+    worker = options.view_as(pipeline_options.WorkerOptions)
+    if setup.setup_file and not os.path.isfile(setup.setup_file):
+        raise errors.UsageError(f"--setup_file {setup.setup_file} does not exist; expected the project's setup.py")
+    if not (setup.setup_file or setup.extra_packages or worker.sdk_container_image):
+        raise errors.UsageError(
+            f"{_NEED} --setup_file=./setup.py, or an --sdk_container_image with the package: its workers lack it"
+        )
+
+
+def named(options: pipeline_options.PipelineOptions, output: str) -> pipeline_options.PipelineOptions:
+    """Returns a copy of the options for one job; unless it has a name, it is given one that says its output folder.
+
+    Dataflow refuses a second job of a name while the first one runs, whoever launched that and wherever.
+    """
+    options = copy.deepcopy(options)  # Beam writes each job's staging folder into them
+    cloud = options.view_as(pipeline_options.GoogleCloudOptions)
+    if not cloud.job_name:
+        words = re.sub(r"[^a-z0-9]+", "-", output.lower().partition("://")[2])[-30:].strip("-")
+        digest = hashlib.sha256(output.rstrip("/").encode()).hexdigest()[:8]
+        cloud.job_name = f"photochrom-{words}-{digest}"
+    return options
+
+
+def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
+    """Asks Dataflow whether a job for this output folder is under way: its launcher may be gone, and the lock with it.
+
+    Raises:
+        UsageError: one is.
+    """
+    from apache_beam.runners.dataflow.internal import apiclient
+    from google.cloud import dataflow_v1beta3
+
+    cloud = named(options, output).view_as(pipeline_options.GoogleCloudOptions)
+    active = dataflow_v1beta3.ListJobsRequest.Filter.ACTIVE
+    request = dataflow_v1beta3.ListJobsRequest(project_id=cloud.project, location=cloud.region, filter=active)
+    for job in apiclient.DataflowApplicationClient(cloud)._jobs_client.list_jobs(request):
+        if job.name == cloud.job_name:
+            raise errors.UsageError(
+                f"--output {output}: Dataflow's job {job.id} is at work there; wait until it is through, or stop it: "
+                f"gcloud dataflow jobs cancel {job.id} --region={cloud.region} --project={cloud.project}"
+            )
+
+
+def tell(result: Any, options: pipeline_options.PipelineOptions) -> None:
+    """Logs where a job that was sent can be seen, and how it is stopped; nothing of one that was only described."""
+    if not result.has_job:
+        return
+    job_id = result.job_id()
+    cloud = options.view_as(pipeline_options.GoogleCloudOptions)
+    _log.info(
+        "Dataflow has the job: https://console.cloud.google.com/dataflow/jobs/%s/%s?project=%s; it goes on without "
+        "this process; `gcloud dataflow jobs cancel %s --region=%s --project=%s` stops it",
+        *(cloud.region, job_id, cloud.project, job_id, cloud.region, cloud.project),
+    )

@@ -1,0 +1,131 @@
+"""Calls made ahead of time, in threads, so that a worker goes on while a bucket's answers are under way."""
+
+import collections
+import concurrent.futures
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from photochrom.sources import member_reader
+from photochrom.sources.archive_listing import Source
+from photochrom.storage import files
+
+_THREADS = 16
+# Under way at once, besides the one that is being worked on.
+_CALLS, _BYTES = 32, 64 << 20
+# Of a source whose size is not known, a usual scan's.
+_USUAL_BYTES = 4 << 20
+
+Call = Callable[[], Any]
+
+
+class Ahead:
+    """Makes calls in threads, a few at a time, and hands out what they return in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._waiting: collections.deque[tuple[Any, int, Call]] = collections.deque()
+        self._held = 0
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+
+    def add(self, item: Any, call: Call, size: int, wait: bool) -> Iterator[tuple[Any, Call]]:
+        """Adds a call and yields those that are due: item and a call that returns, or raises, what the call did.
+
+        Args:
+            item: whatever comes out again with the result.
+            call: what to do.
+            size: bytes that it holds until its result is taken.
+            wait: whether it waits for others, so that it is made in a thread; else it is made when its turn comes.
+        """
+        while self._waiting and (len(self._waiting) >= _CALLS or self._held + size > _BYTES):
+            yield self._next()
+        if not wait and not self._waiting:
+            yield item, call
+            return
+        self._waiting.append((item, size, self._begin(call) if wait else call))
+        self._held += size
+
+    def flush(self) -> Iterator[tuple[Any, Call]]:
+        """Yields all that is left."""
+        while self._waiting:
+            yield self._next()
+
+    def close(self) -> None:
+        """Ends the threads."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _next(self) -> tuple[Any, Call]:
+        item, size, call = self._waiting.popleft()
+        self._held -= size
+        return item, call
+
+    def _begin(self, call: Call) -> Call:
+        self._pool = self._pool or concurrent.futures.ThreadPoolExecutor(_THREADS)
+        return self._pool.submit(call).result
+
+
+class Reading:
+    """Reads sources: those on a local disk when their turn comes, others ahead, neighbours in an archive together."""
+
+    def __init__(self) -> None:
+        self._ahead = Ahead()
+
+    def each(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Call]]:
+        """Yields each source, in order, with a call that returns its bytes or raises a DataError."""
+        yield from self.add((source, source) for source in sources)
+        yield from self.flush()
+
+    def add(self, pairs: Iterable[tuple[Source, Any]]) -> Iterator[tuple[Any, Call]]:
+        """Adds sources and yields those that are due: the item beside it, and such a call."""
+        for group in _neighbours(pairs):
+            sources, items = zip(*group, strict=True)
+            yield from _one_by_one(self._ahead.add(items, *_reading(sources)))
+
+    def flush(self) -> Iterator[tuple[Any, Call]]:
+        """Yields all that is left."""
+        return _one_by_one(self._ahead.flush())
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._ahead.close()
+
+
+def _is_far(source: Source) -> bool:
+    return not source.failure and not files.is_local(source.path)
+
+
+def _neighbours(pairs: Iterable[tuple[Source, Any]]) -> Iterator[list[tuple[Source, Any]]]:
+    """Yields what is best read together, in order."""
+    group: list[tuple[Source, Any]] = []
+    for source, item in pairs:
+        if group and not (_is_far(source) and member_reader.are_neighbours(group[-1][0], source)):
+            yield group
+            group = []
+        group.append((source, item))
+    if group:
+        yield group
+
+
+def _reading(sources: Sequence[Source]) -> tuple[Call, int, bool]:
+    """Returns what reads sources and returns a call for each, bytes that it holds, and whether it waits for others."""
+    held = sum(source.size if source.size >= 0 else _USUAL_BYTES for source in sources)
+    read = member_reader.read_together if len(sources) > 1 else _read_alone
+    return functools.partial(read, sources), held, _is_far(sources[0])
+
+
+def _read_alone(sources: Sequence[Source]) -> list[Call]:
+    (source,) = sources
+    if source.failure:
+        raise source.failure.to_error()
+    data = member_reader.read(source)
+    return [lambda: data]
+
+
+def _one_by_one(due: Iterable[tuple[Sequence[Any], Call]]) -> Iterator[tuple[Any, Call]]:
+    for items, call in due:
+        for place, item in enumerate(items):
+            yield item, functools.partial(_result, call, place)
+
+
+def _result(call: Call, place: int) -> bytes:
+    return bytes(call()[place]())

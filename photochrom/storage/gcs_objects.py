@@ -1,0 +1,260 @@
+"""What files.py does, on gs:// paths: listing page by page, whole objects, conditional writes, deletions.
+
+An object appears whole or not at all. One of some MB goes up in one request with its CRC-32C, which the store holds
+against what arrived, on condition that the generation found before is still there (none, for a new name): so a request
+that is sent again, because its answer was lost, never writes twice. Where another writer was faster, the last one wins,
+as with files; what has the same content already is left as it is.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import fnmatch
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import google_crc32c
+from google.api_core import exceptions
+from google.cloud import storage
+
+from photochrom import errors
+from photochrom.storage import gcs
+
+# What a listing asks for: the rest of an object's metadata is ten times as much.
+_FIELDS = "items(name,size,generation,crc32c),nextPageToken"
+_PAGE = 1000
+# Writers of one object at the same time, each of which was faster by one.
+_RACES = 8
+_DELETING_THREADS = 16
+# Objects of which a process remembers the generation that it wrote: its count of progress, its lock.
+_REMEMBERED = 256
+# Bytes as they are; no browser shall guess.
+CONTENT_TYPE = "application/octet-stream"
+_MAGIC = re.compile(r"[*?\[]")
+
+
+class Object(NamedTuple):
+    """An object as a listing shows it; crc32c as base64 of its big-endian bytes, as the store writes it."""
+
+    path: str
+    size: int
+    generation: int
+    crc32c: str
+
+    @property
+    def version(self) -> str:
+        """What changes when the content does."""
+        return f"generation:{self.generation} crc32c:{self.crc32c}"
+
+
+_last_put: dict[str, Object] = {}
+
+
+def _generation_of(version: str) -> int:
+    """Returns the generation that an object's `version` names, 0 for none."""
+    return int(version.removeprefix("generation:").partition(" ")[0] or 0)
+
+
+def blob(path: str, generation: int | None = None) -> storage.Blob:
+    """Returns the library's handle of an object, or of that generation of it; asks nothing.
+
+    Raises:
+        FileNotFoundError: the path names a bucket alone.
+    """
+    bucket, name = gcs.split(path)
+    if not name:
+        raise FileNotFoundError(f"{path} is a bucket, expected an object in it")
+    return gcs.client().bucket(bucket).blob(name, generation=generation)
+
+
+def stat(path: str) -> Object:
+    """Returns the row of one object.
+
+    Raises:
+        FileNotFoundError: it is missing.
+    """
+    found = blob(path)
+    with gcs.explained(path, gcs.READ):
+        found.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+    return _object(found)
+
+
+def exists(path: str) -> bool:
+    """Says whether there is an object of that name, or any below it."""
+    try:
+        stat(path)
+        return True
+    except errors.BucketError:
+        raise
+    except FileNotFoundError:
+        return is_folder(path)
+
+
+def is_folder(path: str) -> bool:
+    """Says whether anything lies below a path, were it a mere placeholder."""
+    return any(True for _ in _listed(path, _folder_prefix(path), max_results=1))
+
+
+def list_folder(folder: str) -> Iterator[Object]:
+    """Yields the objects below a folder in sorted order, one page in memory. Placeholders of folders are none."""
+    return (_object(found) for found in _listed(folder, _folder_prefix(folder)) if not found.name.endswith("/"))
+
+
+def list_glob(pattern: str) -> Iterator[Object]:
+    """Yields the objects that match a pattern, in sorted order, listing only what begins as it does.
+
+    The pattern means what Python's glob.glob(recursive=True) makes of it: * and ? and [...] stay within a part of the
+    name and pass over a dot at its begin, ** as a whole part is any number of parts.
+    """
+    _, name = gcs.split(pattern)
+    wanted = tuple(name.split("/"))
+    for found in _listed(pattern, _MAGIC.split(name)[0]):
+        if not found.name.endswith("/") and _matches(wanted, tuple(found.name.split("/"))):
+            yield _object(found)
+
+
+def _matches(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    if not pattern:
+        return not parts
+    head, rest = pattern[0], pattern[1:]
+    if head == "**" and not rest:
+        return bool(parts) and not any(map(_is_hidden, parts))
+    if head == "**":
+        return _matches(rest, parts) or (bool(parts) and not _is_hidden(parts[0]) and _matches(pattern, parts[1:]))
+    return bool(parts) and _matches_part(head, parts[0]) and _matches(rest, parts[1:])
+
+
+def _matches_part(pattern: str, part: str) -> bool:
+    if not _MAGIC.search(pattern):
+        return pattern == part
+    return fnmatch.fnmatchcase(part, pattern) and (_is_hidden(pattern) or not _is_hidden(part))
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".")
+
+
+def _folder_prefix(folder: str) -> str:
+    _, name = gcs.split(folder.rstrip("/"))
+    return f"{name}/" if name else ""
+
+
+def _listed(path: str, prefix: str, **options: Any) -> Iterator[storage.Blob]:
+    bucket, _ = gcs.split(path)
+    with gcs.explained(path, gcs.LIST):
+        yield from gcs.client().list_blobs(
+            bucket, prefix=prefix, fields=_FIELDS, page_size=_PAGE, retry=gcs.RETRY, timeout=gcs.TIMEOUT, **options
+        )
+
+
+def _object(found: storage.Blob) -> Object:
+    path = f"{gcs.SCHEME}{found.bucket.name}/{found.name}"
+    return Object(path, int(found.size or 0), int(found.generation or 0), found.crc32c or "")
+
+
+def checksum(data: bytes) -> str:
+    """Returns the CRC-32C as the store writes it."""
+    return encode_checksum(google_crc32c.value(data))
+
+
+def encode_checksum(value: int) -> str:
+    """Returns a CRC-32C as the store writes it."""
+    return base64.b64encode(value.to_bytes(4, "big")).decode()
+
+
+def put(path: str, data: bytes) -> None:
+    """Writes an object, whatever was there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # Most names are new, or were last written by this process: to look first would cost a request each. Of the same
+    # bytes again nothing is assumed, so that they are found and left.
+    last = _last_put.get(path)
+    expected = last.generation if last and not _is_of(last, data) else 0
+    for _ in range(_RACES):
+        if written := put_over(path, data, expected):
+            with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is a mere guess
+                _last_put[path] = written
+                while len(_last_put) > _REMEMBERED:
+                    _last_put.pop(next(iter(_last_put)), None)
+            return
+        expected = generation(path)
+    raise OSError(f"{path}: others write it again and again at the same time")
+
+
+def put_over(path: str, data: bytes, generation: int) -> Object | None:
+    """Writes an object if that generation of it is still there, 0 for none; returns its row, or None if it is not.
+
+    An object that has the same content counts as written: it was, by a request whose answer was lost.
+    """
+    target = blob(path)
+    try:
+        with gcs.explained(path, gcs.WRITE), contextlib.suppress(exceptions.PreconditionFailed):
+            target.upload_from_string(
+                data,
+                CONTENT_TYPE,
+                if_generation_match=generation,
+                checksum="crc32c",
+                retry=gcs.RETRY,
+                timeout=gcs.TIMEOUT,
+            )
+            return _object(target)
+        found = stat(path)
+    except errors.BucketError:
+        raise
+    except FileNotFoundError:
+        return None
+    return found if _is_of(found, data) else None
+
+
+def write_if(path: str, data: bytes, version: str) -> str | None:
+    """Writes an object if its version is still that, "" for none; returns the new one, or None if it is not."""
+    written = put_over(path, data, _generation_of(version))
+    return written and written.version
+
+
+def delete_if(path: str, version: str) -> None:
+    """Deletes an object if its version is still that."""
+    delete_generation(path, _generation_of(version))
+
+
+def _is_of(found: Object, data: bytes) -> bool:
+    return (found.size, found.crc32c) == (len(data), checksum(data))
+
+
+def generation(path: str) -> int:
+    """Returns the generation of an object, 0 if it is missing."""
+    try:
+        return stat(path).generation
+    except errors.BucketError:
+        raise
+    except FileNotFoundError:
+        return 0
+
+
+def delete(path: str) -> None:
+    """Deletes an object and all below that name, several at a time; none there is no error."""
+    _, name = gcs.split(path)
+    if name and not path.endswith("/"):
+        delete_generation(path)
+    bucket = f"{gcs.SCHEME}{gcs.split(path)[0]}"
+    below = (f"{bucket}/{found.name}" for found in _listed(path, _folder_prefix(path)))
+    with concurrent.futures.ThreadPoolExecutor(_DELETING_THREADS) as pool:
+        while page := list(itertools.islice(below, _PAGE)):
+            list(pool.map(delete_generation, page))
+
+
+def delete_generation(path: str, generation: int | None = None) -> bool:
+    """Deletes an object, or only that generation of it; says whether it did, as far as it can know."""
+    try:
+        with gcs.explained(path, gcs.DELETE), contextlib.suppress(exceptions.PreconditionFailed):
+            blob(path).delete(if_generation_match=generation, retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+            return True
+    except errors.BucketError:
+        raise
+    except FileNotFoundError:
+        pass
+    return False

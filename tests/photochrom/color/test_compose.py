@@ -1,0 +1,37 @@
+import numpy as np
+
+from photochrom.color import cielab, compose
+
+
+def test_lightness_of_a_photograph_is_kept_whatever_the_colour(photographs):
+    lightness = cielab.rgb_to_lightness(photographs["coffee"])
+    ab = np.random.default_rng(0).uniform(-128, 127, (25, 37, 2)).astype(np.float32)
+    rgb = compose.compose(lightness, ab)
+    assert np.abs(cielab.rgb_to_lightness(rgb) - lightness).max() <= 0.5
+
+
+def test_true_ab_gives_the_photograph_back(photographs):
+    rgb = photographs["chelsea"]
+    lab = cielab.rgb_to_lab(rgb)
+    np.testing.assert_array_equal(compose.compose(np.ascontiguousarray(lab[:, :, 0]), lab[:, :, 1:]), rgb)
+
+
+def test_bands_of_rows_have_no_seam(monkeypatch):
+    random = np.random.default_rng(0)
+    lightness = random.uniform(0, 100, (37, 20)).astype(np.float32)
+    ab = random.uniform(-50, 50, (5, 4, 2)).astype(np.float32)
+    whole = compose.compose(lightness, ab)
+    monkeypatch.setattr(compose, "_BAND_PIXELS", 60)
+    np.testing.assert_array_equal(compose.compose(lightness, ab), whole)
+
+
+def test_no_colour_gives_gray():
+    lightness = np.linspace(0, 100, 256, dtype=np.float32)[None]
+    rgb = compose.compose(lightness, np.zeros((1, 1, 2), np.float32))
+    assert (np.ptp(rgb, axis=2) <= 1).all()  # the white point of the matrix is rounded
+
+
+def test_saturation_scales_chroma():
+    lightness, ab = np.full((4, 4), 60, np.float32), np.full((4, 4, 2), (10, 20), np.float32)
+    lab = cielab.rgb_to_lab(compose.compose(lightness, ab, saturation=0.5, depth=np.uint16) / 65535)
+    np.testing.assert_allclose(lab, np.full((4, 4, 3), (60, 5, 10)), atol=0.01)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from photochrom.color import cielab, tone
+
+
+def measured(rgb: np.ndarray) -> tone.Tone:
+    return tone.measure(cielab.rgb_to_lab(rgb))
+
+
+def toned(rgb: np.ndarray, dark: tuple[int, int, int], light: tuple[int, int, int]) -> np.ndarray:
+    gray = rgb.mean(axis=2, keepdims=True) / 255
+    return (np.array(dark) * (1 - gray) + np.array(light) * gray).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_a_colour_photograph_teaches(photographs, name):
+    found = measured(photographs[name])
+    assert not found.is_gray and not found.is_monochrome and found.teaches_color
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+@pytest.mark.parametrize(
+    ("dark", "light"), [((40, 20, 5), (250, 225, 190)), ((5, 20, 60), (215, 235, 250))], ids=["sepia", "cyanotype"]
+)
+def test_a_toned_photograph_is_monochrome_and_not_gray(photographs, name, dark, light):
+    found = measured(toned(photographs[name], dark, light))
+    assert found.is_monochrome and not found.is_gray and not found.teaches_color
+
+
+def test_gray_is_gray(photographs):
+    found = measured(toned(photographs["coffee"], (0, 0, 0), (255, 255, 255)))
+    assert found.is_gray and found.is_monochrome and not found.teaches_color
+    assert found.chroma == pytest.approx(0, abs=0.01)
+
+
+def test_noise_in_the_chroma_of_a_gray_scan_is_no_colour(photographs):
+    noise = np.random.default_rng(0).normal(0, 6, photographs["coffee"].shape)
+    gray = toned(photographs["coffee"], (10, 10, 10), (245, 245, 245))
+    assert measured((gray + noise).clip(0, 255).astype(np.uint8)).is_gray
+
+
+def test_one_strong_colour_all_over_is_toned():
+    found = measured(np.full((50, 50, 3), (200, 30, 30), np.uint8))
+    assert found.chroma > 60 and found.spread < 0.05 and found.is_monochrome
+
+
+def test_a_picture_of_one_pixel_is_measured():
+    assert measured(np.uint8([[[10, 200, 30]]])).chroma > 50
+
+
+def hasler(rgb: np.ndarray) -> float:
+    """Written out from the paper, in float64."""
+    red, green, blue = (rgb[..., i].astype(np.float64) for i in range(3))
+    rg, yb = red - green, (red + green) / 2 - blue
+    return np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
+
+
+def test_colorfulness_is_that_of_the_paper(photographs):
+    for rgb in photographs.values():
+        assert tone.colorfulness(rgb) == pytest.approx(hasler(rgb), rel=1e-5)
+
+
+def test_gray_has_no_colorfulness():
+    assert tone.colorfulness(np.full((4, 4, 3), 77, np.uint8)) == 0

@@ -1,0 +1,43 @@
+"""Some hundred mutated pictures of every format: each ends as a picture or a reason. `benchmarks/fuzz.py` goes on."""
+
+import random
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from photochrom import errors
+from photochrom.imaging.sandbox import decoder
+from tests.support import mutations
+
+FILES = mutations.seeds()
+# What a mutated file may do to the decoder, but these did not when they were tried.
+FAULTS = ("decoder_crashed", "decode_timeout")
+GUARDED = decoder.Decoder(1_000_000, timeout_seconds=60)
+
+
+def end_of(data: bytes) -> str:
+    """Returns what became of a file; anything but a picture or a DataError fails the test."""
+    try:
+        picture = GUARDED.decode(data)
+    except errors.DataError as error:
+        return error.reason
+    assert 0 < picture.pixels.shape[0] * picture.pixels.shape[1] <= 1_000_000
+    return "picture"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".avif")])
+def test_the_pictures_that_are_mutated_are_whole(name):
+    assert end_of(FILES[name]) == "picture"
+
+
+@hypothesis.settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@hypothesis.given(strategies.randoms(use_true_random=False), strategies.sampled_from(sorted(FILES)))
+def test_mutated_files_end_as_a_picture_or_a_reason(rng: random.Random, name: str):
+    assert end_of(mutations.mutate(rng, [FILES[name]])) not in FAULTS
+
+
+@hypothesis.settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@hypothesis.given(strategies.binary(max_size=300), strategies.sampled_from(sorted(FILES)), strategies.integers(0, 400))
+def test_headers_with_anything_after_them_end_so_too(tail: bytes, name: str, kept: int):
+    assert end_of(FILES[name][:kept] + tail) not in FAULTS

@@ -1,0 +1,149 @@
+"""What a file says beside its pixels comes through from every format, and none of it fills the memory."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import skimage.data
+import tifffile
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+
+from photochrom.imaging import decoding
+
+RGB = np.ascontiguousarray(skimage.data.coffee()[100:340:5, 100:420:5])
+XMP = (
+    b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">1903</x:xmpmeta>'
+    b'<?xpacket end="r"?>'
+)
+IPTC = b"\x1c\x02\x05\x00\x07Harbour\x1c\x02\x50\x00\x04Mann"
+PHOTOSHOP = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def exif() -> Image.Exif:
+    block = Image.Exif()
+    block[ExifTags.Base.Artist], block[ExifTags.Base.Copyright] = "A. Mann", "Town archive"
+    block[ExifTags.Base.ImageDescription], block[ExifTags.Base.Make] = "Harbour, 1903", "Zeiss"
+    block[ExifTags.IFD.Exif] = {int(ExifTags.Base.DateTimeOriginal): "1903:05:06 07:08:09"}
+    block[ExifTags.IFD.GPSInfo] = {int(ExifTags.GPS.GPSLatitudeRef): "N"}
+    return block
+
+
+def saved(format: str, **options) -> decoding.Picture:
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, format, **options)
+    return decoding.decode(buffer.getvalue(), max_pixels=10**6)
+
+
+def tiff(values: np.ndarray = RGB, byteorder: str = "<", bigtiff: bool = False, tags=()) -> bytes:
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer, byteorder=byteorder, bigtiff=bigtiff) as file:
+        file.write(values, photometric="rgb", metadata=None, resolution=(600, 600), resolutionunit=2,
+                   iccprofile=PROFILE, description="Harbour, 1903", extratags=tags)  # fmt: skip
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_exif_comes_through(format):
+    about = saved(format, exif=exif().tobytes()).metadata
+    block = Image.Exif()
+    block.load(about.exif)
+    assert block[ExifTags.Base.Make] == "Zeiss"
+    assert block.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] == "1903:05:06 07:08:09"
+    assert block.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+    assert (about.artist, about.copyright, about.description) == ("A. Mann", "Town archive", "Harbour, 1903")
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_profile_and_xmp_come_through(format):
+    options = {"pnginfo": PngImagePlugin.PngInfo()} if format == "PNG" else {"xmp": XMP}
+    if format == "PNG":
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+    about = saved(format, icc_profile=PROFILE, **options).metadata
+    assert (about.icc, about.xmp) == (PROFILE, XMP)
+
+
+@pytest.mark.parametrize("layout", [{}, {"byteorder": ">"}, {"bigtiff": True}])
+def test_a_tiffs_tags_come_through(layout):
+    tags = [(700, 1, len(XMP), XMP, True), (33723, 7, len(IPTC), IPTC, True), (315, 2, 0, "A. Mann", True),
+            (33432, 2, 0, "Town archive", True)]  # fmt: skip
+    about = decoding.decode(tiff(tags=tags, **layout), max_pixels=10**6).metadata
+    assert (about.xmp, about.iptc, about.icc, about.dpi) == (XMP, IPTC, PROFILE, (600, 600))
+    assert (about.artist, about.copyright, about.description) == ("A. Mann", "Town archive", "Harbour, 1903")
+
+
+def test_iptc_within_photoshops_resources_is_found():
+    segment = b"Photoshop 3.0\0" + PHOTOSHOP
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "JPEG")
+    data = buffer.getvalue()
+    jpeg = data[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("Raw profile type iptc", f"\niptc\n{len(PHOTOSHOP):8}\n{PHOTOSHOP.hex()}\n", zip=True)
+    tags = [(34377, 7, len(PHOTOSHOP), PHOTOSHOP, True)]
+    assert decoding.decode(jpeg, max_pixels=10**6).metadata.iptc == IPTC
+    assert saved("PNG", pnginfo=chunks).metadata.iptc == IPTC
+    assert decoding.decode(tiff(tags=tags), max_pixels=10**6).metadata.iptc == IPTC
+
+
+def test_exif_as_text_in_a_png_is_found_and_obeyed():
+    block = Image.Exif()
+    block[ExifTags.Base.Orientation], block[ExifTags.Base.Make] = 6, "Zeiss"
+    raw = block.tobytes()
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("Raw profile type exif", f"\nexif\n{len(raw):8}\n{raw.hex()}\n")
+    picture = saved("PNG", pnginfo=chunks)
+    assert picture.pixels.shape == (64, 48, 3) and b"Zeiss" in picture.metadata.exif
+
+
+def test_a_pngs_texts_come_through():
+    chunks = PngImagePlugin.PngInfo()
+    for name, text in (("Author", "A. Mann"), ("Copyright", "Town archive"), ("Description", "Harbour, 1903")):
+        chunks.add_text(name, text)
+    about = saved("PNG", pnginfo=chunks).metadata
+    assert (about.artist, about.copyright, about.description) == ("A. Mann", "Town archive", "Harbour, 1903")
+
+
+def test_jpeg_2000_boxes_come_through():
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "JPEG2000")
+    data, block = buffer.getvalue(), exif().tobytes()[6:]
+    for uuid, body in ((b"JpgTiffExif->JP2", block), (bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), XMP)):
+        data += struct.pack(">I4s", 24 + len(body), b"uuid") + uuid + body
+    about = decoding.decode(data, max_pixels=10**6).metadata
+    assert (about.exif, about.xmp, about.artist) == (block, XMP, "A. Mann")
+
+
+@pytest.mark.parametrize("unit", [1, 2, 3])
+def test_the_resolution_of_a_tiff_is_in_its_unit(unit):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, RGB, photometric="rgb", resolution=(100, 100), resolutionunit=unit, metadata=None)
+    stated = decoding.decode(buffer.getvalue(), max_pixels=10**6).metadata.dpi
+    assert stated == {1: None, 2: (100, 100), 3: (254, 254)}[unit]
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
+def test_what_is_not_stated_is_empty(format):
+    about = saved(format).metadata
+    assert (about.exif, about.xmp, about.iptc, about.icc, about.dpi) == (b"", b"", b"", b"", None)
+    assert (about.artist, about.copyright, about.description) == ("", "", "")
+
+
+def test_dpi_is_handed_on():
+    assert saved("JPEG", dpi=(600, 600)).metadata.dpi == (600, 600)
+
+
+def test_exif_that_would_fill_the_memory_is_left_out():
+    """900 tags that all point at the same 50 KB."""
+    entries = b"".join(struct.pack("<HHII", 40000 + i, 7, 50_000, 8) for i in range(900))
+    block = b"Exif\0\0II*\0" + struct.pack("<I", 50_008) + bytes(50_000) + struct.pack("<H", 900) + entries + bytes(4)
+    picture = saved("PNG", exif=block)
+    assert picture.metadata.exif == b"" and "damaged EXIF is not kept" in picture.notes
+    np.testing.assert_array_equal(picture.pixels, RGB)
+
+
+def test_a_block_over_the_bound_is_left_out_and_a_text_is_cut():
+    tags = [(700, 1, 17_000_000, bytes(17_000_000), True), (315, 2, 0, "A" * 1_500_000, True)]
+    about = decoding.decode(tiff(tags=tags), max_pixels=10**6).metadata
+    assert about.xmp == b"" and len(about.artist) == 1_000_000

@@ -1,0 +1,148 @@
+"""What ended a job is one line that says what to do; the trace is in a file."""
+
+import errno
+import logging
+import os
+import pathlib
+import tempfile
+
+import apache_beam as beam
+import pytest
+
+from photochrom import cli, errors
+from photochrom.jobs import beam_job, crash_report
+
+TRACE = """Traceback (most recent call last):
+  File "apache_beam/runners/common.py", line 1512, in apache_beam.runners.common.DoFnRunner.process
+    target.write(piece)
+OSError: [Errno 28] No space left on device
+
+During handling of the above exception, another exception occurred:
+
+  File "outputs.py", line 118, in _copy
+RuntimeError: {} [while running 'Colorize/Write']
+"""
+COLORIZE = "serving.colorize"
+
+
+@pytest.fixture(autouse=True)
+def folder_of_logs(tmp_path, monkeypatch):
+    """Traces go to a folder of the test's own."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def said(error, argv=(), job=COLORIZE) -> str:
+    return crash_report.report(error, job, argv)[0]
+
+
+def worker_error(text) -> RuntimeError:
+    return RuntimeError(TRACE.format(text))
+
+
+@pytest.mark.parametrize("workers", ["multi_threading", "multi_processing"])
+def test_the_cause_is_found_in_what_a_worker_sends(workers):
+    def write(_):
+        with open("/dev/full", "wb", 0) as file:
+            file.write(b"a picture")
+
+    options = beam_job.parse_options([f"--direct_running_mode={workers}", "--direct_num_workers=1"])
+    with pytest.raises(RuntimeError) as raised:
+        beam_job.run(lambda root: root | beam.Create([1]) | "Write" >> beam.Map(write), options)
+    cause = crash_report.cause_of(raised.value)
+    assert (cause.kind, cause.number, cause.step) == ("OSError", errno.ENOSPC, "Write")
+
+
+def test_a_full_disk_is_named_as_the_user_named_it_with_what_is_free(tmp_path):
+    error = worker_error(f"OSError: [Errno 28] No space left on device: '{tmp_path}/images/a.jpg'")
+    line = said(error, ["--input=scans", f"--output={tmp_path}"])
+    assert line.startswith(f"no space left on {tmp_path} (")
+    assert " bytes free): free some and run the same command again; what is done is kept; the full trace is in " in line
+
+
+def test_the_folder_of_temporary_files_is_told_from_the_output(tmp_path, folder_of_logs):
+    error = worker_error(f"OSError: [Errno 122] Disk quota exceeded: '{folder_of_logs}/tmpabc'")
+    line = said(error, ["--output", str(tmp_path)])
+    assert f"no space left on {folder_of_logs}, the folder for temporary files (TMPDIR names another) (" in line
+
+
+def test_an_error_that_names_no_file_is_about_the_fuller_folder(tmp_path, monkeypatch):
+    free = {str(tmp_path): 5, tempfile.gettempdir(): 5_000_000}
+    monkeypatch.setattr(crash_report, "_free_bytes", free.get)
+    line = said(worker_error("OSError: [Errno 28] No space left on device"), [f"--output={tmp_path}"])
+    assert line.startswith(f"no space left on {tmp_path} (")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.EROFS, "cannot be written any more, it is read-only: make it writable and run the same command again"),
+        (errno.EACCES, "/o/images/a.jpg: permission denied: give yourself the right to it and run the same"),
+        (errno.EIO, "/o/images/a.jpg: Input/output error: see whether the disk or the network mount is well, and run"),
+        (errno.EMFILE, "too many open files: raise the limit (ulimit -n 4096) and run the same command again"),
+        (errno.ENOMEM, "memory does not suffice: give fewer workers"),
+        (errno.ENXIO, "ended by an error that was not foreseen: OSError: [Errno 6] No such device or address"),
+    ],
+)
+def test_each_error_of_the_system_says_what_to_do(number, text):
+    assert text in said(OSError(number, os.strerror(number), "/o/images/a.jpg"), ["--output=/o"])
+
+
+def test_a_worker_process_that_was_killed_is_named():
+    line = said(RuntimeError("Channel closed prematurely."))
+    assert line.startswith("a worker process ended on the spot (killed, perhaps for want of memory): ")
+    assert "run the same command again; what is done is kept" in line
+
+
+def test_only_jobs_that_go_on_promise_to():
+    assert "what is done is kept" not in said(OSError(errno.ENOSPC, "full"), job="serving.bag")
+
+
+def test_what_a_step_raises_on_purpose_is_said_as_it_is():
+    error = worker_error("photochrom.errors.UsageError: manifest a.csv is broken; expected a source in each row")
+    line, status = crash_report.report(error, COLORIZE, [])
+    assert line.startswith("manifest a.csv is broken; expected a source in each row; the full trace is in ")
+    assert status == errors.UsageError.exit_status
+
+
+def test_another_error_names_its_step_and_is_cut_to_a_line():
+    line = said(worker_error("ValueError: broken " + 1000 * "x"))
+    assert line.startswith("ended by an error that was not foreseen in Colorize/Write: ValueError: broken xxx")
+    assert "\n" not in line and len(line) < 500
+
+
+def test_the_log_has_the_trace_and_what_was_logged_before(folder_of_logs):
+    line, _ = crash_report.report(worker_error("OSError: [Errno 28] full"), COLORIZE, [], ["a worker's own words"])
+    text = pathlib.Path(line.rpartition(" ")[2]).read_text()
+    assert "outputs.py" in text and "a worker's own words" in text
+
+
+def test_a_full_folder_of_temporary_files_takes_no_log(tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/full")
+    assert f"the full trace is in {tmp_path}/home/photochrom-" in said(OSError(errno.EIO, "gone"))
+
+
+def test_call_ends_with_one_line_and_status_1(capsys, tmp_path):
+    def run(argv):
+        raise OSError(errno.ENOSPC, "No space left on device", f"{tmp_path}/images/a.jpg")
+
+    assert cli.call(run, [f"--output={tmp_path}"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_traces_that_libraries_log_are_one_line_each_and_come_once(capsys):
+    shown = logging.StreamHandler()
+    handler = crash_report.OneLine(shown)
+    for name, text in (
+        ("apache_beam.x", "OSError: full\nTraceback (most recent call last):\n  File ..."),
+        ("apache_beam.x", "OSError: full\nTraceback (most recent call last):\n  File ..."),
+        ("apache_beam.y", 'Worker: severity: ERROR timestamp { seconds: 1 } message: "it\\\'s full\\nTraceback" x: 1'),
+        ("photochrom", "two\nlines"),
+    ):
+        handler.handle(logging.LogRecord(name, logging.ERROR, "", 0, text, None, None))
+    assert capsys.readouterr().err.splitlines() == ["OSError: full", "it's full", "two", "lines"]
+    assert len(handler.kept) == 3 and "File ..." in handler.kept[0]

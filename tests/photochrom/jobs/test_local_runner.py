@@ -1,0 +1,167 @@
+import collections
+import pathlib
+import threading
+import time
+import tracemalloc
+import uuid
+
+import apache_beam as beam
+import pytest
+from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
+
+from photochrom.jobs import beam_job
+from photochrom.sources.archive_listing import Source
+
+_COUNT, _BYTES = 4000, 1000  # 4 MB: four bundles
+
+
+class _NoteBundles(beam.DoFn):
+    """Notes how many elements each bundle has, in a file of its own."""
+
+    def __init__(self, folder):
+        self._folder = pathlib.Path(folder)
+
+    def start_bundle(self):
+        self._seen = 0
+
+    def process(self, element):
+        self._seen += 1
+        beam.metrics.Metrics.counter("test", "seen").inc()
+        yield element
+
+    def finish_bundle(self):
+        (self._folder / uuid.uuid4().hex).write_text(str(self._seen))
+
+
+def _list(count):
+    return ((f"{i:05d}", bytes(_BYTES)) for i in range(count))
+
+
+def test_no_element_is_lost_or_cut_by_the_local_runners_clock(monkeypatch):
+    monkeypatch.setattr(worker_handlers, "DATA_BUFFER_TIME_LIMIT_MS", 2)  # as if each step took minutes
+    count = 5000
+
+    def check(found):
+        assert found == count
+
+    def build(pipeline):
+        listed = (
+            pipeline
+            | beam.Create([count])
+            | beam.FlatMap(lambda n: (Source(f"{i}.jpg", "photos", size=i) for i in range(n)))
+        )
+        total = beam.pvalue.AsSingleton(listed | beam.combiners.Count.Globally())
+        keyed = listed | "ByKey" >> beam.Map(lambda source, total: (source.key, total), total) | beam.GroupByKey()
+        return keyed | "CountKeys" >> beam.combiners.Count.Globally() | beam.Map(check)
+
+    beam_job.run(build, beam_job.parse_options(["--direct_num_workers=2"]))
+
+
+@pytest.mark.parametrize("group", [beam.Reshuffle(), beam.GroupByKey()], ids=["reshuffle", "group"])
+@pytest.mark.parametrize(
+    ("workers", "mode"), [(1, "in_memory"), (1, "multi_threading"), (3, "multi_threading"), (2, "multi_processing")]
+)
+def test_a_step_gets_its_input_in_bundles_of_a_megabyte_at_most(group, mode, workers, tmp_path):
+    def check(found):
+        assert found == _COUNT
+
+    def build(root):
+        noted = (
+            root | beam.Create([_COUNT]) | beam.FlatMap(_list) | "Group" >> group | beam.ParDo(_NoteBundles(tmp_path))
+        )
+        return noted | beam.combiners.Count.Globally() | beam.Map(check)
+
+    flags = [f"--direct_num_workers={workers}", f"--direct_running_mode={mode}"]
+    result = beam_job.run(build, beam_job.parse_options(flags))
+    assert result.metrics().query()["counters"][0].committed == _COUNT
+    sizes = [int(file.read_text()) for file in tmp_path.iterdir()]
+    assert sum(sizes) == _COUNT
+    assert len(sizes) >= 4
+    assert max(sizes) * _BYTES <= 1 << 20
+
+
+class _Numbers(beam.transforms.core.RestrictionProvider):
+    def initial_restriction(self, n):
+        return OffsetRange(0, n)
+
+    def create_tracker(self, restriction):
+        return OffsetRestrictionTracker(restriction)
+
+    def restriction_size(self, n, restriction):
+        return restriction.size()
+
+
+class _Slowly(beam.DoFn):
+    """Yields the numbers below n, and puts the rest off after each."""
+
+    def process(self, n, tracker=beam.DoFn.RestrictionParam(_Numbers())):  # noqa: B008  # as Beam has it
+        number = tracker.current_restriction().start
+        if tracker.try_claim(number):
+            yield number
+            tracker.defer_remainder()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_step_puts_off_is_done_later(workers):
+    def check(found):
+        assert sorted(found) == [0, 1, 2, 3, 4]
+
+    beam_job.run(
+        lambda root: root | beam.Create([5]) | beam.ParDo(_Slowly()) | beam.combiners.ToList() | beam.Map(check),
+        beam_job.parse_options([f"--direct_num_workers={workers}"]),
+    )
+
+
+def test_what_flows_together_from_large_and_small_is_all_there():
+    def check(found):
+        assert sorted((key, len(values)) for key, values in found) == [
+            (f"{i:05d}", 1 + (i < 10) + (i < 3000)) for i in range(_COUNT)
+        ]
+
+    def build(root):
+        parts = [root | f"{n}" >> beam.Create([n]) | f"List{n}" >> beam.FlatMap(_list) for n in (_COUNT, 10, 3000)]
+        together = parts | beam.Flatten() | beam.GroupByKey() | beam.MapTuple(lambda key, values: (key, list(values)))
+        return together | beam.combiners.ToList() | beam.Map(check)
+
+    beam_job.run(build, beam_job.parse_options(["--direct_num_workers=2"]))
+
+
+def test_a_job_does_not_hold_in_memory_what_passes_from_step_to_step():
+    count, size = 20_000, 10_000
+
+    def build(root):
+        listed = root | beam.Create([count]) | beam.FlatMap(lambda n: ((i, bytes(size)) for i in range(n)))
+        spread = listed | beam.Reshuffle() | "Pass" >> beam.Map(lambda pair: pair)
+        return spread | beam.GroupByKey() | beam.MapTuple(lambda key, values: None)
+
+    tracemalloc.start()
+    beam_job.run(build, beam_job.parse_options(["--direct_num_workers=2"]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < count * size / 2
+
+
+def test_a_small_input_is_still_spread_over_all_workers(tmp_path):
+    def build(root):
+        return root | beam.Create([6]) | beam.FlatMap(_list) | beam.Reshuffle() | beam.ParDo(_NoteBundles(tmp_path))
+
+    beam_job.run(build, beam_job.parse_options(["--direct_num_workers=3"]))
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["2", "2", "2"]
+
+
+def test_what_one_worker_failed_in_is_not_gone_on_with_by_the_others(tmp_path):
+    begun = collections.deque()
+
+    def fail(element):
+        begun.append(threading.get_ident())
+        if len(begun) == 1:
+            raise ValueError("this one")
+        time.sleep(0.002)
+
+    with pytest.raises(Exception, match="this one"):
+        beam_job.run(
+            lambda root: root | beam.Create([_COUNT]) | beam.FlatMap(_list) | beam.Reshuffle() | beam.Map(fail),
+            beam_job.parse_options(["--direct_num_workers=2"]),
+        )
+    assert len(begun) < _COUNT / 2

@@ -1,0 +1,225 @@
+import contextlib
+import gzip
+import io
+import pathlib
+import struct
+import tarfile
+import zipfile
+
+import pytest
+
+from photochrom import errors
+from photochrom.sources import archive_listing, member_reader
+
+
+def pack_zip(members: list[tuple[str, bytes]], **options) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", **options) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def pack_tar(members: list[tuple[str, bytes]], mode: str = "w") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+TWO = [("p/1.jpg", b"first" * 400), ("ü 2.jpg", b"second")]
+PACKED = {
+    "box.zip": pack_zip(TWO),
+    "deflated.zip": pack_zip(TWO, compression=zipfile.ZIP_DEFLATED),
+    "box.tar": pack_tar(TWO),
+    "box.tar.gz": pack_tar(TWO, "w:gz"),
+    "box.tgz": pack_tar(TWO, "w:gz"),
+    "box.tar.bz2": pack_tar(TWO, "w:bz2"),
+    "box.tar.xz": pack_tar(TWO, "w:xz"),
+}
+
+
+def listed(data: bytes, folder: pathlib.Path, name: str, limit: int = 1 << 20) -> list[archive_listing.Source]:
+    path, spool_path = folder / name, folder / f"{name}.spool"
+    path.write_bytes(data)
+
+    @contextlib.contextmanager
+    def spool():
+        with open(spool_path, "wb") as file:
+            yield archive_listing.Spool(str(spool_path), file, limit)
+
+    with open(path, "rb") as file:
+        return list(archive_listing.list_members(file, str(path), name, spool))
+
+
+def read(source: archive_listing.Source) -> bytes:
+    return member_reader.read(source)
+
+
+def reasons(sources: list[archive_listing.Source]) -> list[str]:
+    return [source.failure.reason if source.failure else "" for source in sources]
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_members_are_listed_and_read_in_any_order(tmp_path, name):
+    sources = listed(PACKED[name], tmp_path, name)
+    assert [source.key for source in sources] == [f"{name}!p/1.jpg", f"{name}!ü 2.jpg"]
+    assert [source.size for source in sources] == [2000, 6]
+    assert [member_reader.read(source) for source in reversed(sources)] == [b"second", b"first" * 400]
+    assert [member_reader.read_start(source, 7) for source in sources] == [b"firstfi", b"second"]
+
+
+def test_the_start_of_a_loose_file_is_read_alone(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0rest")
+    assert member_reader.read_start(archive_listing.Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
+    with pytest.raises(errors.ReadError) as caught:
+        member_reader.read_start(archive_listing.Source("b", str(tmp_path / "b.tif")), 4)
+    assert caught.value.reason == "not_found"
+
+
+@pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])
+@pytest.mark.parametrize(
+    ("member", "reason"),
+    [("../../evil.jpg", "unsafe_name"), ("/etc/passwd", "unsafe_name"), ("a\\..\\b", "unsafe_name"),
+     ("C:/x.jpg", "unsafe_name"), ("a//b", "unsafe_name")],
+)  # fmt: skip
+def test_an_unsafe_name_costs_that_member_alone(tmp_path, name, member, reason):
+    pack = pack_zip if name.endswith(".zip") else pack_tar
+    data = pack([(member, b"evil"), ("fine.jpg", b"fine")])
+    data = gzip.compress(data) if name.endswith(".gz") else data
+    sources = listed(data, tmp_path, name)
+    assert reasons(sources) == [reason, ""]
+    assert read(sources[1]) == b"fine"
+
+
+def test_a_nul_in_a_name_is_refused(tmp_path):
+    data = pack_zip([("a_.jpg", b"x")]).replace(b"a_.jpg", b"a\0.jpg")
+    (source,) = listed(data, tmp_path, "box.zip")
+    assert source.failure.reason == "unsafe_name" and "has a NUL" in source.failure.message
+
+
+@pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_members_of_one_name_the_first_counts(tmp_path, name):
+    pack = pack_zip if name.endswith(".zip") else pack_tar
+    data = pack([("a.jpg", b"first"), ("a.jpg", b"second"), ("a.jpg", b"third"), ("a.jpg#2", b"other")])
+    sources = listed(gzip.compress(data) if name.endswith(".gz") else data, tmp_path, name)
+    assert reasons(sources) == ["", "duplicate_name", "duplicate_name", "duplicate_name"]
+    assert len({source.key for source in sources}) == 4
+    assert read(sources[0]) == b"first"
+
+
+@pytest.mark.parametrize("name", ["box.tar", "box.tar.gz"])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_are_no_files(tmp_path, name, kind):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        link = tarfile.TarInfo("link.jpg")
+        link.type, link.linkname = kind, "/etc/passwd"
+        archive.addfile(link)
+        archive.addfile(tarfile.TarInfo("empty.jpg"))
+    data = buffer.getvalue()
+    assert reasons(listed(gzip.compress(data) if name.endswith(".gz") else data, tmp_path, name)) == ["not_a_file", ""]
+
+
+def test_folders_are_no_members(tmp_path):
+    assert [s.key for s in listed(pack_zip([("p/", b""), ("p/1", b"x")]), tmp_path, "a.zip")] == ["a.zip!p/1"]
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.44])
+def test_a_truncated_archive_gives_what_it_has_and_its_reason(tmp_path, name, share):
+    data = PACKED[name]
+    sources = listed(data[: int(len(data) * share)], tmp_path, name)
+    assert sources[-1].failure is not None and sources[-1].failure.reason == "broken_archive"
+    for source in sources[:-1]:
+        with contextlib.suppress(errors.ReadError):  # the last member may be cut off
+            assert read(source) in (b"first" * 400, b"second")
+
+
+@pytest.mark.parametrize("name", ["box.tar", "box.tar.gz"])
+def test_a_damaged_tar_header_is_not_the_end(tmp_path, name):
+    data = bytearray(pack_tar([("1.jpg", b"x" * 512), ("2.jpg", b"y" * 512)]))
+    data[1024 + 148 : 1024 + 156] = b"99999999"  # the checksum of the second header
+    packed = gzip.compress(bytes(data)) if name.endswith(".gz") else bytes(data)
+    assert reasons(listed(packed, tmp_path, name)) == ["", "broken_archive"]
+
+
+def test_a_gzip_of_several_members_is_read_to_its_end(tmp_path):
+    data = pack_tar(TWO)
+    sources = listed(gzip.compress(data[:1000]) + gzip.compress(data[1000:]), tmp_path, "box.tar.gz")
+    assert reasons(sources) == ["", ""]
+    assert [read(source) for source in sources] == [b"first" * 400, b"second"]
+
+
+def test_a_wrong_gzip_checksum_is_said(tmp_path):
+    data = bytearray(PACKED["box.tar.gz"])
+    data[-8] ^= 255
+    assert reasons(listed(bytes(data), tmp_path, "box.tar.gz"))[-1] == "broken_archive"
+
+
+def test_a_tar_named_gz_that_is_not_compressed_is_read(tmp_path):
+    assert reasons(listed(PACKED["box.tar"], tmp_path, "box.tar.gz")) == ["", ""]
+
+
+def test_a_decompression_bomb_is_stopped_at_the_limit(tmp_path):
+    data = pack_tar([("small.jpg", b"x"), ("big.jpg", bytes(1 << 20)), ("after.jpg", b"x")], "w:gz")
+    sources = listed(data, tmp_path, "bomb.tar.gz", limit=1 << 16)
+    assert reasons(sources) == ["", "too_large"]
+    assert "unpacks to more than 65536 bytes" in sources[1].failure.message
+    assert (tmp_path / "bomb.tar.gz.spool").stat().st_size == 1
+    assert archive_listing.spool_limit(100) == 1 << 30 and archive_listing.spool_limit(1 << 30) == 200 << 30
+
+
+def test_a_zip_member_that_claims_too_much_is_refused_unread(tmp_path):
+    data = bytearray(pack_zip([("a.jpg", b"x")]))
+    entry = data.index(b"PK\1\2")
+    data[entry + 24 : entry + 28] = struct.pack("<I", 0xFFFFFFFE)
+    (source,) = listed(bytes(data), tmp_path, "box.zip")
+    assert source.failure is None  # under 4 GiB: the reading says so
+    with pytest.raises(errors.ReadError):
+        read(source)
+
+
+def test_a_zip_member_with_a_wrong_checksum_is_refused(tmp_path):
+    data = PACKED["box.zip"].replace(b"second", b"SECOND")
+    sources = listed(data, tmp_path, "box.zip")
+    with pytest.raises(errors.ReadError, match="Bad CRC-32"):
+        read(sources[1])
+    assert read(sources[0]) == b"first" * 400
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    data = bytearray(pack_zip([("a.jpg", b"x")]))
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(mark) + place] |= 1
+    (source,) = listed(bytes(data), tmp_path, "box.zip")
+    with pytest.raises(errors.ReadError, match="encrypted"):
+        read(source)
+
+
+@pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])
+def test_what_is_no_archive_is_one_row(tmp_path, name):
+    (source,) = listed(b"not an archive" * 100, tmp_path, name)
+    assert source.key == name and source.failure.reason == "broken_archive"
+
+
+def test_loose_files(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"whole")
+    assert read(archive_listing.Source("a.jpg", str(path))) == b"whole"
+    with pytest.raises(errors.ReadError, match="5 bytes of 9; truncated or changed"):
+        read(archive_listing.Source("a.jpg", str(path), size=9, version="mtime:1"))
+    with pytest.raises(errors.ReadError) as caught:
+        read(archive_listing.Source("b.jpg", str(tmp_path / "b.jpg")))
+    assert caught.value.reason == "not_found"
+
+
+def test_a_member_beyond_the_end_of_its_tar_is_refused(tmp_path):
+    path = tmp_path / "a.tar"
+    path.write_bytes(PACKED["box.tar"][:1600])
+    with pytest.raises(errors.ReadError, match="1088 bytes of 2000; truncated"):
+        read(archive_listing.Source("a.tar!x", str(path), offset=512, size=2000, version="mtime:0"))

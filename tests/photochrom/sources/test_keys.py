@@ -1,0 +1,102 @@
+import pytest
+
+from photochrom import errors
+from photochrom.sources import keys
+
+
+def test_digests_are_the_same_on_every_machine():
+    # Golden: splits, shards and so the bytes of every dataset hang on these.
+    assert keys.digest("scans/box1/001.tif") == 0x2FFE6D2E4EA63372
+    assert keys.digest("scans/box1/001.tif", seed=1) == 0xFD20BE23AFC1DA45
+    assert keys.digest("caf\udce9") == 0xB322885B95EAEAF0
+
+
+def test_fractions_are_spread_evenly():
+    counts = [0] * 10
+    for i in range(10_000):
+        counts[int(keys.fraction(f"photos/{i}.jpg") * 10)] += 1
+    assert min(counts) > 900 and max(counts) < 1100
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "p/1.jpg", "a b/ü.tif", "..hidden/x", "a..b", "-rf", "C/d"])
+def test_relative_names_pass(name):
+    assert keys.check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "is empty"),
+        ("/etc/passwd", "is absolute"),
+        ("../../x", "has '..'"),
+        ("a/../../x", "has '..'"),
+        ("a/..", "has '..'"),
+        ("a//b", "has '..' or an empty part"),
+        ("a/", "has '..' or an empty part"),
+        ("C:/x", "has a drive letter"),
+        ("c:x", "has a drive letter"),
+        ("..\\x", "has a backslash"),
+        ("a\0.jpg", "has a NUL"),
+        ("x" * 1025, "is longer than 1024 bytes"),
+        ("ü" * 513, "is longer than 1024 bytes"),
+    ],
+)
+def test_names_that_leave_the_output_folder_are_refused(name, problem):
+    with pytest.raises(errors.UnsafeName, match="expected a relative path below the archive") as caught:
+        keys.check_name(name)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("scans/box.zip!p/1.jpg", "scans/box.zip/p/1.jpg"),
+        ("a.tar.gz!1.jpg", "a.tar.gz/1.jpg"),
+        ("A.TGZ!1.jpg", "A.TGZ/1.jpg"),
+        ("wow!/1.jpg", "wow!/1.jpg"),
+        ("wow!.zip!a!b.jpg", "wow!.zip/a!b.jpg"),
+    ],
+)
+def test_a_key_is_a_path(key, path):
+    assert keys.to_path(key) == path
+
+
+def test_printable_text_holds_no_control_characters():
+    assert keys.printable("a\nb\x1b[31m\udce9ü") == "a\\x0ab\\x1b[31m\\udce9ü"
+
+
+def test_pages_have_keys_of_their_own_and_lead_back_to_their_file():
+    assert [keys.of_page("a.zip!box/1.tif", page, 3) for page in (0, 2)] == [
+        "a.zip!box/1.tif#page=0001", "a.zip!box/1.tif#page=0003",
+    ]  # fmt: skip
+    assert keys.of_page("1.tif", 11_110, 20_000) == "1.tif#page=11111"
+    assert keys.of_file("1.tif#page=11111") == keys.of_file("1.tif") == "1.tif"
+    assert keys.to_path("a.zip!1.tif#page=0002") == "a.zip/1.tif#page=0002"
+
+
+def test_a_file_of_one_page_keeps_its_key_unless_that_looks_like_a_page():
+    assert keys.of_page("1.tif", 0, 1) == "1.tif"
+    assert keys.of_page("1.tif#page=0002", 0, 1) == "1.tif#page=0002#page=0001"
+
+
+def test_no_two_files_have_a_page_of_one_key():
+    names = ("1.tif", "1.tif#page=0001", "1.tif#page=0002", "1.tif#page=0002#page=0001")
+    made = {name: {keys.of_page(name, page, count) for count in (1, 3) for page in range(count)} for name in names}
+    assert sum(map(len, made.values())) == len(set().union(*made.values())) == 4 + 3 * 3
+
+
+def test_spaces_of_other_scripts_are_kept_and_controls_are_not():
+    assert keys.printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
+    assert keys.printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x/Wow!z.jpg", ("x/Wow!z.jpg", "")),
+        ("box.zip!p/1.jpg", ("box.zip", "p/1.jpg")),
+        ("a.tar.gz!b!c.jpg", ("a.tar.gz", "b!c.jpg")),
+    ],
+)
+def test_a_member_begins_where_an_archives_name_ends(text, expected):
+    assert keys.split_member(text) == expected
