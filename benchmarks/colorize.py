@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import photographs
+from photochrom.jobs import tensorflow_setup
 from photochrom.model import bundle, signature
 
 
@@ -60,6 +61,8 @@ def bare_loop(model: str, scans: pathlib.Path, output: pathlib.Path, batch_size:
     clipping, and encodes. No manifest, no reasons, no digests, no metadata.
     """
     import cv2
+
+    tensorflow_setup.import_tensorflow()
     import tensorflow as tf
 
     opened = bundle.open_bundle(model)

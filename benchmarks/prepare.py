@@ -39,7 +39,7 @@ def memory(folder: pathlib.Path, scratch: pathlib.Path, few: int, many: int) -> 
 
 def _write_shard(paths: list[pathlib.Path], output: pathlib.Path) -> None:
     """The job's own worker code, without Beam around it: one shard, read, decoded and written."""
-    from photochrom.sources.archive_listing import Source
+    from photochrom.sources.source import Source
     from pipelines.shards import WriteShard
 
     config = PrepareConfig(input=("-",), output=str(output), image_size=_SIZE)

@@ -8,8 +8,8 @@ import apache_beam as beam
 
 from photochrom.jobs import beam_job
 from photochrom.model.bundle import Bundle
-from photochrom.sources.archive_listing import Source
 from photochrom.sources.inputs import Input
+from photochrom.sources.source import Source
 from photochrom.storage import files
 from pipelines import card, shards, splits
 from pipelines.config import PrepareConfig

@@ -19,9 +19,9 @@ import apache_beam as beam
 from photochrom import errors, settings
 from photochrom.jobs import progress
 from photochrom.records import LabRecord, read_tfrecords, write_tfrecord
-from photochrom.sources import archive_listing, keys
-from photochrom.sources.archive_listing import Source
+from photochrom.sources import keys
 from photochrom.sources.prefetch import Reading
+from photochrom.sources.source import Source, only_one
 from photochrom.storage import files, json_lines
 from pipelines import photographs
 from pipelines.config import PrepareConfig
@@ -36,7 +36,7 @@ def plan(sources: Iterable[Source]) -> list[Source]:
     by_key: dict[str, list[Source]] = collections.defaultdict(list)
     for source in sources:
         by_key[source.key].append(source)
-    unique = [archive_listing.only_one(same) for same in by_key.values()]
+    unique = [only_one(same) for same in by_key.values()]
     return sorted(unique, key=lambda source: (keys.digest(source.key), source.key))
 
 

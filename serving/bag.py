@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from photochrom import __version__, cli, errors, settings
 from photochrom.settings import setting
-from photochrom.sources import inputs, keys
+from photochrom.sources import inputs
 from photochrom.storage import files
+from photochrom.storage.names import printable
 
 if TYPE_CHECKING:
     from serving.bagit.payload import Payload
@@ -75,7 +76,7 @@ def _check_info(text: str) -> None:
     if label.lower() in _OURS:
         more = "; --date sets it" if label.lower() == "bagging-date" else ""
         raise ValueError(f"{shown}: {label} is written by photochrom bag itself{more}")
-    if not value.strip() or keys.printable(value) != value or len(value) > _MAX_VALUE:
+    if not value.strip() or printable(value) != value or len(value) > _MAX_VALUE:
         raise ValueError(
             f"{shown}: expected a value of 1 to {_MAX_VALUE} characters on one line, without control characters"
         )

@@ -10,8 +10,9 @@ from typing import Any
 from photochrom import cli, errors, settings
 from photochrom.jobs import output_lock, progress
 from photochrom.model import bundle
-from photochrom.sources import inputs, keys
+from photochrom.sources import inputs
 from photochrom.storage import files
+from photochrom.storage.names import printable
 from serving.config import ColorizeConfig
 from serving.screening import exclusion
 
@@ -101,7 +102,7 @@ def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None
     if exclusions.path:
         idle = exclusions.idle(row["key"] for row in manifest.read(config.output) if row["reason"] == "excluded")
         if idle:
-            print(f"  no input fits {len(idle)} of the lines of --exclude, such as {keys.printable(idle[0])!r}")
+            print(f"  no input fits {len(idle)} of the lines of --exclude, such as {printable(idle[0])!r}")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
     if not config.allows(summary["failed"], summary["listed"]):
         raise errors.TooManyFailures(

@@ -10,7 +10,7 @@ from photochrom import errors
 from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.jobs import progress
 from photochrom.sources import keys, member_reader
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from serving.manifest.manifest import Row
 
 # TIFF 6.0 and BigTIFF, in either byte order.

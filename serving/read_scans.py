@@ -12,8 +12,8 @@ from apache_beam.transforms.window import GlobalWindows
 from photochrom import errors
 from photochrom.imaging import decoding
 from photochrom.model.bundle import Bundle
-from photochrom.sources import archive_listing, keys, member_reader, prefetch
-from photochrom.sources.archive_listing import Source
+from photochrom.sources import keys, member_reader, prefetch
+from photochrom.sources.source import Source, only_one, place
 from photochrom.storage import files
 from serving import scans, write_copies
 from serving.config import ColorizeConfig
@@ -104,7 +104,7 @@ class Settle(_Step):
         if not sources:
             yield from self._unlisted(key, left)
             return
-        source = decide.settled(archive_listing.only_one(sources))
+        source = decide.settled(only_one(sources))
         try:
             row = self._current(source, left)
         except errors.DataError as error:
@@ -140,7 +140,7 @@ class ReadScan(_Step):
         self._reading.close()
 
     def process(self, element: tuple[str, Iterable[tuple[Source, Earlier]]]) -> Iterator[Any]:
-        pairs = sorted(element[1], key=lambda pair: archive_listing.place(pair[0]))
+        pairs = sorted(element[1], key=lambda pair: place(pair[0]))
         yield from itertools.starmap(self._judged, self._reading.add((pair[0], pair) for pair in pairs))
 
     def finish_bundle(self) -> Iterator[Any]:

@@ -7,10 +7,10 @@ import numpy as np
 
 from photochrom.color import cielab
 from photochrom.imaging import resizing
-from photochrom.imaging.decoding import Picture
+from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox.decoder import Decoder
-from photochrom.model import signature
-from photochrom.sources.archive_listing import Source
+from photochrom.model import signature, working_size
+from photochrom.sources.source import Source
 from serving.resume.decide import Earlier
 from serving.screening import triage
 
@@ -61,7 +61,7 @@ class Scan:
             return None
         rows, columns = (max(ab_stride, side // (2 * ab_stride) * ab_stride) for side in self.size)
         smaller = resizing.resize(self.lightness[: self.size[0], : self.size[1]], rows, columns)
-        padded = resizing.pad_by_reflection(smaller, (height, width))
+        padded = working_size.pad_by_reflection(smaller, (height, width))
         return dataclasses.replace(self, lightness=padded, size=(rows, columns))
 
 
@@ -76,7 +76,7 @@ def read(
     picture = decoder.decode(data, page=source.page)
     seen = picture.pixels if picture.alpha is None else picture.opaque_rgb()
     height, width = seen.shape[:2]
-    shape, size = resizing.working_size(height, width, image_size, ab_stride)
+    shape, size = working_size.working_size(height, width, image_size, ab_stride)
     working = resizing.resize(seen, *size)
     keep = height * width <= kept_pixels
     return Scan(
@@ -85,7 +85,7 @@ def read(
         data=b"" if keep else data,
         picture=picture if keep else None,
         triage=triage.classify(seen),
-        lightness=resizing.pad_by_reflection(cielab.to_lightness(working), shape),
+        lightness=working_size.pad_by_reflection(cielab.to_lightness(working), shape),
         size=size,
         pixel_count=height * width,
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from photochrom import cli, errors
-from photochrom.sources import keys
 from photochrom.storage import files
+from photochrom.storage.names import printable
 
 _EPILOG = """\
 examples:
@@ -94,7 +94,7 @@ def _run_lines(state: dict[str, Any]) -> Iterator[str]:
             f"{run['done']} done, {run['skipped']} skipped, {run['failed']} failed; {run['rows']} rows are its own"
         )
         yield (
-            f"    photochrom {keys.printable(run['version'])[:40]}, model {keys.printable(run['model_name'])[:60]} "
+            f"    photochrom {printable(run['version'])[:40]}, model {printable(run['model_name'])[:60]} "
             f"{model}, settings {settings}"
         )
     if shown and state["runs"][-1]["listed_per_second"] is not None:
@@ -111,7 +111,7 @@ def _again_lines(again: dict[str, Any]) -> Iterator[str]:
         if again[name]:
             yield f"  {again[name]:>{_WIDTH}}  {text}"
     if again["other_version"]:
-        yield f"  (the last run was by photochrom {keys.printable(again['other_version'])[:40]}, this is another one)"
+        yield f"  (the last run was by photochrom {printable(again['other_version'])[:40]}, this is another one)"
     yield "the manifest cannot tell " + "; ".join(again["cannot_tell"])
 
 
@@ -127,7 +127,7 @@ def _verdict_lines(state: dict[str, Any]) -> Iterator[str]:
 
 
 def _short(digest: str) -> str:
-    return keys.printable(digest)[:19]  # sha256: and 12 digits
+    return printable(digest)[:19]  # sha256: and 12 digits
 
 
 def _duration(seconds: int) -> str:

@@ -15,7 +15,7 @@ from photochrom.color import cielab
 from photochrom.imaging import decoding, resizing
 from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.model import bundle, signature
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from serving import scans
 from serving.inference import model_handler
 from trainer.model import build

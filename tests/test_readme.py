@@ -9,7 +9,7 @@ import pytest
 
 from photochrom import cli, demo, records
 from photochrom.jobs import beam_job
-from photochrom.sources import archive_listing
+from photochrom.sources.source import Source
 from pipelines import prepare
 from serving.manifest import manifest
 
@@ -69,6 +69,6 @@ def test_the_snippet_reads_a_dataset(tmp_path, monkeypatch, capsys):
 
 def test_the_formats_page_names_every_feature_and_field():
     page = (ROOT / "docs/formats.md").read_text()
-    fields = manifest.row(archive_listing.Source("key", "path"), manifest.DONE)
+    fields = manifest.row(Source("key", "path"), manifest.DONE)
     for name in (*records.FEATURES, *fields):
         assert f"`{name}`" in page, name

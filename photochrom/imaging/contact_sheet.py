@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from photochrom.sources import keys
+from photochrom.storage.names import printable
 
 # px.
 _GAP = 4
@@ -80,7 +80,7 @@ def _write(sheet: Image.Image, text: str, left: int, top: int, width: int) -> No
 
 def fit(text: str, width: float, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """Returns printable text that is at most `width` px wide in `font`: if need be, without its middle."""
-    text = cut(keys.printable(cut(text, _MAX_CHARACTERS)), _MAX_CHARACTERS)
+    text = cut(printable(cut(text, _MAX_CHARACTERS)), _MAX_CHARACTERS)
     shorter = (cut(text, length) for length in range(len(text), 0, -1))
     return next((one for one in shorter if font.getlength(one) <= width), "")
 

@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from photochrom import errors
 from photochrom.imaging import embedded_metadata, high_bit_depth, icc, jp2, jpeg, tiff, tiff_directory
-from photochrom.imaging.metadata import Metadata
+from photochrom.imaging.picture import Picture
 from photochrom.imaging.stored_pixels import Samples, of_channels, scale_floats
 
 # Judged by content. Whatever else Pillow could open (EPS runs Ghostscript, for one) is no image here.
@@ -27,44 +27,6 @@ _BY_PILLOW = tuple(format for format in FORMATS if format != "TIFF")
 
 # `decode` checks the header's size against its own limit before any pixel is allocated.
 Image.MAX_IMAGE_PIXELS = None
-_NO_METADATA = Metadata()
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """A decoded image, upright, in sRGB.
-
-    Attributes:
-        pixels: [H, W] gray or [H, W, 3] sRGB, uint8 or uint16.
-        alpha: [H, W] opacity, of the dtype of `pixels`, or None.
-        format: the file's format by content, one of FORMATS.
-        source_height, source_width: size of the upright original, px; more than H, W after scaled decoding.
-        metadata: what the file says beside its pixels.
-        notes: what a careful reader should know, in words.
-    """
-
-    pixels: np.ndarray
-    alpha: np.ndarray | None
-    format: str
-    source_height: int
-    source_width: int
-    metadata: Metadata = _NO_METADATA
-    notes: tuple[str, ...] = ()
-
-    def opaque_rgb(self) -> np.ndarray:
-        """Returns [H, W, 3] uint8 sRGB, with transparency laid over white."""
-        rgb = to_uint8(self.pixels)
-        if rgb.ndim == 2:
-            rgb = np.repeat(rgb[:, :, None], 3, axis=2)
-        if self.alpha is None:
-            return rgb
-        opacity = to_uint8(self.alpha)[:, :, None].astype(np.uint16)
-        return ((rgb * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-
-
-def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Scales uint16 pixels to uint8, rounding; uint8 pass through."""
-    return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) -> Picture:

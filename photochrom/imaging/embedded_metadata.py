@@ -9,7 +9,7 @@ from photochrom import errors
 from photochrom.imaging import jp2, tiff_directory
 from photochrom.imaging.exif_layout import from_tiff
 from photochrom.imaging.icc import MAX_PROFILE_BYTES
-from photochrom.imaging.metadata import Metadata
+from photochrom.imaging.picture import Metadata
 
 # A longer block is left out; a longer text is cut.
 _MAX_BLOCK_BYTES = 16_000_000

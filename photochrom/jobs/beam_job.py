@@ -13,7 +13,7 @@ from apache_beam.runners.worker import sdk_worker
 from photochrom import errors
 from photochrom.jobs import clusters, dataflow, local_runner, output_lock, progress
 from photochrom.sources import inputs
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 
 # The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
 # Prism binary first, and hangs behind a silent proxy; this option keeps it from that.

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 
 from photochrom import errors
 from photochrom.sources import archive_listing, keys
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from photochrom.storage import files
+from photochrom.storage.names import printable
 
 MANIFEST_SUFFIXES = (".txt", ".csv", ".jsonl")
 _FOLDER, _GLOB, _FILE, _MANIFEST = "folder", "glob", "file", "manifest"
@@ -89,7 +90,7 @@ def list_files(one: Input) -> Iterator[Listed]:
         one.kind
     ](one.path)
     for info in infos:
-        key = keys.printable(info.path.removeprefix(one.base))
+        key = printable(info.path.removeprefix(one.base))
         yield Listed(Source(key, info.path, size=info.size, version=info.version))
 
 
@@ -99,7 +100,7 @@ def _list_manifest(one: Input) -> Iterator[Listed]:
     for path, group in itertools.groupby(split, key=lambda parts: parts[0]):
         members = tuple(dict.fromkeys(member for _, member in group))
         full = path if not files.is_local(path) or os.path.isabs(path) else one.base + path
-        key = keys.printable(_manifest_key(path, full))
+        key = printable(_manifest_key(path, full))
         yield Listed(Source(key, full), () if "" in members else members)
 
 
@@ -157,7 +158,7 @@ def expand(
 
 def _expand(listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool]) -> Iterator[Source]:
     archive = _looked_up(listed.source)
-    wanted = {keys.printable(f"{archive.key}{keys.SEPARATOR}{name}") for name in listed.wanted}
+    wanted = {printable(f"{archive.key}{keys.SEPARATOR}{name}") for name in listed.wanted}
     if archive_listing.is_archive(archive.path) and not is_excluded(archive.key):
         for source in _members(archive, spool_folder, is_excluded):
             if not listed.wanted or source.key in wanted:

@@ -8,17 +8,10 @@ ends like a page's: so no two inputs have one key.
 
 import hashlib
 import re
-import unicodedata
-
-from photochrom import errors
 
 SEPARATOR = "!"
 _PAGE = re.compile(r"#page=\d{4,}$")
-_DRIVE = re.compile(r"^[A-Za-z]:")
 _ARCHIVE_BORDER = re.compile(r"(\.(?:zip|tar|tar\.\w+|t[gbx]z2?))!", re.IGNORECASE)
-_MAX_NAME_BYTES = 1024
-# Categories of Unicode: control and format characters, surrogates, unassigned ones, line and paragraph separators.
-_HIDDEN = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
 
 
 def digest(key: str, seed: int = 0) -> int:
@@ -30,27 +23,6 @@ def digest(key: str, seed: int = 0) -> int:
 def fraction(key: str, seed: int = 0) -> float:
     """Returns a stable, uniformly spread number in [0, 1)."""
     return digest(key, seed) / 2**64
-
-
-def check_name(name: str) -> str:
-    """Returns the member's or file's name if it stays below the folder that it is written to.
-
-    Raises:
-        UnsafeName: it is empty, absolute, has a drive letter, a `..`, a NUL or a backslash, or is too long.
-    """
-    problem = (
-        "is empty" if not name
-        else "has a NUL" if "\0" in name
-        else "is absolute" if name.startswith("/")
-        else "has a drive letter" if _DRIVE.match(name)
-        else "has a backslash" if "\\" in name
-        else "has '..' or an empty part" if any(part in ("", "..") for part in name.split("/"))
-        else f"is longer than {_MAX_NAME_BYTES} bytes" if len(name.encode("utf-8", "surrogateescape")) > _MAX_NAME_BYTES
-        else ""
-    )  # fmt: skip
-    if problem:
-        raise errors.UnsafeName(f"the name {name[:100]!r} {problem}; expected a relative path below the archive")
-    return name
 
 
 def of_page(key: str, page: int, count: int) -> str:
@@ -72,9 +44,3 @@ def split_member(text: str) -> tuple[str, str]:
     """Returns path of the archive and name of the member of what a manifest names; ("PATH", "") for a loose file."""
     border = _ARCHIVE_BORDER.search(text)
     return (text[: border.end() - 1], text[border.end() :]) if border else (text, "")
-
-
-def printable(text: str) -> str:
-    """Returns text that can go into JSON, a terminal or a log: undecodable bytes and control characters escaped."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) in _HIDDEN else c for c in text)

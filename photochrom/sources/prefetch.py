@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from photochrom.sources import member_reader
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from photochrom.storage import files
 
 _THREADS = 16

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from photochrom import errors
-from photochrom.sources import keys
+from photochrom.storage.names import check_name
 
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _GLOB = re.compile(r"[*?\[]")
@@ -130,7 +130,7 @@ def copy_folder(source: str, target: str) -> None:
     start = source.rstrip("/") + "/"
     for info in list_folder(source):
         name = info.path.removeprefix(start)
-        keys.check_name(name)
+        check_name(name)
         copy(info.path, join(target, name))
 
 

@@ -18,8 +18,8 @@ from typing import IO
 import google_crc32c
 
 from photochrom import errors
-from photochrom.sources import keys
 from photochrom.storage import files
+from photochrom.storage.names import check_name
 
 # Each waits for the network most of the time, and holds a piece.
 _THREADS = 8
@@ -78,7 +78,7 @@ def fetch(
 
 
 def _target(origin: str, info: files.FileInfo, folder: pathlib.Path) -> pathlib.Path:
-    return folder / keys.check_name(info.path.removeprefix(origin.rstrip("/") + "/"))
+    return folder / check_name(info.path.removeprefix(origin.rstrip("/") + "/"))
 
 
 def _copy(info: files.FileInfo, target: pathlib.Path) -> None:

@@ -16,7 +16,7 @@ import apache_beam as beam
 import numpy as np
 
 from photochrom.sources import keys
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from photochrom.storage import files
 from pipelines.config import PrepareConfig
 from pipelines.near_duplicates import perceptual_hash, same_picture, signatures

@@ -16,9 +16,8 @@ import apache_beam as beam
 from photochrom import errors, settings
 from photochrom.imaging import resizing
 from photochrom.jobs import progress
-from photochrom.sources import archive_listing
-from photochrom.sources.archive_listing import Source
 from photochrom.sources.prefetch import Reading
+from photochrom.sources.source import Source, place
 from photochrom.storage import files, json_lines
 from pipelines import shards
 from pipelines.config import PrepareConfig
@@ -75,7 +74,7 @@ class WriteSignatures(beam.DoFn):
         return settings.digest([perceptual_hash.VERSION, self._config.max_pixels, listed])
 
     def _rows(self, sources: list[Source]) -> Iterator[dict[str, Any]]:
-        for source, read in self._reading.each(sorted(sources, key=archive_listing.place)):  # neighbours together
+        for source, read in self._reading.each(sorted(sources, key=place)):  # neighbours together
             with contextlib.suppress(errors.DataError):  # whoever writes its shard meets it again and says why
                 yield {"key": source.key, "signature": base64.b64encode(self._signature(read())).decode()}
             progress.Tally.add(self._progress_folder, "compared")

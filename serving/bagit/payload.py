@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from photochrom import errors
-from photochrom.sources import keys
 from photochrom.storage import files, json_lines
+from photochrom.storage.names import printable
 from serving.manifest import manifest, reader
 from serving.manifest.audit import Audit
 from serving.manifest.manifest import Row
@@ -55,14 +55,14 @@ def collect(folder: str) -> Payload:
         for name, sha256 in manifest.files_of(row):
             problem = _problem(folder, row["key"], name, sha256, copies, alike)
             if problem:
-                problems.append(f"{keys.printable(name)}: {problem}")
+                problems.append(f"{printable(name)}: {problem}")
             copies[name] = sha256
             alike[unicodedata.normalize("NFC", name)] = name
     if problems:
         raise Disagreement(problems)
     found = [info.path.removeprefix(f"{folder}/") for info in files.list_folder(folder)]
     listings = tuple(name for name in found if reader.is_listing(name))
-    foreign = tuple(keys.printable(name) for name in found if name not in copies and name not in listings)
+    foreign = tuple(printable(name) for name in found if name not in copies and name not in listings)
     return Payload(copies, listings, foreign, account.runs, account.summary)
 
 
@@ -98,7 +98,7 @@ def _read_rows(folder: str, account: reader.Account) -> Iterator[Row]:
     for name, row in audit.watch(reader.read_rows(folder)):
         if row.get("run") not in account.runs:
             raise errors.UsageError(
-                f"{folder}/manifest/{name}: the row of {keys.printable(row['key'])[:100]} does not belong to a "
+                f"{folder}/manifest/{name}: the row of {printable(row['key'])[:100]} does not belong to a "
                 f"finished run; {reader.AGAIN}"
             )
         yield row

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO
 from xml.etree import ElementTree
 
-from photochrom.sources import keys
+from photochrom.storage.names import printable
 from serving.manifest.manifest import DONE, FAILED, SKIPPED, Row
 
 Element = ElementTree.Element
@@ -190,7 +190,7 @@ def _element(name: str, *children: Element) -> Element:
 def _text(name: str, text: str) -> Element:
     """Returns an element with text in it; what XML cannot hold is escaped."""
     found = _element(name)
-    found.text = keys.printable(text)
+    found.text = printable(text)
     return found
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import struct
 
-from photochrom.imaging.metadata import Metadata
+from photochrom.imaging.picture import Metadata
 from serving.copies import exif_update, icc, xmp
 from serving.copies.formats import Format
 from serving.copies.provenance import Provenance

@@ -8,7 +8,7 @@ import numpy as np
 
 from photochrom.color import compose, upsampling
 from photochrom.color.lightness import Lightness
-from photochrom.imaging import decoding
+from photochrom.imaging.picture import Picture, to_uint8
 from serving.copies import label
 
 
@@ -25,7 +25,7 @@ class Raster:
         mark: a label, or None.
     """
 
-    picture: decoding.Picture
+    picture: Picture
     ab: np.ndarray
     depth: type = np.uint8
     keeps_alpha: bool = True
@@ -91,7 +91,7 @@ class Raster:
 def _to_depth(pixels: np.ndarray, depth: type) -> np.ndarray:
     if pixels.dtype == depth:
         return pixels
-    return decoding.to_uint8(pixels) if depth == np.uint8 else pixels.astype(np.uint16) * np.uint16(257)
+    return to_uint8(pixels) if depth == np.uint8 else pixels.astype(np.uint16) * np.uint16(257)
 
 
 def _over_white(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from photochrom import errors
-from photochrom.imaging import decoding
+from photochrom.imaging.picture import Picture
 from photochrom.storage import files
 from serving.config import ColorizeConfig
 from serving.copies import encode, formats, label, metadata
@@ -46,9 +46,7 @@ class Written:
     notes: tuple[str, ...]
 
 
-def write(
-    path: str, picture: decoding.Picture, ab: np.ndarray, provenance: Provenance, config: ColorizeConfig
-) -> Written:
+def write(path: str, picture: Picture, ab: np.ndarray, provenance: Provenance, config: ColorizeConfig) -> Written:
     """Writes the copy of a picture below `config.output`.
 
     Args:
@@ -77,9 +75,7 @@ def write(
     return Written(path, digest, format.name, height, width, digests, (*notes, *prepared.notes))
 
 
-def plan(
-    picture: decoding.Picture, ab: np.ndarray, config: ColorizeConfig
-) -> tuple[Raster, formats.Format, tuple[str, ...]]:
+def plan(picture: Picture, ab: np.ndarray, config: ColorizeConfig) -> tuple[Raster, formats.Format, tuple[str, ...]]:
     """Decides on format, depth, opacity and label; returns the pixels to be, their format, and notes."""
     height, width = picture.pixels.shape[:2]
     mark = label.make(config.mark, config.mark_text, height, width)

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 from photochrom.sources import keys
+from photochrom.storage.names import printable
 from serving.manifest import manifest, reader
 from serving.manifest.manifest import Row
 from serving.manifest.reader import Account
@@ -60,7 +61,7 @@ class Audit:
     def _tell(self, row: Row, problem: str) -> None:
         self._problem_count += 1
         if len(self._problems) < _MAX_EXAMPLES:
-            self._problems.append(f"{keys.printable(row['key'])[:300]} {problem}")
+            self._problems.append(f"{printable(row['key'])[:300]} {problem}")
 
     def totals(self) -> dict[str, int]:
         """Returns the rows' own `listed`, `done`, `skipped`, `failed`."""
@@ -85,7 +86,7 @@ class Audit:
     @staticmethod
     def _differing(rows: Mapping[str, int], told: Mapping[str, int], names: Iterable[str] = ()) -> list[str]:
         return [
-            f"the manifest has {rows.get(name, 0)} rows that are {keys.printable(name)[:100].rstrip(':')}, its "
+            f"the manifest has {rows.get(name, 0)} rows that are {printable(name)[:100].rstrip(':')}, its "
             f"summary.json says {told.get(name, 0)}"
             for name in sorted(names or rows.keys() | told.keys())
             if rows.get(name, 0) != told.get(name, 0) and name != "listed"

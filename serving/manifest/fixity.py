@@ -21,6 +21,7 @@ from photochrom import errors
 from photochrom.jobs import progress
 from photochrom.sources import keys
 from photochrom.storage import files
+from photochrom.storage.names import printable
 from serving import config
 from serving.manifest import manifest, reader
 from serving.manifest.audit import Audit
@@ -86,7 +87,7 @@ def survey(folder: str, progress_folder: str) -> Named:
         for name, sha256 in manifest.files_of(row):
             problem = reader.problem_of_name(row["key"], name, sha256)
             if problem:
-                raise errors.UsageError(f"{folder}/manifest/{file} is broken: {keys.printable(name)[:300]}: {problem}")
+                raise errors.UsageError(f"{folder}/manifest/{file} is broken: {printable(name)[:300]}: {problem}")
             digests.append(keys.digest(name))
             progress.Tally.add(progress_folder, "listed")
     told = [*audit.problems(), *filter(None, [audit.unfinished()])]
@@ -157,7 +158,7 @@ def _digest(folder: str, name: str) -> tuple[str, str, int]:
                 size += len(piece)
     except OSError as error:
         missing = not files.exists(path)
-        return "is missing" if missing else f"cannot be read: {keys.printable(str(error))[:200]}", "", size
+        return "is missing" if missing else f"cannot be read: {printable(str(error))[:200]}", "", size
     return "", digest.hexdigest(), size
 
 
@@ -166,7 +167,7 @@ def check_foreign(folder: str, named: Named) -> Iterator[Finding]:
     start = folder.rstrip("/") + "/"
     for info in files.list_all(folder):
         name = info.path.removeprefix(start)
-        shown = keys.printable(name)
+        shown = printable(name)
         if name.startswith(f"{config.SCRATCH}/") or reader.is_listing(name) or name in named:
             continue
         if files.TEMPORARY_MARK in name.rpartition("/")[2]:

@@ -19,8 +19,9 @@ from typing import Any
 from photochrom import __version__, errors
 from photochrom.model.bundle import Bundle
 from photochrom.sources import keys
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from photochrom.storage import files, json_lines
+from photochrom.storage.names import printable
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 # Status of a note: a run began to write this copy.
@@ -47,7 +48,7 @@ def row(source: Source, status: str, *, reason: str = "", stage: str = "", messa
         "reason": reason,
         "stage": stage,
         "message": message,
-        "source": keys.printable(source.origin or source.path),
+        "source": printable(source.origin or source.path),
         "source_sha256": "",
         "source_bytes": max(source.size, 0),
         "source_version": source.version,

@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 
 from photochrom import errors
-from photochrom.sources import inputs, keys
+from photochrom.sources import inputs
 from photochrom.storage import files, json_lines
+from photochrom.storage.names import printable
 from serving import config
 from serving.manifest import manifest
 from serving.manifest.manifest import Row
@@ -116,9 +117,9 @@ def _read_rows(folder: str, kind: re.Pattern[str]) -> Iterator[tuple[str, Row]]:
 
 def problem_of_name(key: str, name: str, sha256: str) -> str:
     """Returns why a row's path and digest are none that colorize writes, or ""."""
-    strays = posixpath.normpath(name) != name or not name.startswith("images/") or keys.printable(name) != name
+    strays = posixpath.normpath(name) != name or not name.startswith("images/") or printable(name) != name
     return (
-        f"expected a path below images/, in the row of {keys.printable(key)}" if strays
+        f"expected a path below images/, in the row of {printable(key)}" if strays
         else "its row has no SHA-256" if not _HEX.fullmatch(sha256)
         else ""
     )  # fmt: skip

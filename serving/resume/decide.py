@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from photochrom.storage import json_lines
 from serving.manifest import fixity, manifest
 from serving.manifest.manifest import Row

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from photochrom.color import cielab, tone
-from photochrom.imaging import decoding
+from photochrom.imaging.picture import to_uint8
 from serving.screening import negatives
 
 COLOUR, GRAY, TONED = "colour", "gray", "toned"
@@ -66,7 +66,7 @@ class Triage:
 
 def classify(pixels: np.ndarray) -> Triage:
     """Classifies [H, W] gray or [H, W, 3] sRGB pixels, uint8 or uint16; pictures of any size."""
-    thumbnail = decoding.to_uint8(_shrink(pixels, _THUMBNAIL))
+    thumbnail = to_uint8(_shrink(pixels, _THUMBNAIL))
     if thumbnail.ndim == 3:
         lab = cielab.rgb_to_lab(thumbnail)
         lightness, found = np.ascontiguousarray(lab[..., 0]), tone.measure(lab)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from photochrom.imaging import decoding
-from photochrom.imaging.metadata import Metadata
+from photochrom.imaging.picture import Metadata, Picture
 from serving import colorize
 from serving.config import ColorizeConfig
 from serving.copies import writer
@@ -93,7 +92,7 @@ def write(tmp_path):
         **flags,
     ) -> Copy:
         pixels = np.zeros((20, 30), np.uint8) if pixels is None else pixels
-        picture = decoding.Picture(pixels, alpha, source, *pixels.shape[:2], metadata=metadata)
+        picture = Picture(pixels, alpha, source, *pixels.shape[:2], metadata=metadata)
         config = ColorizeConfig(input=("in",), output=str(tmp_path), **flags)
         ab = np.full((2, 3, 2), (10, 20), np.float32) if ab is None else ab
         written = writer.write(name, picture, ab, PROVENANCE, config)

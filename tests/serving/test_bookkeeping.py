@@ -9,7 +9,7 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.imaging.sandbox.decoder import Decoder
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from serving import bag, colorize, scans
 
 

@@ -4,10 +4,10 @@ import numpy as np
 from PIL import Image
 
 from photochrom.imaging.sandbox.decoder import Decoder
-from photochrom.sources import archive_listing
+from photochrom.sources.source import Source
 from serving import scans
 
-SOURCE = archive_listing.Source("k", "k")
+SOURCE = Source("k", "k")
 DECODER = Decoder(10**8)
 
 

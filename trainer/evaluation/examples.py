@@ -14,7 +14,8 @@ from photochrom import errors, records, settings
 from photochrom.color import ab_bins, cielab, tone
 from photochrom.imaging import decoding, resizing
 from photochrom.imaging.sandbox import decoder
-from photochrom.sources import archive_listing, inputs, keys, member_reader
+from photochrom.sources import inputs, keys, member_reader
+from photochrom.sources.source import Source
 from photochrom.storage import files
 
 _INFO, _STATISTICS = "dataset_info.json", "statistics/statistics.json"
@@ -232,5 +233,5 @@ class _Photographs(Examples):
         return Example(key, lab, hashlib.sha256(data).hexdigest())
 
 
-def _may_be_photograph(source: archive_listing.Source) -> bool:
+def _may_be_photograph(source: Source) -> bool:
     return source.failure is not None or source.key.lower().endswith(tuple(decoding.IMAGE_SUFFIXES))

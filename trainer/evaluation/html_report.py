@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from photochrom.sources import keys
+from photochrom.storage.names import printable
 from trainer.evaluation import ab_histogram, frechet, plots, results
 from trainer.evaluation.evaluator import METHODS, MODEL, SCORES, TRUTH, Judged
 from trainer.evaluation.results import Results
@@ -85,7 +85,7 @@ def _number(value: float, digits: int, signed: bool = False) -> str:
 def _card(judged: Judged) -> dict[str, Any]:
     """Returns what the page shows of a photograph."""
     return {
-        "key": keys.printable(judged.key),
+        "key": printable(judged.key),
         "picture": _data_uri("image/jpeg", _strip([judged.pictures[name] for name in results.COLUMNS])),
         "scores": judged.scores,
         "confidence": judged.confidence,

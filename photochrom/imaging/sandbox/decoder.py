@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from photochrom import errors
-from photochrom.imaging.decoding import Picture
+from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import protocol
 from photochrom.imaging.sandbox.helper_process import Helper, HelperDied
 

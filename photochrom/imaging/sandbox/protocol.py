@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.imaging.decoding import Picture
+from photochrom.imaging.picture import Picture
 
 # So many parts are given to writev and readv at once; every system takes as many.
 MAX_PARTS = 64

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from photochrom import errors
 from photochrom.imaging import decoding
+from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import protocol
 
 # What libraries and a decoder's own tables take, bytes; cv2, tifffile and imagecodecs map 0.4 GB when imported.
@@ -88,7 +89,7 @@ def _answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
         return {"error": _describe(error)}
 
 
-def _decode(data: bytes, max_pixels: int, **options: int) -> decoding.Picture:
+def _decode(data: bytes, max_pixels: int, **options: int) -> Picture:
     """Decodes with as much memory as pixels in the header."""
     pixels = _FIRST_PIXELS
     while pixels < max_pixels:

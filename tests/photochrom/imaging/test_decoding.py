@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from photochrom import errors
 from photochrom.imaging import decoding
+from photochrom.imaging.picture import Picture, to_uint8
 
 LIMIT = 10**8
 
@@ -20,7 +21,7 @@ def encode(image: Image.Image, format: str, **options) -> bytes:
     return buffer.getvalue()
 
 
-def decode(image: Image.Image, format: str = "PNG", **options) -> decoding.Picture:
+def decode(image: Image.Image, format: str = "PNG", **options) -> Picture:
     return decoding.decode(encode(image, format, **options), max_pixels=LIMIT)
 
 
@@ -168,7 +169,7 @@ def test_16_bit_gray_keeps_its_depth():
         picture = decode(Image.fromarray(values), format)
         assert picture.pixels.dtype == np.uint16
         np.testing.assert_array_equal(picture.pixels, values)
-    assert decoding.to_uint8(values)[255, 255] == 255 and decoding.to_uint8(values)[0, 0] == 0
+    assert to_uint8(values)[255, 255] == 255 and to_uint8(values)[0, 0] == 0
 
 
 def tiff(order: str, photometric: int, bits: int, data: bytes) -> bytes:

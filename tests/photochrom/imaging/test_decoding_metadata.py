@@ -10,6 +10,7 @@ import tifffile
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from photochrom.imaging import decoding
+from photochrom.imaging.picture import Picture
 
 RGB = np.ascontiguousarray(skimage.data.coffee()[100:340:5, 100:420:5])
 XMP = (
@@ -30,7 +31,7 @@ def exif() -> Image.Exif:
     return block
 
 
-def saved(format: str, **options) -> decoding.Picture:
+def saved(format: str, **options) -> Picture:
     buffer = io.BytesIO()
     Image.fromarray(RGB).save(buffer, format, **options)
     return decoding.decode(buffer.getvalue(), max_pixels=10**6)

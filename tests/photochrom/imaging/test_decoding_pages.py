@@ -11,6 +11,7 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.imaging import decoding, tiff_directory
+from photochrom.imaging.picture import Picture
 
 GRAY = np.ascontiguousarray(skimage.data.coffee()[100:340:5, 100:420:5, 1])
 PAGES = [GRAY, GRAY[::-1], np.ascontiguousarray(GRAY[:, ::-1].astype(np.uint16) * 257)]
@@ -24,7 +25,7 @@ def tiff(*pages: np.ndarray, **options) -> bytes:
     return buffer.getvalue()
 
 
-def decode(data: bytes, page: int = 0) -> decoding.Picture:
+def decode(data: bytes, page: int = 0) -> Picture:
     return decoding.decode(data, max_pixels=10**6, page=page)
 
 

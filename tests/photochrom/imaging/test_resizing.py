@@ -3,6 +3,7 @@ import pytest
 
 from photochrom import errors
 from photochrom.imaging import resizing
+from photochrom.model import working_size
 
 
 def test_center_square_takes_the_middle():
@@ -20,7 +21,7 @@ def test_center_square_refuses_what_would_teach_blur():
 
 @pytest.mark.parametrize("image_size", [32, 64, 160, 256, 512])
 def test_working_shapes_are_few_and_alike(image_size):
-    shapes = resizing.working_shapes(image_size)
+    shapes = working_size.working_shapes(image_size)
     assert (image_size, image_size) in shapes
     assert all(height % 32 == 0 and width % 32 == 0 for height, width in shapes)
     assert {(w, h) for h, w in shapes} == set(shapes)
@@ -33,8 +34,8 @@ def test_working_shapes_are_few_and_alike(image_size):
 )
 @pytest.mark.parametrize("ab_stride", [1, 2, 4])
 def test_a_picture_fits_its_shape_with_its_aspect_ratio(size, ab_stride):
-    shape, inner = resizing.working_size(*size, 256, ab_stride)
-    assert shape in resizing.working_shapes(256)
+    shape, inner = working_size.working_size(*size, 256, ab_stride)
+    assert shape in working_size.working_shapes(256)
     assert 0 < inner[0] <= shape[0] and 0 < inner[1] <= shape[1]
     assert inner[0] % ab_stride == 0 and inner[1] % ab_stride == 0
     scale = max(inner) / max(size)
@@ -44,12 +45,12 @@ def test_a_picture_fits_its_shape_with_its_aspect_ratio(size, ab_stride):
 
 def test_most_of_a_usual_shape_is_picture():
     for size in [(3, 4), (2, 3), (4, 5), (1, 1), (9, 16), (4, 3)]:
-        shape, inner = resizing.working_size(size[0] * 500, size[1] * 500, 256, 2)
+        shape, inner = working_size.working_size(size[0] * 500, size[1] * 500, 256, 2)
         assert inner[0] * inner[1] >= 0.8 * shape[0] * shape[1], size
 
 
 def test_padding_reflects_as_often_as_needed():
-    padded = resizing.pad_by_reflection(np.array([[1, 2], [3, 4]]), (2, 7))
+    padded = working_size.pad_by_reflection(np.array([[1, 2], [3, 4]]), (2, 7))
     assert padded.tolist() == [[1, 2, 2, 1, 1, 2, 2], [3, 4, 4, 3, 3, 4, 4]]
 
 

@@ -11,7 +11,7 @@ from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTr
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from photochrom.jobs import beam_job
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 
 _COUNT, _BYTES = 4000, 1000  # 4 MB: four bundles
 

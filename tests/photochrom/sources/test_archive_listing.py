@@ -10,6 +10,7 @@ import pytest
 
 from photochrom import errors
 from photochrom.sources import archive_listing, member_reader
+from photochrom.sources.source import Source
 
 
 def pack_zip(members: list[tuple[str, bytes]], **options) -> bytes:
@@ -42,7 +43,7 @@ PACKED = {
 }
 
 
-def listed(data: bytes, folder: pathlib.Path, name: str, limit: int = 1 << 20) -> list[archive_listing.Source]:
+def listed(data: bytes, folder: pathlib.Path, name: str, limit: int = 1 << 20) -> list[Source]:
     path, spool_path = folder / name, folder / f"{name}.spool"
     path.write_bytes(data)
 
@@ -55,11 +56,11 @@ def listed(data: bytes, folder: pathlib.Path, name: str, limit: int = 1 << 20) -
         return list(archive_listing.list_members(file, str(path), name, spool))
 
 
-def read(source: archive_listing.Source) -> bytes:
+def read(source: Source) -> bytes:
     return member_reader.read(source)
 
 
-def reasons(sources: list[archive_listing.Source]) -> list[str]:
+def reasons(sources: list[Source]) -> list[str]:
     return [source.failure.reason if source.failure else "" for source in sources]
 
 
@@ -74,9 +75,9 @@ def test_members_are_listed_and_read_in_any_order(tmp_path, name):
 
 def test_the_start_of_a_loose_file_is_read_alone(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0rest")
-    assert member_reader.read_start(archive_listing.Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
+    assert member_reader.read_start(Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
     with pytest.raises(errors.ReadError) as caught:
-        member_reader.read_start(archive_listing.Source("b", str(tmp_path / "b.tif")), 4)
+        member_reader.read_start(Source("b", str(tmp_path / "b.tif")), 4)
     assert caught.value.reason == "not_found"
 
 
@@ -210,11 +211,11 @@ def test_what_is_no_archive_is_one_row(tmp_path, name):
 def test_loose_files(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"whole")
-    assert read(archive_listing.Source("a.jpg", str(path))) == b"whole"
+    assert read(Source("a.jpg", str(path))) == b"whole"
     with pytest.raises(errors.ReadError, match="5 bytes of 9; truncated or changed"):
-        read(archive_listing.Source("a.jpg", str(path), size=9, version="mtime:1"))
+        read(Source("a.jpg", str(path), size=9, version="mtime:1"))
     with pytest.raises(errors.ReadError) as caught:
-        read(archive_listing.Source("b.jpg", str(tmp_path / "b.jpg")))
+        read(Source("b.jpg", str(tmp_path / "b.jpg")))
     assert caught.value.reason == "not_found"
 
 
@@ -222,4 +223,4 @@ def test_a_member_beyond_the_end_of_its_tar_is_refused(tmp_path):
     path = tmp_path / "a.tar"
     path.write_bytes(PACKED["box.tar"][:1600])
     with pytest.raises(errors.ReadError, match="1088 bytes of 2000; truncated"):
-        read(archive_listing.Source("a.tar!x", str(path), offset=512, size=2000, version="mtime:0"))
+        read(Source("a.tar!x", str(path), offset=512, size=2000, version="mtime:0"))

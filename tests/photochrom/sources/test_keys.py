@@ -2,6 +2,7 @@ import pytest
 
 from photochrom import errors
 from photochrom.sources import keys
+from photochrom.storage.names import check_name, printable
 
 
 def test_digests_are_the_same_on_every_machine():
@@ -20,7 +21,7 @@ def test_fractions_are_spread_evenly():
 
 @pytest.mark.parametrize("name", ["1.jpg", "p/1.jpg", "a b/ü.tif", "..hidden/x", "a..b", "-rf", "C/d"])
 def test_relative_names_pass(name):
-    assert keys.check_name(name) == name
+    assert check_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_relative_names_pass(name):
 )
 def test_names_that_leave_the_output_folder_are_refused(name, problem):
     with pytest.raises(errors.UnsafeName, match="expected a relative path below the archive") as caught:
-        keys.check_name(name)
+        check_name(name)
     assert problem in str(caught.value)
 
 
@@ -62,7 +63,7 @@ def test_a_key_is_a_path(key, path):
 
 
 def test_printable_text_holds_no_control_characters():
-    assert keys.printable("a\nb\x1b[31m\udce9ü") == "a\\x0ab\\x1b[31m\\udce9ü"
+    assert printable("a\nb\x1b[31m\udce9ü") == "a\\x0ab\\x1b[31m\\udce9ü"
 
 
 def test_pages_have_keys_of_their_own_and_lead_back_to_their_file():
@@ -86,8 +87,8 @@ def test_no_two_files_have_a_page_of_one_key():
 
 
 def test_spaces_of_other_scripts_are_kept_and_controls_are_not():
-    assert keys.printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
-    assert keys.printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
+    assert printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
+    assert printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 
 from photochrom import errors
 from photochrom.sources import archive_listing, member_reader
-from photochrom.sources.archive_listing import Source
 from photochrom.sources.prefetch import Reading
+from photochrom.sources.source import Source, place
 from photochrom.storage import files
 
 
@@ -81,7 +81,7 @@ def test_neighbours_in_a_zip_are_read_by_one_request_and_nothing_twice(reading, 
     sources = list_zip(path)
     assert len(store.requests) <= 3  # the begin, the size, the end
     packed = files.stat(path).size
-    for order, requests in ((sorted(sources, key=archive_listing.place), 6), (sources[::-1], len(sources))):
+    for order, requests in ((sorted(sources, key=place), 6), (sources[::-1], len(sources))):
         store.clear()
         found = {source.member: read() for source, read in reading.each(order)}
         assert found == contents
@@ -92,7 +92,7 @@ def test_neighbours_in_a_zip_are_read_by_one_request_and_nothing_twice(reading, 
 def test_what_lies_far_from_the_others_is_read_alone(reading, store, bucket):
     path = f"{bucket}/a.zip"
     contents = pack(path, [20_000, 600_000] * 10)
-    small = [source for source in sorted(list_zip(path), key=archive_listing.place) if source.size == 20_000]
+    small = [source for source in sorted(list_zip(path), key=place) if source.size == 20_000]
     store.clear()
     assert [read() for _, read in reading.each(small)] == [contents[source.member] for source in small]
     assert len(store.requests) == 10 and fetched(store) < 20_000 * 11
@@ -101,7 +101,7 @@ def test_what_lies_far_from_the_others_is_read_alone(reading, store, bucket):
 def test_a_damaged_neighbour_costs_itself_alone(reading, bucket):
     path = f"{bucket}/a.zip"
     contents = pack(path, [20_000] * 9)
-    sources = sorted(list_zip(path), key=archive_listing.place)
+    sources = sorted(list_zip(path), key=place)
     damaged = bytearray(files.read_bytes(path))
     damaged[sources[2].offset] ^= 1  # its header
     damaged[sources[4].end - 100] ^= 1  # its content

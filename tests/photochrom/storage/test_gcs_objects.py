@@ -16,7 +16,8 @@ import time
 import pytest
 
 from photochrom import errors
-from photochrom.sources import archive_listing, member_reader
+from photochrom.sources import member_reader
+from photochrom.sources.source import Source
 from photochrom.storage import files, gcs, gcs_objects
 from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 
@@ -167,7 +168,7 @@ def test_one_generation_is_read_or_none(bucket, noise):
 def test_a_small_file_is_one_request(store, bucket):
     files.write_bytes(f"{bucket}/a.jpg", b"jpeg")
     store.clear()
-    assert member_reader.read(archive_listing.Source("a.jpg", f"{bucket}/a.jpg", size=4, version="1")) == b"jpeg"
+    assert member_reader.read(Source("a.jpg", f"{bucket}/a.jpg", size=4, version="1")) == b"jpeg"
     assert len(store.requests) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from photochrom.errors import ReadError
 from photochrom.imaging import decoding, resizing
 from photochrom.sources import keys
-from photochrom.sources.archive_listing import Source
+from photochrom.sources.source import Source
 from pipelines.config import PrepareConfig
 from pipelines.near_duplicates import perceptual_hash, signatures
 

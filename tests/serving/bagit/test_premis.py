@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from photochrom.sources import archive_listing
+from photochrom.sources.source import Source
 from serving.bagit import premis
 from serving.manifest import manifest
 
@@ -42,7 +42,7 @@ REPEATED = {"object", "event", "agent", "linkingAgentIdentifier", "linkingObject
 
 
 def row(key: str, status: str, **values) -> manifest.Row:
-    return manifest.row(archive_listing.Source(key, key), status, run=3, **values)
+    return manifest.row(Source(key, key), status, run=3, **values)
 
 
 DONE = row(

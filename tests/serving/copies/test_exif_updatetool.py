@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom.imaging.metadata import Metadata
+from photochrom.imaging.picture import Metadata
 from tests.serving.conftest import IPTC, XMP, exif_block, rich_metadata
 
 pytestmark = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is not installed")

@@ -12,8 +12,7 @@ from PIL import Image, ImageCms
 
 from photochrom import errors
 from photochrom.color import cielab, compose
-from photochrom.imaging import decoding
-from photochrom.imaging.metadata import Metadata
+from photochrom.imaging.picture import Metadata, Picture
 from serving.config import ColorizeConfig
 from serving.copies import encode, encode_tiff, metadata, writer
 from tests.serving.conftest import IPTC, PROVENANCE, exif_block, rich_metadata
@@ -233,7 +232,7 @@ def test_a_format_that_cannot_hold_the_size_is_changed_and_that_is_said(write):
 
 
 def test_rows_are_made_as_they_are_asked_for():
-    picture = decoding.Picture(gray(), None, "TIFF", 50, 70)
+    picture = Picture(gray(), None, "TIFF", 50, 70)
     config = ColorizeConfig(input=("in",), output="out", mark="border")
     raster, _, _ = writer.plan(picture, AB, config)
     pieces = [raster.rows(slice(top, min(top + 11, raster.shape[0]))) for top in range(0, raster.shape[0], 11)]
@@ -247,7 +246,7 @@ def test_damaged_exif_never_costs_the_copy(seed, format):
     block = bytearray(exif_block(source.choice("<>")))
     for _ in range(source.randrange(1, 30)):
         block[source.randrange(14, len(block))] = source.randrange(256)
-    picture = decoding.Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
+    picture = Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
     raster, kept, _ = writer.plan(picture, AB, ColorizeConfig(input=("in",), output="out"))
     file = io.BytesIO()
     prepared = metadata.prepare(picture.metadata, PROVENANCE, kept, 30, 20)

@@ -9,7 +9,7 @@ from apache_beam.utils import multi_process_shared
 from photochrom import errors
 from photochrom.color import tone
 from photochrom.model import bundle
-from photochrom.sources import archive_listing
+from photochrom.sources.source import Source
 from serving.inference import model_handler
 from serving.inference.predictor import Colors
 from serving.scans import Scan
@@ -19,9 +19,7 @@ from serving.screening import triage
 def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Scan:
     lightness = np.full(shape, value, np.float32)
     size = (shape[0], shape[1] - 6)
-    return Scan(
-        archive_listing.Source(key, key), "", b"", None, triage.Triage("gray", tone.Tone(0, 0), {}), lightness, size
-    )
+    return Scan(Source(key, key), "", b"", None, triage.Triage("gray", tone.Tone(0, 0), {}), lightness, size)
 
 
 @pytest.fixture(scope="module")

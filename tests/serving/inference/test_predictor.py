@@ -7,7 +7,7 @@ import tensorflow as tf
 from photochrom import errors
 from photochrom.color import tone
 from photochrom.model import bundle, signature
-from photochrom.sources import archive_listing
+from photochrom.sources.source import Source
 from serving import write_copies
 from serving.config import ColorizeConfig
 from serving.inference import memory, model_handler
@@ -77,7 +77,7 @@ def model(saved, monkeypatch):
 def scan(number: int, first: float = 0.0, shape: tuple[int, int] = (SIDE, SIDE)) -> Scan:
     lightness = np.full(shape, 10.0 + number, np.float32)
     lightness[0, 0] = first
-    source = archive_listing.Source(str(number), str(number))
+    source = Source(str(number), str(number))
     found = triage.Triage("gray", tone.Tone(0, 0), {})
     return Scan(source, "", b"", None, found, lightness, (shape[0], shape[1] - 6))
 

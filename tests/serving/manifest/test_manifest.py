@@ -5,12 +5,12 @@ import pytest
 
 from photochrom import errors
 from photochrom.model import bundle
-from photochrom.sources import archive_listing
+from photochrom.sources.source import Source
 from serving.manifest import manifest
 
 
 def row(key: str, status: str = manifest.DONE, **values) -> dict:
-    return manifest.row(archive_listing.Source(key, key), status, **values)
+    return manifest.row(Source(key, key), status, **values)
 
 
 def test_shard_is_written_in_order_of_keys_with_its_totals(tmp_path):

@@ -23,6 +23,7 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.imaging import decoding
+from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import decoder, helper_process
 from photochrom.imaging.sandbox.decoder import Decoder
 
@@ -106,7 +107,7 @@ def test_pictures_are_those_of_images_decode_in_every_field(photographs, small):
         for draft_size in (0, 64):
             ours = Decoder(LIMIT).decode(data, draft_size=draft_size)
             plain = decoding.decode(data, max_pixels=LIMIT, draft_size=draft_size)
-            for field in dataclasses.fields(decoding.Picture):
+            for field in dataclasses.fields(Picture):
                 value, expected = getattr(ours, field.name), getattr(plain, field.name)
                 if isinstance(expected, np.ndarray):
                     np.testing.assert_array_equal(value, expected)

@@ -1,0 +1,68 @@
+"""A decoded picture: upright sRGB pixels, and the metadata that goes from an original to its coloured copy."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """The blocks of metadata as the file holds them, unparsed; empty where it has none.
+
+    Attributes:
+        exif: EXIF block, a TIFF header and its directories, with or without "Exif" and two zeros before it.
+        xmp: XMP packet.
+        iptc: IPTC-IIM records, without Photoshop's resource around them.
+        icc: the profile of the file's own pixels, which are in sRGB once decoded.
+        dpi: horizontal and vertical resolution, or None.
+        artist, copyright, description: text of the TIFF tags 315, 33432 and 270.
+    """
+
+    exif: bytes = b""
+    xmp: bytes = b""
+    iptc: bytes = b""
+    icc: bytes = b""
+    dpi: tuple[float, float] | None = None
+    artist: str = ""
+    copyright: str = ""
+    description: str = ""
+
+
+_NO_METADATA = Metadata()
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A decoded image, upright, in sRGB.
+
+    Attributes:
+        pixels: [H, W] gray or [H, W, 3] sRGB, uint8 or uint16.
+        alpha: [H, W] opacity, of the dtype of `pixels`, or None.
+        format: the file's format by content, one of FORMATS.
+        source_height, source_width: size of the upright original, px; more than H, W after scaled decoding.
+        metadata: what the file says beside its pixels.
+        notes: what a careful reader should know, in words.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    format: str
+    source_height: int
+    source_width: int
+    metadata: Metadata = _NO_METADATA
+    notes: tuple[str, ...] = ()
+
+    def opaque_rgb(self) -> np.ndarray:
+        """Returns [H, W, 3] uint8 sRGB, with transparency laid over white."""
+        rgb = to_uint8(self.pixels)
+        if rgb.ndim == 2:
+            rgb = np.repeat(rgb[:, :, None], 3, axis=2)
+        if self.alpha is None:
+            return rgb
+        opacity = to_uint8(self.alpha)[:, :, None].astype(np.uint16)
+        return ((rgb * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+
+
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
+    """Scales uint16 pixels to uint8, rounding; uint8 pass through."""
+    return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
