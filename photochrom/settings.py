@@ -1,11 +1,13 @@
-"""Settings of a job: one frozen dataclass that documents them, from which its flags are made."""
+"""Settings of a job: one frozen dataclass that documents and checks them, and the command line made from it."""
 
 import argparse
 import dataclasses
 import hashlib
 import json
+import operator
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from photochrom import errors
@@ -13,16 +15,74 @@ from photochrom import errors
 Settings = TypeVar("Settings")
 
 
-def setting(help: str, default: Any = dataclasses.MISSING, *, group: str = "settings", **flag: Any) -> Any:
-    """Returns a dataclass field that knows its flag.
+# Limit -> the test that a value has to pass, and its words in a message.
+_LIMITS = {
+    "at_least": (operator.ge, "at least {}"),
+    "above": (operator.gt, "above {}"),
+    "at_most": (operator.le, "at most {}"),
+    "below": (operator.lt, "below {}"),
+    "multiple_of": (lambda value, step: value % step == 0, "a multiple of {}"),
+    "choices": (lambda value, choices: value in choices, "one of {}"),
+}
+
+
+def setting(
+    help: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    group: str = "settings",
+    metavar: str | None = None,
+    unit: str = "",
+    **limits: Any,
+) -> Any:
+    """Returns a dataclass field that knows its flag and its limits, which `check` tests.
 
     Args:
-        help: what it does, with its unit; the default is added by the parser.
+        help: effect of the setting, with its unit; the parser adds the default.
         default: the default; without one the flag is required.
         group: the heading under which `--help` lists it.
-        **flag: passed to `add_argument` (choices, metavar, action ...).
+        metavar: the name of the value in `--help`; by default its type.
+        unit: unit of the limits, for messages.
+        **limits: any of `at_least`, `above`, `at_most`, `below`, `multiple_of` (numbers) and `choices` (a tuple).
     """
-    return dataclasses.field(default=default, metadata={"help": help, "group": group, "flag": flag})
+    unknown = limits.keys() - _LIMITS.keys()
+    if unknown:
+        raise TypeError(f"unknown limits {sorted(unknown)}, expected some of {sorted(_LIMITS)}")
+    metadata = {"help": help, "group": group, "metavar": metavar, "unit": unit, "limits": limits}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check(values: Any) -> None:
+    """Checks a settings dataclass against the limits of its fields; for `__post_init__`.
+
+    Raises:
+        ValueError: names the flag, the value and the limits.
+    """
+    for field in dataclasses.fields(values):
+        limits, unit = field.metadata["limits"], field.metadata["unit"]
+        value = getattr(values, field.name)
+        if value is not None and not all(_LIMITS[name][0](value, limit) for name, limit in limits.items()):
+            expected = " and ".join(_expectations(limits))
+            raise ValueError(f"--{field.name} is {value!r}, expected {expected}{unit and ' '}{unit}")
+
+
+def _expectations(limits: dict[str, Any]) -> Iterator[str]:
+    for name, limit in limits.items():
+        yield _LIMITS[name][1].format(", ".join(map(str, limit)) if name == "choices" else limit)
+
+
+def parser(command: str, description: str, epilog: str = "", cls: type | None = None) -> argparse.ArgumentParser:
+    """Returns the parser of `photochrom COMMAND`, with the flags of the settings dataclass `cls`."""
+    made = argparse.ArgumentParser(
+        prog=f"photochrom {command}",
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if cls:
+        add_flags(made, cls)
+    return made
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
@@ -36,7 +96,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
 
 
 def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
-    flag = dict(field.metadata["flag"])
+    flag: dict[str, Any] = {"choices": field.metadata["limits"].get("choices")}
     if field.default is dataclasses.MISSING:
         flag["required"] = True
     else:
@@ -46,14 +106,17 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
     flag["help"] = f"{text} (default: %(default)s)" if shown else text
     if hint is bool:
         flag["action"] = argparse.BooleanOptionalAction
+        del flag["choices"]
     elif typing.get_origin(hint) is tuple:
         flag["action"] = "append"
+        flag["metavar"] = field.metadata["metavar"]
         flag["type"] = typing.get_args(hint)[0]
         if "default" in flag:
             flag["default"] = list(flag["default"])  # argparse appends to a copy of it
     else:
-        flag.setdefault("type", _optional(hint))
-        flag.setdefault("metavar", _optional(hint).__name__.upper() if "choices" not in flag else None)
+        flag["type"] = _optional(hint)
+        named = field.metadata["metavar"] or flag["choices"]
+        flag["metavar"] = field.metadata["metavar"] if named else _optional(hint).__name__.upper()
     return flag
 
 
@@ -68,7 +131,7 @@ def from_flags(cls: type[Settings], flags: argparse.Namespace) -> Settings:
     """Builds the settings from parsed flags.
 
     Raises:
-        UsageError: what the settings' own checks say.
+        UsageError: a value that the settings refuse.
     """
     values = {field.name: getattr(flags, field.name) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 from photochrom.imaging.sandbox.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.model import signature
-from photochrom.settings import setting
+from photochrom.settings import check, setting
 from photochrom.storage import files
 from pipelines import splits
 
@@ -22,11 +22,18 @@ class PrepareConfig:
     output: str = setting(
         "folder of the dataset; a run that was stopped is continued", group="input and output", metavar="DIR"
     )
-    image_size: int = setting("side of the square records, px; a multiple of 32", 256, group="records")
+    image_size: int = setting(
+        "side of the square records, px; a multiple of 32",
+        256,
+        group="records",
+        unit="px",
+        at_least=signature.SIZE_STEP,
+        multiple_of=signature.SIZE_STEP,
+    )
     ab_stride: int = setting("px of lightness for one px of ab, along each axis", 2, group="records", choices=(1, 2, 4))
     split: str = setting("shares of the splits, which add up to 1", splits.DEFAULT, group="records")
     num_shards: int = setting(
-        "shards of the largest split, the others in proportion; 0: one for 1000 inputs", 0, group="records"
+        "shards of the largest split, the others in proportion; 0: one for 1000 inputs", 0, group="records", at_least=0
     )
     compression: str = setting("of the TFRecord files", "none", group="records", choices=("none", "gzip"))
     seed: int = setting("changes which key falls into which split and shard", 0, group="records")
@@ -45,22 +52,19 @@ class PrepareConfig:
         group="records",
         metavar="BUNDLE",
     )
-    max_pixels: int = setting("a larger photograph is refused by its header, px", 300_000_000, group="limits")
+    max_pixels: int = setting(
+        "a larger photograph is refused by its header, px", 300_000_000, group="limits", unit="px", at_least=1
+    )
     image_timeout: int = setting(
-        "a photograph that takes longer to decode is given up as broken, seconds", DEFAULT_TIMEOUT, group="limits"
+        "a photograph that takes longer to decode is given up as broken, seconds",
+        DEFAULT_TIMEOUT,
+        group="limits",
+        unit="s",
+        at_least=1,
     )
 
     def __post_init__(self) -> None:
-        if self.image_size < signature.SIZE_STEP or self.image_size % signature.SIZE_STEP:
-            raise ValueError(f"--image_size is {self.image_size} px, expected a multiple of {signature.SIZE_STEP} px")
-        if self.num_shards < 0:
-            raise ValueError(f"--num_shards is {self.num_shards}, expected 0 or more")
-        if self.max_pixels < 1:
-            raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
-        if self.image_timeout < 1:
-            raise ValueError(f"--image_timeout is {self.image_timeout} s, expected 1 or more")
-        if self.near_duplicates not in ("together", "ignore"):
-            raise ValueError(f"--near_duplicates is {self.near_duplicates!r}, expected together or ignore")
+        check(self)
         splits.parse(self.split)
 
     def paths(self) -> dict[str, tuple[str, ...]]:

@@ -30,15 +30,9 @@ itself alone: DIR/failures-*.jsonl says why.
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this job's flags."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom prepare",
-        description="Converts colour photographs into CIE-Lab TFRecords for training.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    return settings.parser(
+        "prepare", "Converts colour photographs into CIE-Lab TFRecords for training.", _EPILOG, PrepareConfig
     )
-    settings.add_flags(parser, PrepareConfig)
-    return parser
 
 
 def run(argv: Sequence[str] | None = None) -> Any:

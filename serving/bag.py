@@ -84,12 +84,8 @@ def _check_info(text: str) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom bag",
-        description="Makes a BagIt bag (RFC 8493) of a finished run: coloured copies, manifest, PREMIS events.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = settings.parser(
+        "bag", "Makes a BagIt bag (RFC 8493) of a finished run: coloured copies, manifest, PREMIS events.", _EPILOG
     )
     parser.add_argument("folder", metavar="OUT", help="the --output of `photochrom colorize`, a local folder")
     settings.add_flags(parser, BagConfig)

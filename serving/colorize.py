@@ -31,15 +31,12 @@ runner with a thread for each core.
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this job's flags."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom colorize",
-        description="Colorizes an archive of black-and-white scans; sizes, formats and folders are kept.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    return settings.parser(
+        "colorize",
+        "Colorizes an archive of black-and-white scans; sizes, formats and folders are kept.",
+        _EPILOG,
+        ColorizeConfig,
     )
-    settings.add_flags(parser, ColorizeConfig)
-    return parser
 
 
 def run(argv: Sequence[str] | None = None) -> Any:

@@ -6,7 +6,7 @@ import re
 from photochrom import __version__
 from photochrom.imaging.sandbox.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.model import bundle
-from photochrom.settings import digest, setting
+from photochrom.settings import check, digest, setting
 from photochrom.storage import files
 from serving.copies import formats, label, provenance
 
@@ -82,14 +82,18 @@ class ColorizeConfig:
         group="pictures",
         choices=("first", "all"),
     )
-    saturation: float = setting("factor on the chroma of the model's colours", 1.0, group="pictures")
+    saturation: float = setting(
+        "factor on the chroma of the model's colours", 1.0, group="pictures", at_least=0, at_most=MAX_SATURATION
+    )
     format: str = setting(
         "format of the copies; `keep` turns what is only read (GIF, BMP, PNM, JPEG 2000, AVIF) into PNG",
         formats.KEEP,
         group="copies",
         choices=formats.CHOICES,
     )
-    quality: int = setting("of a JPEG or a WebP, 1 to 100; at 100 a WebP is lossless", 95, group="copies")
+    quality: int = setting(
+        "of a JPEG or a WebP, 1 to 100; at 100 a WebP is lossless", 95, group="copies", at_least=1, at_most=100
+    )
     subsampling: str = setting(
         "of the chroma in a JPEG; a lossy WebP always has 4:2:0",
         formats.SUBSAMPLINGS[0],
@@ -127,13 +131,21 @@ class ColorizeConfig:
         "copies that are there; 0 for none",
         0,
         group="runs",
+        unit="pictures",
+        at_least=0,
     )
     canary_max_drift: float = setting(
         "mean CIEDE2000 of these pictures from the copies that are there above which the run stops, nothing changed",
         4.0,
         group="runs",
+        at_least=0,
     )
-    batch_size: int = setting("pictures that the model gets at once, if memory suffices", 16, group="runs")
+    batch_size: int = setting(
+        "pictures that the model gets at once, if memory suffices",
+        16,
+        group="runs",
+        at_least=1,
+    )
     accelerator: str = setting(
         "what the workers of the model's step have, as Dataflow's resource hint says it "
         "(type:nvidia-l4;count:1;install-nvidia-driver). Those of the other steps have none, and scans go through a "
@@ -142,38 +154,30 @@ class ColorizeConfig:
         group="runs",
         metavar="HINT",
     )
-    max_pixels: int = setting("a larger scan is refused by its header, px", 300_000_000, group="limits")
+    max_pixels: int = setting(
+        "a larger scan is refused by its header, px", 300_000_000, group="limits", unit="px", at_least=1
+    )
     image_timeout: int = setting(
-        "a scan that takes longer to decode is given up as broken, seconds", DEFAULT_TIMEOUT, group="limits"
+        "a scan that takes longer to decode is given up as broken, seconds",
+        DEFAULT_TIMEOUT,
+        group="limits",
+        unit="s",
+        at_least=1,
     )
     max_failures: str = setting(
         "failed inputs, as a number or a share (5%), above which the exit status is 3", "10%", group="limits"
     )
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"--batch_size is {self.batch_size}, expected 1 or more")
+        check(self)
         if self.accelerator and not _ACCELERATOR.fullmatch(self.accelerator):
             raise ValueError(
                 f"--accelerator is {self.accelerator}, expected a type and a number such as type:nvidia-l4;count:1"
             )
-        if self.max_pixels < 1:
-            raise ValueError(f"--max_pixels is {self.max_pixels}, expected 1 or more")
-        if self.image_timeout < 1:
-            raise ValueError(f"--image_timeout is {self.image_timeout} s, expected 1 or more")
         if not _FAILURES.match(self.max_failures):
             raise ValueError(
                 f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%"
             )
-
-        if self.canary < 0:
-            raise ValueError(f"--canary is {self.canary} pictures, expected 0 or more")
-        if not self.canary_max_drift >= 0:
-            raise ValueError(f"--canary_max_drift is {self.canary_max_drift}, expected a CIEDE2000 of 0 or more")
-        if not 0 <= self.saturation <= MAX_SATURATION:
-            raise ValueError(f"--saturation is {self.saturation}, expected a number from 0 to {MAX_SATURATION}")
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"--quality is {self.quality}, expected 1 to 100")
         if self.mark != label.NONE:
             label.check_text(self.mark_text)
         if self.date:

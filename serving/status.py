@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from photochrom import cli, errors
+from photochrom import cli, errors, settings
 from photochrom.storage import files
 from photochrom.storage.names import printable
 
@@ -32,13 +32,11 @@ _FATES = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom status",
-        description="Tells from the manifest of an output folder how many inputs are done, why others are not, and "
+    parser = settings.parser(
+        "status",
+        "Tells from the manifest of an output folder how many inputs are done, why others are not, and "
         "what its runs were.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        _EPILOG,
     )
     parser.add_argument("folder", metavar="OUT", help="the --output of `photochrom colorize`")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from photochrom import cli, errors
+from photochrom import cli, errors, settings
 from photochrom.jobs import progress
 from photochrom.storage import files
 
@@ -35,12 +35,8 @@ exit status: 0 all is as the manifest says, 1 something is not, 2 there is no ma
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this command's flags."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom verify",
-        description="Reads every coloured copy again: which are missing or changed, which files no row names.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = settings.parser(
+        "verify", "Reads every coloured copy again: which are missing or changed, which files no row names.", _EPILOG
     )
     parser.add_argument("folder", metavar="OUT", help="the --output of `photochrom colorize`")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

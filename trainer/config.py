@@ -3,7 +3,7 @@
 import dataclasses
 
 from photochrom.model import signature
-from photochrom.settings import setting
+from photochrom.settings import check, setting
 from photochrom.storage import files
 
 
@@ -30,7 +30,10 @@ class TrainConfig:
         metavar="DIR",
     )
     cache_gb: float = setting(
-        "GB that all copies in that folder may take together; 0: what the disk has", 0.0, group="input and output"
+        "GB that all copies in that folder may take together; 0: what the disk has",
+        0.0,
+        group="input and output",
+        at_least=0,
     )
     promote_if_better: str = setting(
         "local folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split "
@@ -59,9 +62,11 @@ class TrainConfig:
         "",
         group="model",
     )
-    width: int = setting("channels of the encoder at half size; each deeper level has twice as many", 8, group="model")
+    width: int = setting(
+        "channels of the encoder at half size; each deeper level has twice as many", 8, group="model", at_least=1
+    )
     decoder_width: int = setting(
-        "channels of the decoder at half size; each deeper level has twice as many", 32, group="model"
+        "channels of the decoder at half size; each deeper level has twice as many", 32, group="model", at_least=1
     )
     head: str = setting(
         "what the model predicts: one colour, or a distribution over the colours that sRGB has",
@@ -69,40 +74,61 @@ class TrainConfig:
         group="model",
         choices=("regression", "classification"),
     )
-    dropout: float = setting("share of the bottleneck's channels that a training step leaves out", 0.0, group="model")
-    image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model")
+    dropout: float = setting(
+        "share of the bottleneck's channels that a training step leaves out", 0.0, group="model", at_least=0, at_most=1
+    )
+    image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model", at_least=0)
 
-    batch_size: int = setting("photographs in a step, over all devices", 16, group="training")
-    steps: int = setting("steps with the backbone frozen", 20_000, group="training")
+    batch_size: int = setting("photographs in a step, over all devices", 16, group="training", at_least=1)
+    steps: int = setting("steps with the backbone frozen", 20_000, group="training", at_least=0)
     fine_tune_steps: int = setting(
-        "steps after these with the backbone's upper layers unfrozen", 10_000, group="training"
+        "steps after these with the backbone's upper layers unfrozen", 10_000, group="training", at_least=0
     )
     confidence_steps: int = setting(
         "steps after these in which `regression` learns, with all else held, how far off its colours may be",
         1_000,
         group="training",
+        at_least=0,
     )
-    fine_tune_share: float = setting("share of the backbone's layers that are unfrozen", 0.33, group="training")
-    learning_rate: float = setting("peak rate of Adam while the backbone is frozen", 1e-3, group="training")
-    fine_tune_learning_rate: float = setting("peak rate of Adam while fine-tuning", 1e-4, group="training")
+    fine_tune_share: float = setting(
+        "share of the backbone's layers that are unfrozen", 0.33, group="training", at_least=0, at_most=1
+    )
+    learning_rate: float = setting(
+        "peak rate of Adam while the backbone is frozen", 1e-3, group="training", above=0, below=1
+    )
+    fine_tune_learning_rate: float = setting(
+        "peak rate of Adam while fine-tuning", 1e-4, group="training", above=0, below=1
+    )
     rebalance: float = setting(
-        "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset", 0.0, group="training"
+        "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset",
+        0.0,
+        group="training",
+        at_least=0,
+        at_most=1,
     )
     picture_weight: float = setting(
         "weight of the logarithm of each picture's error beside the errors of its pixels; for classification about 1",
         10.0,
         group="training",
+        at_least=0,
     )
-    weight_decay: float = setting("decay of the weights, per step and unit of the rate (AdamW)", 0.05, group="training")
+    weight_decay: float = setting(
+        "decay of the weights, per step and unit of the rate (AdamW)", 0.05, group="training", at_least=0, at_most=1
+    )
     crop: int = setting(
         "side of the random crops that are trained on, px; they show 0.8 to 1.6 times as much. 0: whole pictures",
         0,
         group="training",
+        unit="px",
+        at_least=0,
+        multiple_of=signature.SIZE_STEP,
     )
     film: float = setting(
         "share of the photographs that are trained on as old ones: film that does not see red, fading, blur, grain",
         0.0,
         group="training",
+        at_least=0,
+        at_most=1,
     )
     mirror: bool = setting("train on each photograph's mirror image as well", True, group="training")
     cached_features: bool = setting(
@@ -112,54 +138,44 @@ class TrainConfig:
         group="training",
     )
     patience: int = setting(
-        "evaluations without a better validation loss that end a phase early; 0 never does", 0, group="training"
+        "evaluations without a better validation loss that end a phase early; 0 never does",
+        0,
+        group="training",
+        at_least=0,
     )
     mixed_precision: bool = setting("compute in bfloat16, keep weights in float32", False, group="training")
-    shuffle_buffer: int = setting("photographs held in memory to draw from", 1000, group="training")
-    seed: int = setting("seed of weights, order and flips", 0, group="training")
+    shuffle_buffer: int = setting("photographs held in memory to draw from", 1000, group="training", at_least=1)
+    seed: int = setting("seed of weights, order and flips", 0, group="training", at_least=0)
 
     temperature: float = setting(
         "how the finished model reads a distribution: at 1 as its mean, towards 0 as its most likely colour",
         0.5,
         group="colours",
+        above=0,
+        at_most=1,
     )
     chroma_ratio: float = setting(
         "chroma of the finished model over that of the truth, on the validation split: its colours are made so strong; "
         "0 leaves them as they were learned",
         0.85,
         group="colours",
+        at_least=0,
     )
 
-    eval_every: int = setting("steps between evaluations", 500, group="evaluation and checkpoints")
+    eval_every: int = setting("steps between evaluations", 500, group="evaluation and checkpoints", at_least=1)
     eval_examples: int = setting(
-        "photographs of the validation split to evaluate on; 0 takes all", 512, group="evaluation and checkpoints"
+        "photographs of the validation split to evaluate on; 0 takes all",
+        512,
+        group="evaluation and checkpoints",
+        at_least=0,
     )
-    checkpoint_every: int = setting("steps between checkpoints", 500, group="evaluation and checkpoints")
+    checkpoint_every: int = setting("steps between checkpoints", 500, group="evaluation and checkpoints", at_least=1)
 
     def __post_init__(self) -> None:
-        for name in ("width", "decoder_width", "batch_size", "shuffle_buffer", "eval_every", "checkpoint_every"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in (
-            "steps",
-            "fine_tune_steps",
-            "confidence_steps",
-            "patience",
-            "image_size",
-            "eval_examples",
-            "seed",
-            "picture_weight",
-            "chroma_ratio",
-        ):
-            _check(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        for name in ("learning_rate", "fine_tune_learning_rate"):
-            _check(name, getattr(self, name), 0 < getattr(self, name) < 1, "between 0 and 1")
-        for name in ("rebalance", "fine_tune_share", "dropout", "weight_decay", "film"):
-            _check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "between 0 and 1")
-        _check("cache_gb", self.cache_gb, self.cache_gb >= 0, "at least 0")
+        check(self)
         _check_local(self)
-        _check("temperature", self.temperature, 0 < self.temperature <= 1, "above 0, at most 1")
-        _check("crop", self.crop, self.crop >= 0 and self.crop % signature.SIZE_STEP == 0, "a multiple of 32 px")
-        _check("steps", self.steps, self.steps + self.fine_tune_steps > 0, "above 0 where fine_tune_steps is 0")
+        if not self.steps + self.fine_tune_steps:
+            raise ValueError("--steps is 0, expected above 0 where --fine_tune_steps is 0")
         if self.cached_features and (self.backbone == "none" or self.init):
             other = "--init" if self.init else "--backbone=none"
             raise ValueError(f"--cached_features does not go with {other}: nothing of that network can be cached")
@@ -167,11 +183,6 @@ class TrainConfig:
             raise ValueError(
                 f"--backbone_weights_sha256 is for a weights file, --backbone_weights is {self.backbone_weights}"
             )
-
-
-def _check(name: str, value: float, fits: bool, expected: str) -> None:
-    if not fits:
-        raise ValueError(f"--{name} is {value}, expected {expected}")
 
 
 def _check_local(config: TrainConfig) -> None:

@@ -84,7 +84,7 @@ from typing import TYPE_CHECKING, Any
 from photochrom import __version__, errors, settings
 from photochrom.jobs import progress
 from photochrom.model import bundle, signature
-from photochrom.settings import setting
+from photochrom.settings import check, setting
 from photochrom.sources import inputs
 from photochrom.storage import files
 
@@ -118,8 +118,15 @@ class EvaluateConfig:
         "folder for the results; those of an earlier evaluation are replaced", metavar="DIR", group="input and output"
     )
     split: str = setting("split of a dataset: validation, test or train", "validation", group="photographs")
-    limit: int = setting("photographs to evaluate on at most; 0 takes all", 0, group="photographs")
-    image_size: int = setting("size at which to evaluate, px; 0 takes the model's", 0, group="photographs")
+    limit: int = setting("photographs to evaluate on at most; 0 takes all", 0, group="photographs", at_least=0)
+    image_size: int = setting(
+        "size at which to evaluate, px; 0 takes the model's",
+        0,
+        group="photographs",
+        unit="px",
+        at_least=0,
+        multiple_of=signature.SIZE_STEP,
+    )
     subsets: str = setting(
         "regular expression, searched in each key, whose first group names the subset that a photograph belongs to",
         "",
@@ -142,15 +149,11 @@ class EvaluateConfig:
     ensemble: bool = setting(
         "judge the average over mirrored and larger views, and say what it gains over one view", False, group="run"
     )
-    batch_size: int = setting("photographs that the model gets at once", 16, group="run")
-    sheet_rows: int = setting("photographs on each sheet of pictures", 24, group="run")
+    batch_size: int = setting("photographs that the model gets at once", 16, group="run", at_least=1)
+    sheet_rows: int = setting("photographs on each sheet of pictures", 24, group="run", at_least=1)
 
     def __post_init__(self) -> None:
-        for name, least in {"limit": 0, "image_size": 0, "batch_size": 1, "sheet_rows": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"--{name} is {getattr(self, name)}, expected {least} or more")
-        if self.image_size % signature.SIZE_STEP:
-            raise ValueError(f"--image_size is {self.image_size}, expected a multiple of {signature.SIZE_STEP} px")
+        check(self)
         try:
             groups = re.compile(self.subsets).groups
         except re.error as error:
@@ -163,15 +166,12 @@ class EvaluateConfig:
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this job's flags."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom evaluate",
-        description="Measures how near a model's colours come to those of photographs that it has not seen.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    return settings.parser(
+        "evaluate",
+        "Measures how near a model's colours come to those of photographs that it has not seen.",
+        _EPILOG,
+        EvaluateConfig,
     )
-    settings.add_flags(parser, EvaluateConfig)
-    return parser
 
 
 def run(argv: Sequence[str] | None = None) -> dict[str, Any]:

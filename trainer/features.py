@@ -39,17 +39,14 @@ class FeaturesConfig:
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of `photochrom features`."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom features",
-        description=__doc__,
-        epilog="example:\n  photochrom features --backbone EfficientNetLite0 --output lite0\n"
+    return settings.parser(
+        "features",
+        __doc__,
+        "example:\n  photochrom features --backbone EfficientNetLite0 --output lite0\n"
         "  photochrom prepare --input photographs/ --output lab --embed lite0\n"
         "  photochrom train --data lab --model_dir run --backbone EfficientNetLite0 --cached_features",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        FeaturesConfig,
     )
-    settings.add_flags(parser, FeaturesConfig)
-    return parser
 
 
 def run(argv: Sequence[str] | None = None) -> "Bundle":

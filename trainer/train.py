@@ -27,15 +27,7 @@ On a machine without internet give the backbone's weights as a file:
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of `photochrom train`."""
-    parser = argparse.ArgumentParser(
-        prog="photochrom train",
-        description=__doc__,
-        epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    settings.add_flags(parser, TrainConfig)
-    return parser
+    return settings.parser("train", __doc__, _EXAMPLE, TrainConfig)
 
 
 def run(argv: Sequence[str] | None = None) -> "Bundle":

@@ -1,5 +1,6 @@
 import argparse
 import dataclasses
+import re
 
 import pytest
 
@@ -9,15 +10,14 @@ from photochrom import errors, settings
 @dataclasses.dataclass(frozen=True)
 class Example:
     source: tuple[str, ...] = settings.setting("where from", group="input")
-    size: int = settings.setting("side, px", 256)
-    rate: float = settings.setting("share, %", 0.5)
+    size: int = settings.setting("side, px", 256, unit="px", at_least=1, multiple_of=8)
+    rate: float = settings.setting("share, %", 0.5, above=0, below=1)
     fast: bool = settings.setting("quickly", False)
     kind: str = settings.setting("which", "a", choices=("a", "b"))
-    limit: int | None = settings.setting("at most", None)
+    limit: int | None = settings.setting("at most", None, at_most=3)
 
     def __post_init__(self):
-        if self.size <= 0:
-            raise ValueError(f"--size is {self.size}, expected at least 1")
+        settings.check(self)
 
 
 def parse(*argv):
@@ -28,8 +28,8 @@ def parse(*argv):
 
 def test_flags_fill_the_settings():
     assert parse("--source=x") == Example(("x",))
-    full = ("--source=x", "--source=y", "--size=8", "--rate=1", "--fast", "--kind=b", "--limit=3")
-    assert parse(*full) == Example(("x", "y"), 8, 1.0, True, "b", 3)
+    full = ("--source=x", "--source=y", "--size=8", "--rate=0.9", "--fast", "--kind=b", "--limit=3")
+    assert parse(*full) == Example(("x", "y"), 8, 0.9, True, "b", 3)
 
 
 def test_help_has_groups_units_and_defaults():
@@ -41,12 +41,32 @@ def test_help_has_groups_units_and_defaults():
     assert "at most (default" not in text
 
 
-def test_the_check_of_the_settings_is_bad_usage():
-    with pytest.raises(errors.UsageError, match="--size is 0, expected at least 1"):
+def test_bad_flag_is_a_usage_error():
+    with pytest.raises(errors.UsageError, match="--size is 0, expected at least 1 and a multiple of 8 px"):
         parse("--source=x", "--size=0")
 
 
-def test_a_digest_does_not_hang_on_the_order():
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size": 12}, "--size is 12, expected at least 1 and a multiple of 8 px"),
+        ({"kind": "c"}, "--kind is 'c', expected one of a, b"),
+        ({"rate": 1.0}, "--rate is 1.0, expected above 0 and below 1"),
+        ({"rate": float("nan")}, "--rate is nan, expected above 0 and below 1"),
+        ({"limit": 4}, "--limit is 4, expected at most 3"),
+    ],
+)
+def test_check_names_flag_value_and_limits(values, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Example(("x",), **values)
+
+
+def test_setting_refuses_an_unknown_limit():
+    with pytest.raises(TypeError, match="unknown limits"):
+        settings.setting("side, px", 1, at_lest=1)
+
+
+def test_digest_ignores_the_order_of_names():
     assert settings.digest({"a": 1, "b": [2]}) == settings.digest({"b": [2], "a": 1})
     assert settings.digest({"a": 1}) != settings.digest({"a": 2})
     assert len(settings.digest({})) == len("sha256:") + 64

@@ -17,9 +17,11 @@ def test_defaults_fit():
     [
         ({"batch_size": 0}, "--batch_size is 0, expected at least 1"),
         ({"patience": -1}, "--patience is -1, expected at least 0"),
-        ({"learning_rate": 0.0}, "--learning_rate is 0.0, expected between 0 and 1"),
-        ({"rebalance": 1.5}, "--rebalance is 1.5, expected between 0 and 1"),
-        ({"steps": 0, "fine_tune_steps": 0}, "--steps is 0, expected above 0 where fine_tune_steps is 0"),
+        ({"learning_rate": 0.0}, "--learning_rate is 0.0, expected above 0 and below 1"),
+        ({"rebalance": 1.5}, "--rebalance is 1.5, expected at least 0 and at most 1"),
+        ({"steps": 0, "fine_tune_steps": 0}, "--steps is 0, expected above 0 where --fine_tune_steps is 0"),
+        ({"head": "both"}, "--head is 'both', expected one of regression, classification"),
+        ({"crop": 100}, "--crop is 100, expected at least 0 and a multiple of 32 px"),
         ({"backbone_weights": "none", "backbone_weights_sha256": "ab"}, "--backbone_weights is none"),
     ],
 )

@@ -110,8 +110,8 @@ def test_output_with_other_files_is_refused(sepia, dataset, photo_folder, tmp_pa
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--batch_size=0", "--batch_size is 0, expected 1 or more"),
-        ("--limit=-1", "--limit is -1, expected 0 or more"),
+        ("--batch_size=0", "--batch_size is 0, expected at least 1"),
+        ("--limit=-1", "--limit is -1, expected at least 0"),
         ("--subsets=(", "--subsets '(' is no regular expression: missing ), unterminated subpattern at position 0"),
         ("--subsets=a+", "--subsets 'a+' has no group, expected one around the subset's name: '^(\\w+)-'"),
         ("--image_size=100", "--image_size is 100, expected a multiple of 32 px"),
