@@ -19,9 +19,7 @@ class PrepareConfig:
         group="input and output",
         metavar="PATH",
     )
-    output: str = setting(
-        "folder of the dataset; a run that was stopped is continued", group="input and output", metavar="DIR"
-    )
+    output: str = setting("folder of the dataset; a stopped run is continued", group="input and output", metavar="DIR")
     image_size: int = setting(
         "side of the square records, px; a multiple of 32",
         256,
@@ -35,28 +33,28 @@ class PrepareConfig:
     num_shards: int = setting(
         "shards of the largest split, the others in proportion; 0: one for 1000 inputs", 0, group="records", at_least=0
     )
-    compression: str = setting("of the TFRecord files", "none", group="records", choices=("none", "gzip"))
-    seed: int = setting("changes which key falls into which split and shard", 0, group="records")
+    compression: str = setting("compression of the TFRecord files", "none", group="records", choices=("none", "gzip"))
+    seed: int = setting("seed of the assignment of keys to splits and shards", 0, group="records")
     near_duplicates: str = setting(
-        "copies of a photograph (resized, recompressed, toned, mirrored, cropped by a few percent) fall into one split "
-        "together, so that none is trained on and tested on; ignore: each by its own name, and nobody looks for them",
+        "copies of a photograph (resized, recompressed, toned, mirrored, cropped by a few percent) go into one split, "
+        "which avoids train/test leakage; ignore: no search, each photograph is assigned by its own key",
         "together",
         group="records",
         choices=("together", "ignore"),
     )
     embed: str = setting(
-        "features bundle (`photochrom features`): what its network sees in each training record is laid beside the "
-        "records, so that `train --cached_features` need not compute it; EfficientNetLite0 takes 2 MB a record of 256 "
-        "px. The records stay as they are",
+        "features bundle (`photochrom features`): its network's features of each training record are written beside "
+        "the records, for `train --cached_features`; EfficientNetLite0 takes 2 MB a record of 256 px. The records do "
+        "not change",
         "",
         group="records",
         metavar="BUNDLE",
     )
     max_pixels: int = setting(
-        "a larger photograph is refused by its header, px", 300_000_000, group="limits", unit="px", at_least=1
+        "larger photographs are refused by their header, px", 300_000_000, group="limits", unit="px", at_least=1
     )
     image_timeout: int = setting(
-        "a photograph that takes longer to decode is given up as broken, seconds",
+        "time limit for decoding one photograph, seconds; beyond it the photograph counts as broken",
         DEFAULT_TIMEOUT,
         group="limits",
         unit="s",
@@ -68,13 +66,13 @@ class PrepareConfig:
         splits.parse(self.split)
 
     def paths(self) -> dict[str, tuple[str, ...]]:
-        """Returns what the flags name that workers have to see."""
+        """Returns the paths that workers have to reach, by flag."""
         embed = (self.embed,) if self.embed else ()
         return {"--input": self.input, "--output": (self.output,), "--embed": embed}
 
     @property
     def scratch(self) -> str:
-        """The folder for what is under way, deleted at the end."""
+        """The scratch folder, deleted at the end."""
         return files.join(self.output, ".prepare")
 
     def decoder(self) -> Decoder:
@@ -82,7 +80,7 @@ class PrepareConfig:
         return Decoder(self.max_pixels, self.image_timeout)
 
     def record_settings(self) -> dict[str, Any]:
-        """Returns what decides the bytes of the dataset besides its inputs."""
+        """Returns the settings that decide the bytes of the dataset, besides its inputs."""
         values = dataclasses.asdict(self)
         for name in ("input", "output", "embed", "image_timeout"):
             del values[name]

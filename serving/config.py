@@ -11,7 +11,7 @@ from photochrom.storage import files
 from serving.copies import formats, label, provenance
 
 MAX_SATURATION = 10
-# Folder below the output of what is under way: there while a run is, or where one was killed.
+# Scratch folder below the output: exists during a run and after a killed one.
 SCRATCH = ".colorize"
 _FAILURES = re.compile(r"^(\d+)(%?)$")
 _ACCELERATOR = re.compile(r"type:[\w-]+;count:[1-9]\d*(;[\w:.-]+)*")
@@ -39,34 +39,34 @@ class ColorizeConfig:
         metavar="BUNDLE",
     )
     exclude: str = setting(
-        "file of keys or globs (* ? [...], for the whole key; `#` begins a comment), one a line: what is restricted. "
-        "It is not read and has no copy; an earlier copy of it is deleted. Workers read the file too",
+        "file of restricted items: keys or globs (* ? [...], for the whole key; `#` begins a comment), one a line. "
+        "They are not read and get no copy; earlier copies of them are deleted. Workers read the file too",
         "",
         group="input and output",
         metavar="FILE",
     )
     color_inputs: str = setting(
-        "what to do with a picture that has colours already; toned ones (sepia) count as black and white",
+        "treatment of pictures that have colours already; toned ones (sepia) count as black and white",
         "skip",
         group="pictures",
         choices=("skip", "colorize", "copy"),
     )
     toned: str = setting(
-        "what to do with a toned scan (sepia, cyanotype): colour its lightness like a gray one, copy its file "
-        "unchanged, or skip it",
+        "treatment of toned scans (sepia, cyanotype): colour their lightness like that of a gray one, copy the file "
+        "unchanged, or skip them",
         "neutralize",
         group="pictures",
         choices=("neutralize", "keep", "skip"),
     )
     unsuitable: str = setting(
-        "what to do with blank pages and pages of text",
+        "treatment of blank pages and pages of text",
         "skip",
         group="pictures",
         choices=("skip", "colorize"),
     )
     negatives: str = setting(
-        "what to do with what looks like a negative (1 negative in 10 does, and 4 of 1,000 photographs): the same as "
-        "with any other scan, and a note in its row, or skip it",
+        "treatment of suspected negatives (1 negative in 10 is detected, and 4 of 1,000 photographs by mistake): "
+        "colour them with a note in the row, or skip them",
         "colorize",
         group="pictures",
         choices=("colorize", "skip"),
@@ -77,7 +77,7 @@ class ColorizeConfig:
         group="pictures",
     )
     pages: str = setting(
-        "of a TIFF of several pages: colorize the first alone, or all, each with a row and a copy of its own",
+        "pages of a multi-page TIFF: colorize the first alone, or all, each with a row and a copy of its own",
         "first",
         group="pictures",
         choices=("first", "all"),
@@ -86,16 +86,16 @@ class ColorizeConfig:
         "factor on the chroma of the model's colours", 1.0, group="pictures", at_least=0, at_most=MAX_SATURATION
     )
     format: str = setting(
-        "format of the copies; `keep` turns what is only read (GIF, BMP, PNM, JPEG 2000, AVIF) into PNG",
+        "format of the copies; `keep` writes formats that are only read (GIF, BMP, PNM, JPEG 2000, AVIF) as PNG",
         formats.KEEP,
         group="copies",
         choices=formats.CHOICES,
     )
     quality: int = setting(
-        "of a JPEG or a WebP, 1 to 100; at 100 a WebP is lossless", 95, group="copies", at_least=1, at_most=100
+        "quality of a JPEG or a WebP, 1 to 100; at 100 a WebP is lossless", 95, group="copies", at_least=1, at_most=100
     )
     subsampling: str = setting(
-        "of the chroma in a JPEG; a lossy WebP always has 4:2:0",
+        "chroma subsampling of a JPEG; a lossy WebP always has 4:2:0",
         formats.SUBSAMPLINGS[0],
         group="copies",
         choices=formats.SUBSAMPLINGS,
@@ -106,59 +106,58 @@ class ColorizeConfig:
         group="copies",
         choices=label.CHOICES,
     )
-    mark_text: str = setting("what the label says", label.DEFAULT_TEXT, group="copies", metavar="TEXT")
+    mark_text: str = setting("text of the label", label.DEFAULT_TEXT, group="copies", metavar="TEXT")
     digital_source_type: str = setting(
-        "how a copy came to be, in its XMP: a concept of IPTC's vocabulary",
+        "origin of a copy, stated in its XMP: a concept of IPTC's vocabulary",
         provenance.DEFAULT_SOURCE_TYPE,
         group="copies",
         choices=provenance.DIGITAL_SOURCE_TYPES,
     )
     date: str = setting(
-        "when the copies were made, in their XMP: YYYY-MM-DD, or a time with its zone (default: the day on which the "
-        "run starts, in UTC; a copy made again of the same scan by the same model and settings keeps its date)",
+        "date of the copies in their XMP: YYYY-MM-DD, or a time with its zone (default: the day on which the run "
+        "starts, in UTC; a copy made again of the same scan by the same model and settings keeps its date)",
         "",
         group="copies",
         metavar="DATE",
     )
     retry: str = setting(
-        "what earlier runs of the same output left, to do again; what one that did not finish has done again stands",
+        "rows of earlier runs to redo; rows that an unfinished run has redone already are kept",
         "failed",
         group="runs",
         choices=("failed", "all", "none"),
     )
     canary: int = setting(
-        "where the model is another than the last run's: how many pictures it colours first, to compare them with the "
-        "copies that are there; 0 for none",
+        "pictures that a changed model colours first, to compare them with the existing copies; 0 for none",
         0,
         group="runs",
         unit="pictures",
         at_least=0,
     )
     canary_max_drift: float = setting(
-        "mean CIEDE2000 of these pictures from the copies that are there above which the run stops, nothing changed",
+        "mean CIEDE2000 between these pictures and the existing copies above which the run stops and changes nothing",
         4.0,
         group="runs",
         at_least=0,
     )
     batch_size: int = setting(
-        "pictures that the model gets at once, if memory suffices",
+        "most pictures in one batch; fewer where memory is short",
         16,
         group="runs",
         at_least=1,
     )
     accelerator: str = setting(
-        "what the workers of the model's step have, as Dataflow's resource hint says it "
-        "(type:nvidia-l4;count:1;install-nvidia-driver). Those of the other steps have none, and scans go through a "
-        "shuffle on their way",
+        "accelerator of the workers of the inference step, as Dataflow's resource hint "
+        "(type:nvidia-l4;count:1;install-nvidia-driver). Workers of the other steps have none; scans go through a "
+        "shuffle in between",
         "",
         group="runs",
         metavar="HINT",
     )
     max_pixels: int = setting(
-        "a larger scan is refused by its header, px", 300_000_000, group="limits", unit="px", at_least=1
+        "larger scans are refused by their header, px", 300_000_000, group="limits", unit="px", at_least=1
     )
     image_timeout: int = setting(
-        "a scan that takes longer to decode is given up as broken, seconds",
+        "time limit for decoding one scan, seconds; beyond it the scan counts as broken",
         DEFAULT_TIMEOUT,
         group="limits",
         unit="s",
@@ -184,19 +183,19 @@ class ColorizeConfig:
             provenance.check_date(self.date)
 
     def allows(self, failed: int, listed: int) -> bool:
-        """Says whether so many failed inputs are within `max_failures`."""
+        """Returns whether that many failed inputs are within `max_failures`."""
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
 
     def paths(self) -> dict[str, tuple[str, ...]]:
-        """Returns what the flags name that workers have to see."""
+        """Returns the paths that workers have to reach, by flag."""
         model = () if self.model == bundle.DEFAULT else (self.model,)
         exclude = (self.exclude,) if self.exclude else ()
         return {"--input": self.input, "--output": (self.output,), "--model": model, "--exclude": exclude}
 
     @property
     def scratch(self) -> str:
-        """The folder for what is under way, deleted at the end."""
+        """The scratch folder, deleted at the end."""
         return files.join(self.output, SCRATCH)
 
     def decoder(self) -> Decoder:

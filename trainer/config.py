@@ -9,11 +9,11 @@ from photochrom.storage import files
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """What a training run is told; `data` and `model_dir` say where, everything else makes the model."""
+    """Settings of a training run: `data` and `model_dir` are places, all others decide the model."""
 
     data: str = setting(
-        "folder of the dataset that `photochrom prepare` wrote; of one in a bucket (gs://) a copy is made on this "
-        "machine, which later runs find again",
+        "folder of the dataset that `photochrom prepare` wrote; one in a bucket (gs://) is copied to this machine, and "
+        "later runs reuse the copy",
         group="input and output",
     )
     model_dir: str = setting(
@@ -21,23 +21,23 @@ class TrainConfig:
         "continues when it is started again with the same settings",
         group="input and output",
     )
-    name: str = setting("name of the model, as the bundle states it", "photochrom", group="input and output")
+    name: str = setting("name of the model in the bundle", "photochrom", group="input and output")
 
     cache_dir: str = setting(
-        "folder for copies of datasets in buckets; else one below the system's folder for temporary files",
+        "folder for copies of datasets in buckets; default: below the system's temporary folder",
         "",
         group="input and output",
         metavar="DIR",
     )
     cache_gb: float = setting(
-        "GB that all copies in that folder may take together; 0: what the disk has",
+        "limit for all copies in that folder together, GB; 0: the free space of the disk",
         0.0,
         group="input and output",
         at_least=0,
     )
     promote_if_better: str = setting(
-        "local folder of the bundle in use: the new one takes its place if its mean CIEDE2000 on the validation split "
-        "is lower by more than a 95% bootstrap interval, else the old one stays",
+        "local folder of the bundle in use: the new bundle replaces it if its mean CIEDE2000 on the validation split "
+        "is lower by more than a 95% bootstrap interval",
         "",
         group="input and output",
         metavar="BUNDLE",
@@ -55,10 +55,9 @@ class TrainConfig:
         "imagenet",
         group="model",
     )
-    backbone_weights_sha256: str = setting("what the weights file's SHA-256 must be, hex", "", group="model")
+    backbone_weights_sha256: str = setting("expected SHA-256 of the weights file, hex", "", group="model")
     init: str = setting(
-        "bundle to start from, with the shape and the weights that it has, instead of the settings of this group; "
-        "`default` is the one that comes with Photochrom",
+        "bundle to start from: its shape and weights replace the settings of this group; `default` is the bundled one",
         "",
         group="model",
     )
@@ -69,23 +68,23 @@ class TrainConfig:
         "channels of the decoder at half size; each deeper level has twice as many", 32, group="model", at_least=1
     )
     head: str = setting(
-        "what the model predicts: one colour, or a distribution over the colours that sRGB has",
+        "prediction of the model for a pixel: one colour, or a distribution over the colours of sRGB",
         "regression",
         group="model",
         choices=("regression", "classification"),
     )
     dropout: float = setting(
-        "share of the bottleneck's channels that a training step leaves out", 0.0, group="model", at_least=0, at_most=1
+        "share of the bottleneck's channels dropped in a training step", 0.0, group="model", at_least=0, at_most=1
     )
-    image_size: int = setting("size that the dataset must have, px; 0 takes what it has", 0, group="model", at_least=0)
+    image_size: int = setting("expected image size of the dataset, px; 0 accepts any", 0, group="model", at_least=0)
 
     batch_size: int = setting("photographs in a step, over all devices", 16, group="training", at_least=1)
     steps: int = setting("steps with the backbone frozen", 20_000, group="training", at_least=0)
     fine_tune_steps: int = setting(
-        "steps after these with the backbone's upper layers unfrozen", 10_000, group="training", at_least=0
+        "further steps with the backbone's upper layers unfrozen", 10_000, group="training", at_least=0
     )
     confidence_steps: int = setting(
-        "steps after these in which `regression` learns, with all else held, how far off its colours may be",
+        "further steps in which `regression` learns the uncertainty of its colours, with all other weights frozen",
         1_000,
         group="training",
         at_least=0,
@@ -100,7 +99,7 @@ class TrainConfig:
         "peak rate of Adam while fine-tuning", 1e-4, group="training", above=0, below=1
     )
     rebalance: float = setting(
-        "how far rare colours weigh more: 0 not at all, 1 by the full weights of the dataset",
+        "exponent of the weights of rare colours: 0 ignores them, 1 applies the dataset's weights in full",
         0.0,
         group="training",
         at_least=0,
@@ -116,7 +115,7 @@ class TrainConfig:
         "decay of the weights, per step and unit of the rate (AdamW)", 0.05, group="training", at_least=0, at_most=1
     )
     crop: int = setting(
-        "side of the random crops that are trained on, px; they show 0.8 to 1.6 times as much. 0: whole pictures",
+        "side of the random training crops, px; they show 0.8 to 1.6 times as much. 0: whole pictures",
         0,
         group="training",
         unit="px",
@@ -124,7 +123,7 @@ class TrainConfig:
         multiple_of=signature.SIZE_STEP,
     )
     film: float = setting(
-        "share of the photographs that are trained on as old ones: film that does not see red, fading, blur, grain",
+        "share of training photographs with simulated old film: insensitive to red, fading, blur, grain",
         0.0,
         group="training",
         at_least=0,
@@ -132,31 +131,30 @@ class TrainConfig:
     )
     mirror: bool = setting("train on each photograph's mirror image as well", True, group="training")
     cached_features: bool = setting(
-        "while the backbone is frozen, take its features from the dataset (`prepare --embed`) instead of computing "
-        "them; these are of whole photographs: mirror, crop and film then begin with fine-tuning",
+        "while the backbone is frozen, read its features from the dataset (`prepare --embed`) instead of computing "
+        "them; they are of whole photographs, so mirror, crop and film start with fine-tuning",
         False,
         group="training",
     )
     patience: int = setting(
-        "evaluations without a better validation loss that end a phase early; 0 never does",
+        "evaluations without a better validation loss after which a phase ends early; 0: never",
         0,
         group="training",
         at_least=0,
     )
     mixed_precision: bool = setting("compute in bfloat16, keep weights in float32", False, group="training")
-    shuffle_buffer: int = setting("photographs held in memory to draw from", 1000, group="training", at_least=1)
+    shuffle_buffer: int = setting("size of the shuffle buffer, photographs", 1000, group="training", at_least=1)
     seed: int = setting("seed of weights, order and flips", 0, group="training", at_least=0)
 
     temperature: float = setting(
-        "how the finished model reads a distribution: at 1 as its mean, towards 0 as its most likely colour",
+        "temperature at which the finished model reads a distribution: 1 gives its mean, towards 0 its mode",
         0.5,
         group="colours",
         above=0,
         at_most=1,
     )
     chroma_ratio: float = setting(
-        "chroma of the finished model over that of the truth, on the validation split: its colours are made so strong; "
-        "0 leaves them as they were learned",
+        "chroma of the finished model relative to the truth, calibrated on the validation split; 0: no calibration",
         0.85,
         group="colours",
         at_least=0,
@@ -164,7 +162,7 @@ class TrainConfig:
 
     eval_every: int = setting("steps between evaluations", 500, group="evaluation and checkpoints", at_least=1)
     eval_examples: int = setting(
-        "photographs of the validation split to evaluate on; 0 takes all",
+        "photographs of the validation split to evaluate on; 0: all",
         512,
         group="evaluation and checkpoints",
         at_least=0,

@@ -114,7 +114,7 @@ def test_output_with_other_files_is_refused(sepia, dataset, photo_folder, tmp_pa
         ("--limit=-1", "--limit is -1, expected at least 0"),
         ("--subsets=(", "--subsets '(' is no regular expression: missing ), unterminated subpattern at position 0"),
         ("--subsets=a+", "--subsets 'a+' has no group, expected one around the subset's name: '^(\\w+)-'"),
-        ("--image_size=100", "--image_size is 100, expected a multiple of 32 px"),
+        ("--image_size=100", "--image_size is 100, expected at least 0 and a multiple of 32 px"),
     ],
 )
 def test_bad_flags_are_one_line_and_status_2(flag, message, capsys):
