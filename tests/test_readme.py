@@ -1,4 +1,4 @@
-"""What README and docs tell a user to type exists and runs."""
+"""Commands, flags, links and code in README and docs are valid."""
 
 import importlib
 import pathlib
@@ -31,7 +31,7 @@ def test_every_command_parses(argv):
     parser = importlib.import_module(cli.COMMANDS[argv[0]][0]).build_parser()
     _, unknown = parser.parse_known_args(argv[1:])
     if argv[0] in ("prepare", "colorize"):
-        beam_job.parse_options(unknown)  # raises where Beam does not know it either
+        beam_job.parse_options(unknown)  # raises if Beam does not know it either
     else:
         assert unknown == []
 
@@ -43,32 +43,43 @@ def test_every_make_target_exists(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page):
+def test_every_relative_link_resolves(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
-def test_every_flag_that_is_named_exists():
+def test_every_named_flag_exists():
     known = set()
     for module, _ in cli.COMMANDS.values():
         known |= set(importlib.import_module(module).build_parser()._option_string_actions)
     named = {flag for page in PAGES for flag in re.findall(r"`(--\w+)", page.read_text())}
     of_worker_pools = {"--container_executable", "--worker_pool"}
     for flag in named - known - of_worker_pools:
-        beam_job.parse_options([f"{flag}=1"])  # raises where Beam does not know it either
+        beam_job.parse_options([f"{flag}=1"])  # raises if Beam does not know it either
 
 
-def test_the_snippet_reads_a_dataset(tmp_path, monkeypatch, capsys):
+def test_dataset_snippet_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     prepare.run([f"--input={demo.SAMPLES / 'colour'}", "--output=dataset", "--image_size=64"])
     capsys.readouterr()
-    (snippet,) = blocks(ROOT / "README.md", "python")
-    exec(compile(snippet, "README.md", "exec"), {})
+    (snippet,) = [block for page in PAGES for block in blocks(page, "python")]
+    exec(compile(snippet, "docs/datasets.md", "exec"), {})
     assert capsys.readouterr().out == "(64, 64, 1) (32, 32, 2)\n" * 3
 
 
-def test_the_formats_page_names_every_feature_and_field():
+def test_formats_page_names_every_feature_and_field():
     page = (ROOT / "docs/formats.md").read_text()
     fields = manifest.row(Source("key", "path"), manifest.DONE)
     for name in (*records.FEATURES, *fields):
         assert f"`{name}`" in page, name
+
+
+def test_readme_is_short_and_keeps_its_headings():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 200
+    assert {"Install", "Quick start", "Guarantees", "Limitations"} <= set(re.findall(r"^## (.+)$", text, re.MULTILINE))
+
+
+def test_every_page_is_named_in_readme_or_contributing():
+    text = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in text] == []
