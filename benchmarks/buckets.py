@@ -1,4 +1,4 @@
-"""colorize and prepare with inputs and outputs in a bucket: what late answers cost, and how much a zip is asked for."""
+"""colorize and prepare with inputs and outputs in a bucket: cost of latency, and requests for the members of a zip."""
 
 import pathlib
 import statistics
@@ -11,17 +11,17 @@ from benchmarks import photographs
 from photochrom.storage import files
 from tests.support import bucket_server
 
-DELAY_SECONDS = 0.05
-# Photographs of a run whose time counts as start-up.
+LATENCY_SECONDS = 0.05
+# Photographs of the run that measures the start-up.
 _FEW = 16
 
 
-def throughput_when_late(
+def throughput_with_latency(
     folder: pathlib.Path, scratch: pathlib.Path, model: str, count: int, repeats: int = 3
 ) -> tuple[float, float]:
-    """Returns the throughput of colorize and of prepare with late answers, as a share of that without; start-up aside.
+    """Returns the throughput of colorize and of prepare with latency as a share of that without, start-up excluded.
 
-    Runs with and without alternate, so that what else the machine does meets both; the medians count.
+    Runs with and without latency alternate, so that other load affects both; the medians count.
 
     Args:
         folder: of colour photographs.
@@ -38,28 +38,28 @@ def throughput_when_late(
             files.copy_folder(str(scratch / name), f"{bucket}/{name}")
         for many, job in (("colorize", _colorize(model)), ("prepare", ("pipelines.prepare",))):
             trials = [
-                [_seconds(server, job, bucket, many, f"out-{many}-{trial}", delay) for delay in (0.0, DELAY_SECONDS)]
+                [_seconds(server, job, bucket, many, f"out-{many}-{trial}", delay) for delay in (0.0, LATENCY_SECONDS)]
                 for trial in range(repeats)
             ]
-            at_hand, late = map(statistics.median, zip(*trials, strict=True))
-            shares.append(at_hand / late)
+            fast, slow = map(statistics.median, zip(*trials, strict=True))
+            shares.append(fast / slow)
             seconds = ", ".join(f"{one:.1f} and {other:.1f}" for one, other in trials)
-            print(f"  {many}, s at hand and late, start-up aside: {seconds}")
+            print(f"  {many}, s without and with latency, start-up excluded: {seconds}")
     return shares[0], shares[1]
 
 
 def requests_of_a_zip(
     folder: pathlib.Path, scratch: pathlib.Path, model: str, small: int, large: int
 ) -> dict[str, tuple[float, float]]:
-    """Returns for colorize and prepare how many requests a zip costs for each member, and bytes for each of its bytes.
+    """Returns for colorize and prepare the requests for each member of a zip, and the bytes read for each byte of it.
 
     Args:
         folder: of colour photographs.
         scratch: an empty folder.
         model: bundle for colorize.
         small: members of 320x240 px, some 20 KB.
-        large: members of 5000x3600 px, 1 MB and more. All are mixed, stored and deflated; their names tell nothing of
-            their places.
+        large: members of 5000x3600 px, 1 MB and more. All are shuffled, stored and deflated; their names are unrelated
+            to their positions.
     """
     found = {}
     with bucket_server.in_use() as server:
@@ -78,7 +78,7 @@ def requests_of_a_zip(
 
 
 def _ranges(server: bucket_server.BucketServer, name: str) -> list[int]:
-    """Returns how many bytes each request for an object asked for."""
+    """Returns the number of bytes that each request for an object asked for."""
     asked = (request.headers.get("range", "") for request in server.requests if name in request.path)
     bounds = (asked_for.removeprefix("bytes=").split("-") for asked_for in asked if asked_for)
     return [int(last) - int(first) + 1 for first, last in bounds]
@@ -91,7 +91,7 @@ def _colorize(model: str) -> tuple[str, ...]:
 def _seconds(
     server: bucket_server.BucketServer, job: Sequence[str], bucket: str, many: str, output: str, delay: float
 ) -> float:
-    """Returns what a job takes for many photographs more than for a few."""
+    """Returns the duration of a job on many photographs minus that on a few."""
     server.clear()
     server.delay = delay
     taken = {}

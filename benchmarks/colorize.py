@@ -14,9 +14,9 @@ from photochrom.model import bundle, signature
 
 
 def throughput(folder: pathlib.Path, scratch: pathlib.Path, model: str, size: tuple[int, int], count: int) -> float:
-    """Returns the job's images per second over the loop's; both in processes of their own, start-up not counted.
+    """Returns the ratio of images per second of the job and of the loop, in separate processes, without start-up.
 
-    The start-up of the job is what it takes for no more than one batch, measured beforehand.
+    The start-up of the job is its duration on at most one batch, measured beforehand.
     """
     scans = _scans(folder, scratch / "scans", size, count)
     few = scratch / "few"
@@ -34,7 +34,7 @@ def throughput(folder: pathlib.Path, scratch: pathlib.Path, model: str, size: tu
 
 
 def again(folder: pathlib.Path, scratch: pathlib.Path, model: str, size: tuple[int, int], count: int) -> float:
-    """Returns what a second run over an unchanged archive takes, as a share of the first, start-up of both counted."""
+    """Returns the duration of a second run on an unchanged archive as a share of the first, start-up included."""
     scans = _scans(folder, scratch / "archive", size, count)
     first, second = (_job(scans, scratch / "coloured-archive", model) for _ in range(2))
     print(f"  {count} scans, {size[0]}x{size[1]}: first run {first:.0f} s, second {second:.1f} s")
@@ -55,10 +55,10 @@ def _job(scans: pathlib.Path, output: pathlib.Path, model: str) -> float:
 
 
 def bare_loop(model: str, scans: pathlib.Path, output: pathlib.Path, batch_size: int = 16) -> float:
-    """Colorizes a folder of scans of one size as a script would, and returns its seconds.
+    """Colorizes a folder of scans of one size like a minimal script, and returns its seconds.
 
-    It decodes, squashes to the model's square, calls it on full batches, enlarges ab, converts Lab to RGB by OpenCV,
-    clipping, and encodes. No manifest, no reasons, no digests, no metadata.
+    It decodes, squashes to the model's square, calls it on full batches, enlarges ab, converts Lab to RGB by OpenCV
+    with clipping, and encodes. No manifest, no reasons, no digests, no metadata.
     """
     import cv2
 

@@ -1,4 +1,4 @@
-"""What Flink's REST server tells of the job that it did last: the bytes that left its tasks, how even its work was."""
+"""Figures of Flink's last job, from its REST server: bytes that left the tasks, and the balance of the work."""
 
 import dataclasses
 import json
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """Of one job.
+    """Figures of one job.
 
     Attributes:
-        bytes: that left a task for another one, over the network or not: all shuffles and more.
-        busiest: of the step that took longest, the share of its elements that its busiest subtask got, times the
-            number of subtasks; 1 is even.
+        bytes: sent from one task to another, over the network or not, including all shuffles.
+        busiest: share of the elements of the longest step that its busiest subtask got, times the number of subtasks;
+            1 is even.
     """
 
     bytes: int
@@ -21,7 +21,7 @@ class Figures:
 
 
 def of_last_job(address: str) -> Figures:
-    """Asks the server at HOST:PORT."""
+    """Returns the figures of the last job of the server at HOST:PORT."""
     jobs = _get(address, "/jobs/overview")["jobs"]
     last = max(jobs, key=lambda job: job["start-time"])["jid"]
     vertices = _get(address, f"/jobs/{last}")["vertices"]

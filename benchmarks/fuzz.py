@@ -1,7 +1,7 @@
 """`python -m benchmarks.fuzz --minutes 30`: mutated pictures against the decoder; each ends as a picture or a reason.
 
-Prints how many inputs there were, what became of them, the slowest, and the memory that the helper and this process
-took. What crashed the helper or ran out of time is kept in --keep, so that it can be tried again.
+Prints the number of inputs, their results, the slowest, and the peak memory of the helper and of this process. Inputs
+that crashed the helper or timed out are kept in --keep, to reproduce them.
 """
 
 import argparse
@@ -20,9 +20,9 @@ _FAULTS = ("decoder_crashed", "decode_timeout", "out_of_memory")
 
 
 def main() -> None:
-    """Mutates and decodes until the time is over."""
+    """Mutates and decodes until the time limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long")
+    parser.add_argument("--minutes", type=float, default=30.0, help="duration")
     parser.add_argument("--seed", type=int, default=0, help="of the mutations")
     parser.add_argument("--timeout", type=float, default=20.0, help="for one input, seconds")
     parser.add_argument("--max_pixels", type=int, default=10_000_000, help="limit of the decoder")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _decode(guarded: decoder.Decoder, data: bytes) -> str:
-    """Returns what became of an input."""
+    """Returns the result for an input: "picture", or the reason of its refusal."""
     try:
         guarded.count_pages(data)
     except errors.DecodeError as error:

@@ -1,4 +1,4 @@
-"""Photographs for the benchmarks: real ones out of a folder, brought to the sizes that are measured."""
+"""Photographs for the benchmarks: real ones from a folder, resized to the measured sizes."""
 
 import itertools
 import pathlib
@@ -21,7 +21,7 @@ def resized(folder: pathlib.Path, size: tuple[int, int], count: int, output: pat
 
 
 def packed(contents: list[pathlib.Path], output: pathlib.Path) -> pathlib.Path:
-    """Writes a zip of files, in a mixed order, under names of another one, stored and deflated in turn."""
+    """Writes a zip of files in shuffled order, under names in a different order, alternately stored and deflated."""
     order = random.Random(0)
     names, mixed = order.sample(range(len(contents)), len(contents)), order.sample(contents, len(contents))
     with zipfile.ZipFile(output, "w") as archive:
@@ -31,7 +31,7 @@ def packed(contents: list[pathlib.Path], output: pathlib.Path) -> pathlib.Path:
 
 
 def many(folder: pathlib.Path, count: int, output: pathlib.Path) -> pathlib.Path:
-    """Writes a zip of `count` members, the photographs of a folder again and again under other names."""
+    """Writes a zip of `count` members, the photographs of a folder repeated under other names."""
     contents = [path.read_bytes() for path in paths(folder)]
     with zipfile.ZipFile(output, "w") as archive:
         for number in range(count):

@@ -1,4 +1,4 @@
-"""prepare against the loop of a notebook, on one core; and its memory on ten times the photographs."""
+"""prepare against a scikit-image baseline on one core, and its memory on ten times the photographs."""
 
 import os
 import pathlib
@@ -19,17 +19,17 @@ _SIZE = 256
 
 
 def speed(folder: pathlib.Path, scratch: pathlib.Path, size: tuple[int, int], count: int) -> float:
-    """Returns how many times faster a photograph becomes a record in a shard than in the notebook's loop."""
+    """Returns the speed of making a record in a shard, relative to the scikit-image baseline."""
     cv2.setNumThreads(1)
     paths = photographs.resized(folder, size, count, scratch / f"{size[0]}x{size[1]}")
     ours = _seconds(lambda: _write_shard(paths, scratch / "ours"))
-    theirs = _seconds(lambda: _notebook(paths, scratch / "notebook.tfrecord"))
-    print(f"  {size[0]}x{size[1]}: {ours / count * 1e3:.1f} ms a photograph, notebook {theirs / count * 1e3:.1f} ms")
+    theirs = _seconds(lambda: _baseline(paths, scratch / "baseline.tfrecord"))
+    print(f"  {size[0]}x{size[1]}: {ours / count * 1e3:.1f} ms a photograph, baseline {theirs / count * 1e3:.1f} ms")
     return theirs / ours
 
 
 def memory(folder: pathlib.Path, scratch: pathlib.Path, few: int, many: int) -> float:
-    """Returns the peak memory of preparing `many` photographs over that of preparing `few`, whole jobs both."""
+    """Returns the ratio of the peak memory of two whole jobs, on `many` and on `few` photographs."""
     peaks = [
         _peak_of_job(photographs.many(folder, n, scratch / f"{n}.zip"), scratch / f"dataset{n}") for n in (few, many)
     ]
@@ -38,21 +38,23 @@ def memory(folder: pathlib.Path, scratch: pathlib.Path, few: int, many: int) -> 
 
 
 def _write_shard(paths: list[pathlib.Path], output: pathlib.Path) -> None:
-    """The job's own worker code, without Beam around it: one shard, read, decoded and written."""
+    """Reads, decodes and writes one shard by the job's own worker code, without Beam."""
     from photochrom.sources.source import Source
     from pipelines.shards import WriteShard
 
     config = PrepareConfig(input=("-",), output=str(output), image_size=_SIZE)
     worker = WriteShard(config, str(output / "progress"))
     worker.setup()
-    sources = [Source(str(time.monotonic_ns()) + path.name, str(path)) for path in paths]  # new keys: nothing is kept
+    sources = [
+        Source(str(time.monotonic_ns()) + path.name, str(path)) for path in paths
+    ]  # new keys, so that no earlier shard is kept
     (summary,) = worker.process((("train", 0, 1), sources), {})
     if summary["examples"] + sum(summary["refused"].values()) != len(paths):
         raise errors.PhotochromError("the benchmark lost photographs")
 
 
-def _notebook(paths: list[pathlib.Path], output: pathlib.Path) -> None:
-    """What notebooks do: open, resize, rgb2lab and store float32, with scikit-image."""
+def _baseline(paths: list[pathlib.Path], output: pathlib.Path) -> None:
+    """Opens, resizes, converts by rgb2lab and stores float32, with scikit-image, as a typical notebook does."""
     import tensorflow as tf
     from skimage import color, io, transform
 
@@ -66,9 +68,9 @@ def _notebook(paths: list[pathlib.Path], output: pathlib.Path) -> None:
 
 
 def _seconds(work: Callable[[], None], repeats: int = 3) -> float:
-    """Returns the best of some runs, processor seconds: what a core spends, whatever else the machine does.
+    """Returns the processor seconds of the fastest run, which other load on the machine hardly affects.
 
-    What the decoder's helpers spend is among it: a process counts its children's time once they have ended.
+    The decoder's helpers are included: a process counts its children's time once they have ended.
     """
 
     def once() -> float:
@@ -86,9 +88,9 @@ def _processor_seconds() -> float:
 
 
 def _peak_of_job(archive: pathlib.Path, output: pathlib.Path) -> int:
-    """Returns the peak resident memory of a `photochrom prepare` in a process of its own, KB.
+    """Returns the peak resident memory of a `photochrom prepare` in a separate process, KB.
 
-    The kernel's VmHWM: the ru_maxrss of a new process begins with what its parent had.
+    Source: the kernel's VmHWM, because the ru_maxrss of a new process starts at its parent's value.
     """
     job = [sys.executable, "-c", "import sys; from pipelines import prepare; prepare.run(sys.argv[1:]); "
            "print(open('/proc/self/status').read())"]  # fmt: skip

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.scale --scratch FOLDER [Beam's flags]`: prepare and colorize on more and more images.
+"""`python -m benchmarks.scale --scratch FOLDER [Beam's flags]`: prepare and colorize on increasing numbers of images.
 
-The images are generated, half of them in one zip, and the model is a tiny one: what is measured is all but the network.
+The images are generated, half of them in one zip, and the model is tiny, so everything except the network is measured.
 For a cluster, give Beam's flags, Flink's REST server and the processes to watch:
 
     python tests/clusters/flink_cluster.py &
@@ -24,13 +24,13 @@ _MB = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What one job took: the launcher, which is all of it locally, and the processes of a cluster."""
+    """Resources that one job used: the launcher (the whole job, if local), and the processes of a cluster."""
 
     job: str
     count: int
     seconds: float
-    own: usage.Taken
-    others: usage.Taken
+    own: usage.Usage
+    others: usage.Usage
     figures: flink_figures.Figures | None
 
     def line(self) -> str:
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--model", help="bundle for colorize; default a tiny one that tints")
     parser.add_argument("--flink", help="HOST:PORT of Flink's REST server, for bytes and skew")
     parser.add_argument(
-        "--watch", default="", help="numbers of further processes of the cluster, which count as well, by commas"
+        "--watch", default="", help="numbers of further processes of the cluster to include, separated by commas"
     )
     flags, beam_flags = parser.parse_known_args()
     flags.model = flags.model or _tint(flags.scratch)
@@ -74,11 +74,11 @@ def _run(job: str, count: int, flags: argparse.Namespace, beam_flags: list[str])
     command += [f"--model={flags.model}"] if job == "colorize" else []
     started = time.monotonic()
     others = [int(pid) for pid in flags.watch.split(",") if pid]
-    taken = usage.run([*command, *beam_flags], output.with_suffix(".log"), others)
+    used = usage.run([*command, *beam_flags], output.with_suffix(".log"), others)
     seconds = time.monotonic() - started
     figures = flink_figures.of_last_job(flags.flink) if flags.flink else None
     shutil.rmtree(output)
-    return Run(job, count, seconds, *taken, figures)
+    return Run(job, count, seconds, *used, figures)
 
 
 def _tint(scratch: pathlib.Path) -> str:

@@ -1,11 +1,11 @@
-"""How chroma is brought to full size: true ab taken down and back by several methods, guided by the true L*.
+"""Chroma upsampling: true ab reduced and enlarged again by several methods, guided by the true L*.
 
 `python -m benchmarks.upsampling --photographs FOLDER [--count N]` prints one table: the mean over photographs of
-CIEDE2000 at the strongest chroma edges and over all pixels. Taken down means averaged over squares of 4, 8, 12 and 24
-px, as a model's ab is; the edges are the 10% of pixels where the true ab changes most. The photographs are spread
-evenly over the larger ones of the folder, and four that scikit-image carries.
+CIEDE2000 at the strongest chroma edges and over all pixels. Reduced means averaged over squares of 4, 8, 12 and 24
+px, like a model's ab; the edges are the 10% of pixels with the largest change of the true ab. The photographs are
+spread evenly over the larger ones of the folder, and four of scikit-image.
 
-Methods to compare with, as published: joint bilateral upsampling (Kopf et al. 2007), the fast guided filter (He, Sun
+Methods for comparison, as published: joint bilateral upsampling (Kopf et al. 2007), the fast guided filter (He, Sun
 2015), bicubic interpolation with local linear detail of L*, and plain back-projection (Irani, Peleg 1991).
 """
 
@@ -27,9 +27,9 @@ from photochrom.color.upsampling import Upsampler
 FACTORS = (4, 8, 12, 24)
 # Both sides of a photograph are cut to multiples of this, px, which all factors divide.
 _SIDE_STEP = 24
-# The pictures of this side or more are taken, px: those that are measured have ab of 25 px and more at factor 24.
+# Only pictures with a side of at least this, px, are measured: their ab has 25 px or more at factor 24.
 _SHORTEST_LONG_SIDE = 600
-# CIEDE2000 is computed of this many pixels of a picture, drawn by a seed, of its edges and of all.
+# CIEDE2000 is computed on this many pixels of a picture, sampled by a seed, of its edges and of all.
 _SAMPLE = 6_000
 _EDGE_SHARE = 0.1
 
@@ -56,7 +56,7 @@ def errors(folder: pathlib.Path, count: int) -> dict[str, np.ndarray]:
 
 
 def gains(found: dict[str, np.ndarray], factor: int) -> float:
-    """Returns by what share the method in use is below bilinear interpolation at edges, at a factor."""
+    """Returns the relative reduction of the error at edges, of the method in use against bilinear interpolation."""
     row = FACTORS.index(factor)
     return float(1 - found[IN_USE][row, 0] / found["bilinear"][row, 0])
 
@@ -78,7 +78,7 @@ def seconds(height: int, width: int) -> float:
 
 
 def _photographs(folder: pathlib.Path, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields L* and ab of photographs, their sides cut to what all factors divide."""
+    """Yields L* and ab of photographs, cropped so that all factors divide their sides."""
     large = [path for path in photographs.paths(folder) if max(Image.open(path).size) >= _SHORTEST_LONG_SIDE]
     if not large:
         raise SystemExit(f"--photographs {folder} holds no JPEG with a side of {_SHORTEST_LONG_SIDE} px or more")
@@ -116,7 +116,7 @@ _bilinear, _bicubic = _interpolation(cv2.INTER_LINEAR), _interpolation(cv2.INTER
 
 
 def _back_projection(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
-    """Bicubic, twice corrected by the bicubic of what its mean over each px of ab lacks."""
+    """Bicubic interpolation, corrected twice by the bicubic interpolation of the residual of its mean over a px of ab."""
     full = _bicubic(ab, lightness)
     for _ in range(2):
         full += _bicubic(ab - _reduce(full, ab), lightness)
@@ -146,7 +146,7 @@ def _joint_bilateral(radius: int, spatial: float, lightness_range: float = 12) -
 
 
 def _slopes(ab: np.ndarray, low: np.ndarray, mean: Callable[[np.ndarray], np.ndarray], least: float) -> np.ndarray:
-    """Returns [h, w, 2]: how ab changes with L* in windows, by regression; `least` is added to the variance of L*."""
+    """Returns [h, w, 2]: slope of ab over L* in windows, by regression; `least` is added to the variance of L*."""
     covariance = mean(ab * low[..., None]) - mean(ab) * mean(low)[..., None]
     return covariance / (mean(low * low) - mean(low) ** 2 + least)[..., None]
 
@@ -164,7 +164,7 @@ def _fast_guided(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
 
 
 def _linear_detail(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
-    """Bicubic ab, and the slope times what bicubic interpolation of the small L* lacks; window: Gaussian, 0.7 px."""
+    """Bicubic ab plus the slope times the residual of bicubic interpolation of the small L*; Gaussian window, 0.7 px."""
     low = _reduce(lightness, ab)
     slope = _slopes(ab, low, lambda pixels: cv2.GaussianBlur(pixels, (5, 5), 0.7), 100)
     return _bicubic(ab, lightness) + _bicubic(slope, lightness) * (lightness - _bicubic(low, lightness))[..., None]
@@ -199,7 +199,7 @@ def table(found: dict[str, np.ndarray]) -> str:
 
 
 def main() -> None:
-    """Prints the table of all methods, and how fast the one in use is."""
+    """Prints the table of all methods, and the duration of the one in use."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photographs", required=True, type=pathlib.Path, help="folder of colour photographs, JPEG")
     parser.add_argument("--count", type=int, default=48, help="how many of them")

@@ -1,4 +1,4 @@
-"""What a command takes of memory and processors, with all the processes that it starts."""
+"""Memory and processor time of a command, including all processes that it starts."""
 
 import contextlib
 import dataclasses
@@ -13,12 +13,12 @@ _EVERY_SECONDS = 0.5
 
 
 @dataclasses.dataclass
-class Taken:
-    """By a process and all below it.
+class Usage:
+    """Resources used by a process and its descendants.
 
     Attributes:
-        peak: the most memory that they held at a time, bytes; pages that they share count once (the kernel's PSS).
-        processor_seconds: of all cores, while it was watched; the last half second of each process is missed.
+        peak: maximum of their total memory, bytes; shared pages count once (the kernel's PSS).
+        processor_seconds: of all cores, while watched; the last half second of each process is missed.
     """
 
     peak: int = 0
@@ -26,11 +26,11 @@ class Taken:
 
 
 class Watch(threading.Thread):
-    """Looks at processes twice a second: `taken` has what each took, by process number."""
+    """Samples processes twice a second; `used` has the usage of each, by process number."""
 
     def __init__(self, pids: Sequence[int]):
         super().__init__(daemon=True)
-        self.taken = {pid: Taken() for pid in pids}
+        self.used = {pid: Usage() for pid in pids}
         self._before = {one.pid: _processor_seconds(one) for pid in pids for one in _with_descendants(pid)}
         self._latest: dict[int, dict[int, float]] = {pid: {} for pid in pids}
         self._end = threading.Event()
@@ -38,11 +38,11 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._end.wait(_EVERY_SECONDS):
-            for pid in self.taken:
+            for pid in self.used:
                 self._look(pid)
 
     def stop(self) -> None:
-        """Ends the watching."""
+        """Stops the sampling."""
         self._end.set()
         self.join()
 
@@ -52,11 +52,11 @@ class Watch(threading.Thread):
             with contextlib.suppress(psutil.Error):
                 latest[one.pid] = _processor_seconds(one) - self._before.get(one.pid, 0)
                 held += one.memory_full_info().pss
-        self.taken[pid] = Taken(max(self.taken[pid].peak, held), sum(latest.values()))
+        self.used[pid] = Usage(max(self.used[pid].peak, held), sum(latest.values()))
 
 
-def run(command: Sequence[str], log: pathlib.Path, others: Sequence[int] = ()) -> tuple[Taken, Taken]:
-    """Runs a command, its output into a file; returns what it took, and what others did, processes by number.
+def run(command: Sequence[str], log: pathlib.Path, others: Sequence[int] = ()) -> tuple[Usage, Usage]:
+    """Runs a command with its output in a file; returns its usage, and that of other processes, given by number.
 
     Raises:
         CalledProcessError: it failed.
@@ -67,8 +67,8 @@ def run(command: Sequence[str], log: pathlib.Path, others: Sequence[int] = ()) -
         watch.stop()
     if status:
         raise subprocess.CalledProcessError(status, command, log.read_bytes())
-    own, *rest = watch.taken.values()
-    return own, Taken(sum(one.peak for one in rest), sum(one.processor_seconds for one in rest))
+    own, *rest = watch.used.values()
+    return own, Usage(sum(one.peak for one in rest), sum(one.processor_seconds for one in rest))
 
 
 def _with_descendants(pid: int) -> Iterator[psutil.Process]:

@@ -1,6 +1,6 @@
-"""The Flex Template fits the job, Beam and Google's interface: its parameters are flags of colorize.
+"""The Flex Template is valid for the job, Beam and Google's interface: its parameters are flags of colorize.
 
-`python -m tests.test_flex_template` writes the metadata anew.
+`python -m tests.test_flex_template` rewrites the metadata.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from serving import colorize
 ROOT = pathlib.Path(__file__).parents[1]
 METADATA = ROOT / "dataflow/colorize.json"
 IN_BUCKETS = ("input", "output")
-# A template only describes a job, so it cannot look at a trial's copies.
+# A template only describes a job, so it cannot inspect the copies of a trial.
 NEEDS_A_LAUNCHER = ("canary", "canary_max_drift")
 
 
@@ -38,7 +38,7 @@ def parameter(action: argparse.Action) -> dict:
 
 
 def metadata() -> dict:
-    """Returns the template's metadata: of each flag that takes a value; a parameter cannot go without."""
+    """Returns the template's metadata: a parameter for each flag with a value, as parameters always have one."""
     parser = colorize.build_parser()
     taking = [action for action in parser._actions if action.nargs is None and action.dest not in NEEDS_A_LAUNCHER]
     parameters = [parameter(action) for action in taking]
@@ -46,22 +46,22 @@ def metadata() -> dict:
 
 
 def strictly(message: type, value: dict):
-    """Returns the message that JSON describes; raises where it has a field that the message lacks."""
+    """Returns the message that JSON describes; raises if it has a field that the message lacks."""
     return json_format.ParseDict(value, message.pb(message()), ignore_unknown_fields=False)
 
 
-def test_the_parameters_are_the_flags_with_their_help():
+def test_parameters_are_the_flags_with_their_help():
     assert json.loads(METADATA.read_text()) == metadata()
 
 
-def test_google_takes_the_metadata():
+def test_metadata_is_valid_for_google():
     given = json.loads(METADATA.read_text())
     spec = {"image": "europe-docker.pkg.dev/p/r/i:1", "metadata": given, "sdkInfo": {"language": "PYTHON"}}
     parsed = strictly(dataflow_v1beta3.ContainerSpec, spec)
     assert [one.name for one in parsed.metadata.parameters if not one.is_optional] == ["input", "output"]
 
 
-def test_the_nightly_launch_names_parameters_of_the_template():
+def test_nightly_launch_names_parameters_of_the_template():
     given = json.loads((ROOT / "dataflow/nightly.json").read_text())
     parsed = strictly(dataflow_v1beta3.LaunchFlexTemplateRequest, given)
     assert set(parsed.launch_parameter.parameters) <= {one["name"] for one in metadata()["parameters"]}
@@ -70,15 +70,15 @@ def test_the_nightly_launch_names_parameters_of_the_template():
     assert unknown == []
 
 
-def test_the_flags_that_the_launcher_adds_are_beams():
+def test_flags_of_the_launcher_are_known_to_beam():
     names = ("project", "region", "job_name", "temp_location", "staging_location", "template_location", "machine_type")
     names += ("sdk_container_image", "service_account_email", "subnetwork", "setup_file", "requirements_file")
     numbers = ("max_num_workers", "num_workers", "disk_size_gb")
     flags = [f"--{name}=x" for name in names] + [f"--{name}=1" for name in numbers] + ['--labels={"a": "b"}']
-    beam_job.parse_options(["--runner=DataflowRunner", *flags])  # raises where Beam does not know one
+    beam_job.parse_options(["--runner=DataflowRunner", *flags])  # raises if Beam does not know one
 
 
-def test_the_image_has_the_versions_that_are_locked():
+def test_image_has_the_locked_versions():
     recipe = (ROOT / "dataflow/Dockerfile").read_text()
     locked = re.search(r"^apache-beam==(.+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
     assert re.findall(r"^FROM apache/beam_python3\.11_sdk:(\S+)$", recipe, re.MULTILINE) == [locked]

@@ -1,4 +1,4 @@
-"""benchmarks/scale.py in short: the archive that it makes, what it sees of processes, and the table that comes out."""
+"""A short form of benchmarks/scale.py: the generated archive, the usage of processes, and the table."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ from tests.support import generated
 MB = 1 << 20
 
 
-def test_an_archive_is_half_loose_files_and_half_members_of_a_zip_and_made_once(tmp_path):
+def test_generated_archive_is_half_loose_half_zipped(tmp_path):
     images = generated.archive(tmp_path / "a", 41, "RGB")
     loose = [path.read_bytes() for path in sorted(images.rglob("*.jpg"))]
     with zipfile.ZipFile(images / "members.zip") as archive:
@@ -27,16 +27,16 @@ def test_an_archive_is_half_loose_files_and_half_members_of_a_zip_and_made_once(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
-def test_memory_is_that_of_a_command_and_of_all_that_it_starts(tmp_path):
+def test_usage_counts_memory_of_child_processes(tmp_path):
     inner = f"import time; held = b'x' * {100 * MB}; time.sleep(2)"
     outer = f"import subprocess, sys; held = b'x' * {50 * MB}; subprocess.run([sys.executable, '-c', {inner!r}])"
     own, others = usage.run([sys.executable, "-c", outer], tmp_path / "log")
     assert 150 * MB < own.peak < 250 * MB
-    assert others == usage.Taken()
+    assert others == usage.Usage()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
-def test_processor_time_is_that_of_all_processes_and_not_what_others_took_before(tmp_path):
+def test_usage_excludes_earlier_time_of_watched_processes(tmp_path):
     spin = "import time\nwhile time.process_time() < 3: pass\nprint(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", spin]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as before:
@@ -48,7 +48,7 @@ def test_processor_time_is_that_of_all_processes_and_not_what_others_took_before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
-def test_a_job_that_fails_is_no_row(tmp_path):
+def test_usage_raises_if_the_command_fails(tmp_path):
     with pytest.raises(subprocess.CalledProcessError) as caught:
         usage.run([sys.executable, "-c", "raise SystemExit('out of paper')"], tmp_path / "log")
     assert b"out of paper" in caught.value.output
@@ -56,7 +56,7 @@ def test_a_job_that_fails_is_no_row(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
 @pytest.mark.parametrize("job", ["prepare", "colorize"])
-def test_a_job_comes_to_a_row_of_the_table(tmp_path, tint, job):
+def test_scale_prints_a_row_per_job(tmp_path, tint, job):
     command = [sys.executable, "-m", "benchmarks.scale", f"--scratch={tmp_path}", "--counts=20", f"--jobs={job}"]
     done = subprocess.run([*command, f"--model={tint}"], capture_output=True, text=True, check=True)
     assert re.fullmatch(rf"\| {job} \| 20 \| \d+ \| \d+\.\d \| \d+ \|", done.stdout.splitlines()[-1])

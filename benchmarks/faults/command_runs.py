@@ -1,4 +1,4 @@
-"""Runs of the real command, to be disturbed: started, watched, killed with all that they started; and small disks."""
+"""Subprocess runs of the real command, which can be watched and killed with all their processes; and small disks."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).parents[2]
 _TOKEN = "PHOTOCHROM_FAULTS_RUN"
-# Nobody's run may do what the superuser may: read what is closed, write where it is forbidden.
+# Runs give up the superuser's capabilities to read and write against file permissions.
 _AS_ANYONE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 _POLL_SECONDS = 0.002
 _LIMIT_SECONDS = 3600
-# What stands in the table of mounts; without it mount looks there for options, and finds some that it may not give.
+# Source name in the table of mounts; without it, mount takes options from that table, some of which are not permitted.
 _SOURCE = "photochrom"
 
 
 class Run:
-    """The command `photochrom` under way, with what it says in a file."""
+    """The command `photochrom` in a process of its own, with its output in a file."""
 
     def __init__(self, argv: Sequence[str], log: pathlib.Path, prefix: Sequence[str] = ()):
         self._token = uuid.uuid4().hex
@@ -43,7 +43,7 @@ class Run:
         return self._process.poll() is None
 
     def pids(self, name: bytes = b"") -> list[int]:
-        """Returns the processes of this run, or those whose command line contains `name`; orphans too."""
+        """Returns the processes of this run whose command line contains `name`, orphans included."""
         found = []
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -52,12 +52,12 @@ class Run:
         return found
 
     def waits_until(self, is_so: Callable[[], bool], seconds: float = 0.0) -> bool:
-        """Waits for something, and some seconds more; says whether the run is still under way."""
+        """Waits for a condition, and some seconds more; returns whether the run is still active."""
         deadline = time.monotonic() + _LIMIT_SECONDS
         while self.is_under_way and not is_so():
             if time.monotonic() > deadline:
                 self.kill()
-                raise TimeoutError(f"nothing happened within {_LIMIT_SECONDS} s; see {self.log}")
+                raise TimeoutError(f"the condition did not hold within {_LIMIT_SECONDS} s; see {self.log}")
             time.sleep(_POLL_SECONDS)
         until = time.monotonic() + seconds
         while self.is_under_way and time.monotonic() < until:
@@ -70,7 +70,7 @@ class Run:
             os.kill(pid, number)
 
     def kill(self) -> None:
-        """Ends all processes of the run on the spot (kill -9)."""
+        """Kills all processes of the run (kill -9)."""
         while pids := self.pids():
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
@@ -87,23 +87,23 @@ class Run:
             raise
 
     def last_line(self) -> str:
-        """Returns the last line that it said."""
+        """Returns the last line of the output."""
         lines = self.log.read_text(errors="replace").splitlines()
         return lines[-1] if lines else ""
 
 
 def as_anyone() -> tuple[str, ...]:
-    """Returns what has to stand before a command so that permissions hold for it; for the superuser they do not."""
+    """Returns the command prefix under which file permissions hold, which the superuser needs."""
     return _AS_ANYONE if os.getuid() == 0 and shutil.which("setpriv") else ()
 
 
 def permissions_hold() -> bool:
-    """Says whether a command can be run for which permissions hold."""
+    """Whether a command can run under file permissions."""
     return os.getuid() != 0 or bool(as_anyone())
 
 
 class Disk:
-    """A small file system in memory that only its own commands see; it goes when the body ends."""
+    """A small file system in memory, visible only to commands with its prefix, until the body ends."""
 
     def __init__(self, folder: pathlib.Path, holder: subprocess.Popen):
         self.folder = folder
@@ -111,17 +111,17 @@ class Disk:
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """Returns what has to stand before a command so that it sees the disk."""
+        """Returns the command prefix under which the disk is visible."""
         user = () if os.getuid() == 0 else ("--user", "--preserve-credentials")
         return ("nsenter", "--target", str(self._holder.pid), "--mount", *user, f"--wd={ROOT}")
 
     @property
     def seen(self) -> pathlib.Path:
-        """Returns the path by which others see it."""
+        """Returns the path under which other processes see the disk."""
         return pathlib.Path(f"/proc/{self._holder.pid}/root{self.folder}")
 
     def remount(self, options: str, seconds: float = 60) -> None:
-        """Changes size or access, as soon as no file stands in the way."""
+        """Changes size or access, and retries while open files prevent it."""
         deadline = time.monotonic() + seconds
         command = [*self.prefix, "mount", "-o", f"remount,{options}", _SOURCE, str(self.folder)]
         while subprocess.run(command, capture_output=True, check=False).returncode:
@@ -131,7 +131,7 @@ class Disk:
 
 @contextlib.contextmanager
 def disk(folder: pathlib.Path, size: int) -> Iterator[Disk | None]:
-    """Mounts a disk of `size` bytes; None where that is not allowed."""
+    """Mounts a disk of `size` bytes; None if that is not permitted."""
     folder.mkdir(parents=True, exist_ok=True)
     user = () if os.getuid() == 0 else ("--user", "--map-root-user")
     mount = f'mount -t tmpfs -o size={size} {_SOURCE} "$0" && echo mounted && exec cat'

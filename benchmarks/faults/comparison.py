@@ -1,4 +1,4 @@
-"""Holds the output folder of a disturbed run against that of one that nobody disturbed."""
+"""Comparison of the output folder of a disturbed run with that of an undisturbed one."""
 
 import collections
 import dataclasses
@@ -19,21 +19,21 @@ End = tuple[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What is wrong; all zero where nothing is.
+    """Differences between two folders; all zero if there are none.
 
     Attributes:
-        lost: copies that are missing.
-        doubled: copies that the other run has not made.
-        half: copies with other bytes, and temporary files.
-        rows_missing, rows_doubled, rows_changed: inputs without a row, with several, with another one.
-        problems: what else is wrong, in words.
+        lost: missing copies.
+        duplicated: copies that the undisturbed run has not made.
+        partial: copies with other bytes, and temporary files.
+        rows_missing, rows_duplicated, rows_changed: inputs without a row, with several rows, with a different row.
+        problems: other differences, in words.
     """
 
     lost: int = 0
-    doubled: int = 0
-    half: int = 0
+    duplicated: int = 0
+    partial: int = 0
     rows_missing: int = 0
-    rows_doubled: int = 0
+    rows_duplicated: int = 0
     rows_changed: int = 0
     problems: tuple[str, ...] = ()
 
@@ -51,7 +51,7 @@ def astuple(verdict: Verdict) -> tuple:
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """An output folder: path of a copy -> SHA-256; key -> its rows, `run` aside; what else lies there."""
+    """An output folder: path of a copy -> SHA-256; key -> its rows, without `run`; other files."""
 
     images: dict[str, str]
     rows: dict[str, list[Row]]
@@ -84,31 +84,31 @@ def _rows(output: pathlib.Path) -> Iterable[Row]:
             yield from map(json.loads, path.read_text().splitlines())
 
 
-def judge(output: pathlib.Path, reference: Tree, beside: Mapping[str, End] = MappingProxyType({})) -> Verdict:
-    """Returns what is wrong with a folder.
+def compare(output: pathlib.Path, reference: Tree, extra: Mapping[str, End] = MappingProxyType({})) -> Verdict:
+    """Returns the differences of a folder from a reference.
 
     Args:
         output: the folder.
-        reference: what it should hold.
-        beside: key -> (status, reason) of inputs that the other run had not.
+        reference: its expected contents.
+        extra: key -> (status, reason) of inputs that the reference lacks.
     """
     found = Tree.of(output)
     rows = {key: found.rows.get(key, []) for key in reference.rows}
-    copies = {str(row["output"]) for key in beside for row in found.rows.get(key, [])}
-    strangers = found.rows.keys() - reference.rows.keys() - beside.keys()
+    copies = {str(row["output"]) for key in extra for row in found.rows.get(key, [])}
+    strangers = found.rows.keys() - reference.rows.keys() - extra.keys()
     return Verdict(
         lost=len(reference.images.keys() - found.images.keys()),
-        doubled=len(found.images.keys() - reference.images.keys() - copies),
-        half=torn(found, reference) + len(found.strays),
-        rows_missing=sum(not one for one in rows.values()) + len(beside.keys() - found.rows.keys()),
-        rows_doubled=sum(len(one) > 1 for one in found.rows.values()),
+        duplicated=len(found.images.keys() - reference.images.keys() - copies),
+        partial=torn(found, reference) + len(found.strays),
+        rows_missing=sum(not one for one in rows.values()) + len(extra.keys() - found.rows.keys()),
+        rows_duplicated=sum(len(one) > 1 for one in found.rows.values()),
         rows_changed=sum(one[:1] != reference.rows[key][:1] for key, one in rows.items() if one)
-        + sum(found.ends().get(key, end) != end for key, end in beside.items())
+        + sum(found.ends().get(key, end) != end for key, end in extra.items())
         + len(strangers),
         problems=(f"{config.SCRATCH} was left",) if (output / config.SCRATCH).exists() else (),
     )
 
 
 def torn(found: Tree, reference: Tree) -> int:
-    """Counts copies that are there under their name with other bytes than they should have."""
+    """Returns the number of existing copies whose bytes differ from the reference."""
     return sum(digest != reference.images.get(name, digest) for name, digest in found.images.items())

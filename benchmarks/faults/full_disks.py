@@ -1,4 +1,4 @@
-"""Faults of the file system: no space, no right to write."""
+"""Faults of the file system: no space, no write permission."""
 
 from benchmarks.faults import command_runs, comparison
 from benchmarks.faults.workbench import Bench, Outcome, copies, expect
@@ -6,7 +6,7 @@ from tests.support import damaged
 
 
 def full_disk(bench: Bench, *flags: str, share: float = 0.5) -> Outcome | None:
-    """Runs the output's disk full, which holds so much of what is needed; enlarges it, and goes on."""
+    """Fills the output's disk, which holds `share` of the required bytes; enlarges it and resumes."""
     needed = sum(-(-size // 4096) * 4096 for size in _sizes(bench))
     with command_runs.disk(bench.folder / "disk", int(share * needed)) as disk:
         if disk is None:
@@ -16,7 +16,7 @@ def full_disk(bench: Bench, *flags: str, share: float = 0.5) -> Outcome | None:
         verdict += bench.torn(disk.seen / "out")
         disk.remount(f"size={8 * needed + (16 << 20)}")
         verdict += bench.continues(output, *flags, prefix=disk.prefix)
-        verdict += bench.judge(output, disk.seen / "out", disk.prefix)
+        verdict += bench.compare(output, disk.seen / "out", disk.prefix)
     return Outcome(1, "space, then the same command", verdict)
 
 
@@ -26,7 +26,7 @@ def _sizes(bench: Bench) -> list[int]:
 
 
 def full_temporary(bench: Bench) -> Outcome | None:
-    """Runs the folder for temporary files full, in which the copies of large scans are put together."""
+    """Fills the folder for temporary files, in which the copies of large scans are assembled."""
     output, scan = bench.output(), bench.folder / "large.tif"
     scan.write_bytes(damaged.large_tiff())
     with command_runs.disk(bench.folder / "tmp", 1 << 20) as disk:
@@ -36,12 +36,12 @@ def full_temporary(bench: Bench) -> Outcome | None:
         run = bench.start(output, f"--input={scan}", prefix=prefix)
         verdict = expect(run, 1, f"no space left on {disk.folder}, the folder for temporary files") + bench.torn(output)
         verdict += bench.continues(output, f"--input={scan}")
-    verdict += comparison.judge(output, bench.reference, {scan.name: damaged.DONE})
+    verdict += comparison.compare(output, bench.reference, {scan.name: damaged.DONE})
     return Outcome(1, "space, then the same command", verdict)
 
 
 def read_only(bench: Bench) -> Outcome | None:
-    """Makes the output's disk read-only in the middle, as the kernel does when a disk fails."""
+    """Makes the output's disk read-only during the run, as the kernel does when a disk fails."""
     with command_runs.disk(bench.folder / "disk", 1 << 30) as disk:
         if disk is None:
             return None
@@ -51,12 +51,12 @@ def read_only(bench: Bench) -> Outcome | None:
         disk.remount("ro")
         verdict = expect(run, 1, f"{output} (") + bench.torn(seen)
         disk.remount("rw")
-        verdict += bench.continues(output, prefix=disk.prefix) + bench.judge(output, seen, disk.prefix)
+        verdict += bench.continues(output, prefix=disk.prefix) + bench.compare(output, seen, disk.prefix)
     return Outcome(int(under_way), "write access, then the same command", verdict)
 
 
 def forbidden(bench: Bench) -> Outcome | None:
-    """Takes the right to write in the output's folders away, in the middle."""
+    """Removes write permission from the output's folders during the run."""
     if not command_runs.permissions_hold():
         return None
     output = bench.output()
@@ -68,5 +68,5 @@ def forbidden(bench: Bench) -> Outcome | None:
     verdict = expect(run, 1, "permission denied") + bench.torn(output)
     for path in folders:
         path.chmod(0o755)
-    verdict += bench.continues(output) + bench.judge(output)
+    verdict += bench.continues(output) + bench.compare(output)
     return Outcome(int(under_way), "write access, then the same command", verdict)

@@ -1,4 +1,4 @@
-"""Faults of an object store: the copies go to a bucket behind a proxy that fails by plan."""
+"""Faults of an object store: the copies are written to a bucket behind a proxy with planned failures."""
 
 from benchmarks.faults import comparison
 from benchmarks.faults.command_runs import Run
@@ -12,7 +12,7 @@ _SLOW_SECONDS = 0.02
 
 
 def failing(bench: Bench, every: int = 9) -> Outcome:
-    """Lets every so-manieth request fail, all of them be slow, and kills all processes of the first run."""
+    """Lets every n-th request fail (n = `every`), delays all, and kills all processes of the first run."""
     with bucket_server.in_use() as server:
         output = f"{server.make_bucket('bucket')}/coloured"
         server.fault, server.delay = bucket_server.every(every, *_KINDS), _SLOW_SECONDS
@@ -26,8 +26,8 @@ def failing(bench: Bench, every: int = 9) -> Outcome:
         server.clear()
         local = bench.output()
         files.copy_folder(output, str(local))
-        verdict += comparison.judge(local, bench.reference)
-        return Outcome(failed, "by itself; after a kill -9, the same command", verdict)
+        verdict += comparison.compare(local, bench.reference)
+        return Outcome(failed, "automatic; after a kill -9, the same command", verdict)
 
 
 def _count_copies(server: bucket_server.BucketServer) -> int:

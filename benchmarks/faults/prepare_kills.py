@@ -1,4 +1,4 @@
-"""prepare, killed at random moments: the dataset is byte for byte that of a run that nobody disturbed."""
+"""prepare, killed at random moments: the dataset must be byte for byte that of an undisturbed run."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ _FLAGS = ("--image_size=64", "--num_shards=8", "--split=train=0.8,validation=0.2
 
 
 def photographs(folder: pathlib.Path, count: int, seed: int) -> pathlib.Path:
-    """Writes small colour photographs, pieces of those that scikit-image carries, and a broken one."""
+    """Writes small colour photographs, crops of scikit-image's, and a broken one."""
     folder.mkdir()
     rng = random.Random(seed)
     sources = [getattr(skimage.data, name)() for name in ("astronaut", "coffee", "chelsea", "rocket")]
@@ -30,11 +30,11 @@ def photographs(folder: pathlib.Path, count: int, seed: int) -> pathlib.Path:
 
 
 def killed(folder: pathlib.Path, count: int, kills: int, seed: int) -> tuple[int, list[str], list[str]]:
-    """Kills runs at random moments, lets the last one end, and compares.
+    """Kills runs at random moments, lets the last one finish, and compares.
 
     Returns:
-        How often a run was killed under way, the names of files that differ, are missing or too many, and the same of
-        half files.
+        The number of runs that were killed while active, the names of files that differ, are missing or are surplus,
+        and the names of partial files.
     """
     photos = photographs(folder / "photos", count, seed)
     began = time.monotonic()
@@ -55,9 +55,9 @@ def _start(folder: pathlib.Path, photos: pathlib.Path, name: str) -> Run:
 
 
 def _ended(folder: pathlib.Path, photos: pathlib.Path, name: str) -> dict[str, str]:
-    """Runs prepare to its end; returns path -> digest of what it left, TensorFlow's graph aside.
+    """Runs prepare to its end; returns path -> digest of its files, without TensorFlow's graph.
 
-    Of the same graph TensorFlow writes other bytes each time.
+    TensorFlow serializes the same graph to different bytes each time.
     """
     run = _start(folder, photos, name)
     if run.ends():

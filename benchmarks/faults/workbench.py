@@ -1,4 +1,4 @@
-"""An archive, the real command, and what it makes of the archive when nobody disturbs it."""
+"""An archive, the real command, and the reference output of an undisturbed run."""
 
 import dataclasses
 import itertools
@@ -15,15 +15,15 @@ from tests.support import damaged, tint
 
 @dataclasses.dataclass
 class Bench:
-    """An archive, the model, and what a run that nobody disturbed makes of it.
+    """An archive, the model, and the output of an undisturbed run.
 
     Attributes:
         archive: the scans.
         model: the bundle.
-        folder: for what the runs write.
-        rng: decides on moments.
-        reference: the undisturbed run.
-        seconds: how long that took: to its first copy, from there to its last, from there to its end.
+        folder: for outputs and logs of the runs.
+        rng: source of random moments.
+        reference: output of the undisturbed run.
+        seconds: its durations: to the first copy, from there to the last, from there to its end.
     """
 
     archive: damaged.Archive
@@ -39,7 +39,7 @@ class Bench:
         """Writes an archive of about `images` scans and colorizes it undisturbed.
 
         Raises:
-            AssertionError: the rows are not those that the archive must give.
+            AssertionError: the rows differ from those expected for the archive.
         """
         archive = damaged.make(folder / "scans", images, seed)
         bench = cls(archive, model or tint.make_bundle(folder / "bundle"), folder, random.Random(seed))
@@ -70,28 +70,28 @@ class Bench:
         return Run([*argv, *damaged.FLAGS, *flags], log, prefix)
 
     def continues(self, output: pathlib.Path | str, *flags: str, prefix: tuple[str, ...] = ()) -> Verdict:
-        """Gives the same command again, undisturbed; returns what is wrong with how it ends."""
+        """Repeats the command undisturbed; returns a problem if it does not end with exit status 0."""
         run = self.start(output, *flags, prefix=prefix)
         return expect(run, 0)
 
-    def judge(self, output: pathlib.Path, seen: pathlib.Path | None = None, prefix: tuple[str, ...] = ()) -> Verdict:
-        """Returns what is wrong with an output folder, which others may see by another path."""
-        verdict = comparison.judge(seen or output, self.reference)
+    def compare(self, output: pathlib.Path, seen: pathlib.Path | None = None, prefix: tuple[str, ...] = ()) -> Verdict:
+        """Returns the differences of an output folder, which other processes may see under the path `seen`."""
+        verdict = comparison.compare(seen or output, self.reference)
         for command in ("verify", "status"):
             run = Run([command, str(output)], self.folder / f"log{next(self.numbers):03d}", prefix)
             verdict += expect(run, 0)
         return verdict
 
     def torn(self, output: pathlib.Path) -> Verdict:
-        """Looks, while a run is interrupted, for copies that are not whole."""
+        """Counts partial copies while a run is interrupted."""
         names = [path for path in (output / "images").rglob("*") if path.is_file()] if output.exists() else []
         found = comparison.Tree.of(output) if names else comparison.Tree({}, {}, ())
-        return Verdict(half=comparison.torn(found, self.reference))
+        return Verdict(partial=comparison.torn(found, self.reference))
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a fault did: how often it was tried, how the work went on, what is wrong in the end."""
+    """Result of a fault: number of injections, way of recovery, final differences."""
 
     tries: int
     how: str
@@ -99,7 +99,7 @@ class Outcome:
 
 
 def expect(run: Run, status: int, text: str = "") -> Verdict:
-    """Waits for a run to end; a problem if it does otherwise than it should, or does not say so in its last line."""
+    """Waits for a run to end; returns a problem if exit status or last line differ from the expected ones."""
     found = run.ends()
     last = run.last_line()
     is_line = not text or (last.startswith("photochrom: ") and text in last)
@@ -108,5 +108,5 @@ def expect(run: Run, status: int, text: str = "") -> Verdict:
 
 
 def copies(output: pathlib.Path) -> int:
-    """Counts the copies that are there."""
+    """Returns the number of existing copies."""
     return sum(not name.startswith(".") for _, _, names in os.walk(output / "images") for name in names)
