@@ -116,7 +116,7 @@ _bilinear, _bicubic = _interpolation(cv2.INTER_LINEAR), _interpolation(cv2.INTER
 
 
 def _back_projection(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
-    """Bicubic interpolation, corrected twice by the bicubic interpolation of the residual of its mean over a px of ab."""
+    """Bicubic interpolation, corrected twice by the interpolated residual of its mean over each px of ab."""
     full = _bicubic(ab, lightness)
     for _ in range(2):
         full += _bicubic(ab - _reduce(full, ab), lightness)
@@ -164,7 +164,7 @@ def _fast_guided(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
 
 
 def _linear_detail(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:
-    """Bicubic ab plus the slope times the residual of bicubic interpolation of the small L*; Gaussian window, 0.7 px."""
+    """Bicubic ab plus the slope times the residual of the interpolated small L*; Gaussian window, 0.7 px."""
     low = _reduce(lightness, ab)
     slope = _slopes(ab, low, lambda pixels: cv2.GaussianBlur(pixels, (5, 5), 0.7), 100)
     return _bicubic(ab, lightness) + _bicubic(slope, lightness) * (lightness - _bicubic(low, lightness))[..., None]

@@ -1,4 +1,4 @@
-"""What the Flex Template runs to describe its job: `photochrom colorize`."""
+"""Entry point of the Flex Template, which builds the graph of its job: `photochrom colorize`."""
 
 import sys
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Starts one Beam worker on a machine without containers, as /opt/apache/beam/boot does it in Beam's images.
+"""Starts one Beam worker on a machine without containers, like /opt/apache/beam/boot in Beam's images.
 
-Asks the runner for the job's options and staged files, installs the staged packages into a folder of the job's, and
+Requests the job's options and staged files from the runner, installs the staged packages into a folder of the job, and
 becomes Beam's worker. `worker_pool_main --container_executable boot.py` runs it, or the runner itself with
---environment_type=PROCESS. The packages' dependencies have to be there: no package index is asked.
+--environment_type=PROCESS. The packages' dependencies have to be installed: no package index is used.
 
 Source of the contract: Beam's "Container contract" and sdks/python/container/boot.go.
 """
@@ -39,7 +39,7 @@ def main() -> None:
         info = provision_grpc.ProvisionServiceStub(channel).GetProvisionInfo(request, metadata=identity).info
     folder = pathlib.Path(tempfile.gettempdir(), "beam-workers")
     folder.mkdir(exist_ok=True)
-    # Nobody reads what a worker pool's children print: a full pipe would stop them.
+    # The output of a worker pool's children is not read, and a full pipe would block them: they write to a file.
     log = os.open(folder / f"worker-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -52,17 +52,17 @@ def main() -> None:
         "SEMI_PERSISTENT_DIRECTORY": str(staged.parent),
         "RUNNER_CAPABILITIES": " ".join(info.runner_capabilities),
     }
-    for name, told, given in (
+    for name, endpoint, given in (
         ("LOGGING", info.logging_endpoint, flags.logging_endpoint),
         ("CONTROL", info.control_endpoint, flags.control_endpoint),
     ):
-        told.url = told.url or given
-        environment[f"{name}_API_SERVICE_DESCRIPTOR"] = text_format.MessageToString(told)
+        endpoint.url = endpoint.url or given
+        environment[f"{name}_API_SERVICE_DESCRIPTOR"] = text_format.MessageToString(endpoint)
     os.execve(sys.executable, [sys.executable, "-m", "apache_beam.runners.worker.sdk_worker_main"], environment)
 
 
 def fetch(endpoint: str, info: provision.ProvisionInfo, identity: tuple, folder: pathlib.Path) -> pathlib.Path:
-    """Lays the staged files into FOLDER/DIGEST/staged, once for all workers that are given the same ones."""
+    """Downloads the staged files to FOLDER/DIGEST/staged, once for all workers with the same files."""
     names = sorted(entry.SerializeToString(deterministic=True) for entry in info.dependencies)
     digest = hashlib.sha256(b"".join(names) + info.retrieval_token.encode()).hexdigest()[:16]
     staged = folder / digest / "staged"

@@ -1,7 +1,7 @@
 """A Flink session cluster on this machine, from jars: a JobManager, TaskManagers, Beam's job server, Python workers.
 
-`python tests/clusters/flink_cluster.py [FOLDER]` starts one, prints the flags that send a job there, and takes it down
-when it is stopped (Ctrl-C). The tests use it too.
+`python tests/clusters/flink_cluster.py [FOLDER]` starts one, prints the flags that send a job there, and stops it on
+Ctrl-C. The tests use it too.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 # Jars are kept here between runs; `make clean` removes them.
 JARS = PROJECT / "build" / "clusters"
-# Twenty seconds are usual; a TaskManager that asks too early asks again after ten, or thirty.
+# Twenty seconds are usual; a TaskManager that registers too early retries after ten, or thirty.
 START_SECONDS = 180
 MAVEN_SECONDS = 240
-# What bin/config.sh of a Flink distribution gives Java 17 (env.java.opts.all of its config.yaml).
+# Options for Java 17 of a Flink distribution's bin/config.sh (env.java.opts.all of its config.yaml).
 _EXPORTS = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5")
 _OPENS = ("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util", "util.concurrent")
 _JAVA = [
@@ -41,18 +41,18 @@ _JAVA = [
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-XX:+UseSerialGC",
-    # A thread that finds no memory is gone, and a job that needs it would wait for ever: better the whole process.
+    # A thread that runs out of memory ends, and a job that needs it would wait for ever: the whole process must end.
     "-XX:+ExitOnOutOfMemoryError",
 ]
-# How long Beam keeps a Python worker for which there is nothing to do.
+# Time for which Beam keeps an idle Python worker.
 _CACHE_MILLIS = 3000
 _OF_JOB_MANAGER = ("jobmanager.rpc.address", "rest.address", "rest.bind-address")
-# Flink's REST server takes what it is sent to the BLOB server, which it looks for at localhost.
+# Flink's REST server forwards uploads to the BLOB server, which it looks for at localhost.
 _BIND = "jobmanager.bind-host"
 _OF_TASK_MANAGER = ("taskmanager.host", "taskmanager.bind-host")
 _SETTINGS = {
     "taskmanager.numberOfTaskSlots": "2",
-    # Memory in parts: what computes them from a total is a shell script of the distribution.
+    # Memory in parts, because only a shell script of the distribution computes them from a total.
     "taskmanager.cpu.cores": "1",
     "taskmanager.memory.framework.heap.size": "128m",
     "taskmanager.memory.framework.off-heap.size": "64m",
@@ -66,8 +66,8 @@ _SETTINGS = {
     "taskmanager.memory.jvm-overhead.min": "64m",
     "taskmanager.memory.jvm-overhead.max": "64m",
     "classloader.resolve-order": "parent-first",
-    # A task that fails (a worker or a whole TaskManager is gone) is done again, on what is left; but not before Beam
-    # has forgotten the worker that is gone.
+    # A failed task (a worker or a whole TaskManager died) is repeated on the remaining ones, but not before Beam has
+    # dropped the dead worker.
     "restart-strategy.type": "fixed-delay",
     "restart-strategy.fixed-delay.attempts": "3",
     "restart-strategy.fixed-delay.delay": f"{_CACHE_MILLIS + 2000} ms",
@@ -80,14 +80,14 @@ _SETTINGS = {
 
 
 class Unavailable(Exception):
-    """There is no Java, no Maven, or the jars are not to be had: the message says which."""
+    """Java, Maven or the jars are not available: the message names which."""
 
 
 def fetch_jars() -> pathlib.Path:
-    """Has Maven lay Flink into JARS/lib, and Beam's runner into JARS/job-server.jar, unless they are there.
+    """Fetches Flink into JARS/lib, and Beam's runner into JARS/job-server.jar, by Maven, unless they exist.
 
     Raises:
-        Unavailable: it cannot.
+        Unavailable: a program or a jar is not available.
     """
     for program in ("java", "mvn"):
         if not shutil.which(program):
@@ -119,7 +119,7 @@ class FlinkCluster:
     Args:
         folder: for logs and staged files.
         hosts: of the JobManager, then of each TaskManager.
-        environment: more variables for all processes, the Python workers too.
+        environment: additional variables for all processes, the Python workers included.
     """
 
     def __init__(
@@ -151,11 +151,11 @@ class FlinkCluster:
 
     @property
     def address(self) -> str:
-        """Host and port of Flink's REST server: what --flink_master takes."""
+        """Host and port of Flink's REST server: the value of --flink_master."""
         return f"{self._head.address}:{self._ports['rest.port']}"
 
     def flags(self) -> list[str]:
-        """Returns the flags of Beam that run a job here, each TaskManager starting Python workers of its own."""
+        """Returns the flags of Beam for a job on this cluster, with Python workers started by each TaskManager."""
         return [
             "--runner=PortableRunner",
             f"--job_endpoint=127.0.0.1:{self._job_port}",
@@ -167,7 +167,7 @@ class FlinkCluster:
         ]
 
     def pool_flags(self, port: int) -> list[str]:
-        """Returns the flags that run a job here with the Python workers of a worker pool on that port."""
+        """Returns the flags for a job on this cluster with the Python workers of a worker pool on a port."""
         kept = [flag for flag in self.flags() if not flag.startswith("--environment_")]
         return [*kept, "--environment_type=EXTERNAL", f"--environment_config=127.0.0.1:{port}"]
 
@@ -177,9 +177,9 @@ class FlinkCluster:
         self.task_managers.append(self._flink(name, "taskexecutor.TaskManagerRunner", "2g", host))
 
     def start_pool(self) -> int:
-        """Starts a server that starts Python workers, as Beam's image does, and returns its port.
+        """Starts a worker pool, as Beam's image does, and returns its port.
 
-        One for each TaskManager: they number their workers alike, and one pool for two would mix them up.
+        Each TaskManager needs its own: they number their workers alike, and a shared pool would mix them up.
         """
         port = free_port()
         module = ["-m", "apache_beam.runners.worker.worker_pool_main"]
@@ -190,12 +190,12 @@ class FlinkCluster:
         return port
 
     def workers(self) -> list[int]:
-        """Returns the process numbers of the Python workers at work."""
+        """Returns the process numbers of the active Python workers."""
         found = [pid for process in self._processes for pid in children(process.pid)]
         return [pid for pid in found if "sdk_worker_main" in command_of(pid)]
 
     def wait_for(self, task_managers: int) -> None:
-        """Waits until so many TaskManagers have registered, and the job server answers."""
+        """Waits until the given number of TaskManagers have registered, and the job server answers."""
         self._wait_until(lambda: answers(self._job_port), "the job server")
         self._wait_until(lambda: self._registered() == task_managers, f"{task_managers} TaskManagers")
 
@@ -214,17 +214,17 @@ class FlinkCluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _wait_until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Waits until something holds.
+    def _wait_until(self, is_ready: Callable[[], bool], name: str) -> None:
+        """Waits until a part of the cluster is ready.
 
         Raises:
-            TimeoutError: it does not in time; with the last lines of all logs.
+            TimeoutError: it is not ready in time; with the last lines of all logs.
         """
         end = time.monotonic() + START_SECONDS
-        while not is_so():
+        while not is_ready():
             if time.monotonic() > end:
                 logs = [f"{log.name}:\n{tail(log)}" for log in sorted(self.folder.glob("*.log"))]
-                raise TimeoutError("\n\n".join([f"{what}: not within {START_SECONDS} s", *logs]))
+                raise TimeoutError("\n\n".join([f"{name}: not within {START_SECONDS} s", *logs]))
             time.sleep(0.2)
 
     def _registered(self) -> int:
@@ -244,7 +244,7 @@ class FlinkCluster:
         return self._java(name, heap, *entry, *given, prefix=host.prefix)
 
     def _start_job_server(self) -> subprocess.Popen:
-        """Starts the server that takes jobs from Beam and keeps their staged files where all TaskManagers see them."""
+        """Starts the server that accepts jobs from Beam and stores their staged files visibly to all TaskManagers."""
         self._job_port = free_port()
         ports = [f"--job-port={self._job_port}", "--artifact-port=0", "--expansion-port=0"]
         flags = [f"--flink-master={self.address}", f"--artifacts-dir={self.folder / 'artifacts'}", *ports]
@@ -253,7 +253,7 @@ class FlinkCluster:
     def _java(
         self, name: str, heap: str, main: object, *arguments: object, prefix: Sequence[str] = ()
     ) -> subprocess.Popen:
-        # Beam's runner is among the cluster's own classes: it would let its Python workers go after each step else.
+        # Beam's runner is among the cluster's own classes: otherwise it would end its Python workers after each step.
         classes = f"{self.jars / 'lib'}/*:{self.jars / 'job-server.jar'}"
         memory = [f"-Xmx{heap}", "-XX:MaxDirectMemorySize=512m"]
         return self._start(name, [*prefix, "java", *memory, *_JAVA, "-cp", classes, *map(str, (main, *arguments))])
@@ -268,7 +268,7 @@ class FlinkCluster:
 
 
 def make_worker_python(folder: pathlib.Path) -> pathlib.Path:
-    """Makes a Python that has this one's packages, but not the project: that comes to the workers with the job."""
+    """Makes a Python with this one's packages, but without the project, which is staged with the job."""
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     site = next(folder.glob("lib/python*/site-packages"))
@@ -305,7 +305,7 @@ def children(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    """Returns the command line of a process, "" if it is gone."""
+    """Returns the command line of a process, "" if it has ended."""
     with contextlib.suppress(OSError):
         return pathlib.Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     return ""

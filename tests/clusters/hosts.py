@@ -1,6 +1,6 @@
 """Several hosts on one machine: a network namespace with an address of its own for each, joined by a bridge.
 
-It takes root and `ip` (Debian's iproute2). The hosts share the machine's file system, and nothing else.
+Requires root and `ip` (Debian's iproute2). The hosts share only the machine's file system.
 """
 
 import contextlib
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 
 
 class Unavailable(Exception):
-    """Namespaces cannot be made here: the message says why."""
+    """Namespaces cannot be made here: the message has the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """Where a process runs.
+    """A host for processes.
 
     Attributes:
-        address: its own.
-        prefix: what stands before a command that is to run there.
-        link: the network device that joins it to the others, "" on loopback.
+        address: of the host.
+        prefix: of a command that runs there.
+        link: network device that connects it to the others, "" on loopback.
     """
 
     address: str = "127.0.0.1"
@@ -30,7 +30,7 @@ class Host:
     link: str = ""
 
     def cut(self) -> None:
-        """Takes its link down: what is sent to it or from it is lost, and nobody is told."""
+        """Takes its link down: packets to and from the host are lost without notice."""
         _ip("link", "set", self.link, "down")
 
     def join(self) -> None:
@@ -39,7 +39,7 @@ class Host:
 
     @property
     def bind(self) -> str:
-        """Where a server listens that its own address and localhost have to reach."""
+        """Address on which a server listens so that the host's address and localhost reach it."""
         return self.address if self.address == "127.0.0.1" else "0.0.0.0"
 
 
@@ -48,7 +48,7 @@ LOOPBACK = Host()
 
 @contextlib.contextmanager
 def bridged(count: int) -> Iterator[tuple[str, list[Host]]]:
-    """Makes hosts, and gives the address at which they reach this machine beside them; all is gone when the body ends.
+    """Makes hosts, and yields the address at which they reach this machine, and them; removes them after the body.
 
     Raises:
         Unavailable: they cannot be made.

@@ -1,6 +1,6 @@
 """Prism, Beam's own portable runner, built once by the Go toolchain in the version of the installed Beam.
 
-`python tests/clusters/prism.py` builds it and prints where it lies: what --prism_location takes.
+`python tests/clusters/prism.py` builds it and prints its path, the value of --prism_location.
 """
 
 import os
@@ -18,14 +18,14 @@ BUILD_SECONDS = 600
 
 
 class Unavailable(Exception):
-    """There is no Go, or the module is not to be had: the message says which."""
+    """Go or the module is not available: the message names which."""
 
 
 def build() -> pathlib.Path:
-    """Returns the path of Prism's binary; Go fetches its modules, checks their sums, and builds it if it is not there.
+    """Returns the path of Prism's binary; if it is missing, Go fetches its modules, checks their sums and builds it.
 
     Raises:
-        Unavailable: it cannot.
+        Unavailable: Go or the module is not available.
     """
     binary = FOLDER / "prism"
     if binary.exists():
@@ -40,8 +40,8 @@ def build() -> pathlib.Path:
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"Go does not build {MODULE} within {BUILD_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
-        said = [line for line in error.stderr.splitlines() if not line.startswith("go: downloading")]
-        raise Unavailable(f"Go does not build {MODULE}: {' '.join(said[:3])}") from error
+        lines = [line for line in error.stderr.splitlines() if not line.startswith("go: downloading")]
+        raise Unavailable(f"Go does not build {MODULE}: {' '.join(lines[:3])}") from error
     (FOLDER / "new" / "prism").rename(binary)
     return binary
 

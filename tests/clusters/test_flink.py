@@ -1,4 +1,4 @@
-"""Both Beam jobs on a Flink of two TaskManagers, with the package staged, a part of the cluster killed under way."""
+"""Both Beam jobs on a Flink of two TaskManagers, with the package staged; a part of the cluster is killed."""
 
 import concurrent.futures
 import os
@@ -49,7 +49,7 @@ def photos(photographs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scans(photos, tmp_path_factory):
-    """The same in gray, of several shapes, and one that is broken."""
+    """The same in gray, of several shapes, and a broken one."""
     folder = tmp_path_factory.mktemp("scans")
     for i, path in enumerate(sorted(photos.iterdir())):
         Image.open(path).convert("L").crop((0, 0, 200 + 40 * (i % 2), 200)).save(folder / path.name)
@@ -58,7 +58,7 @@ def scans(photos, tmp_path_factory):
 
 
 def photochrom(*arguments, timeout=JOB_SECONDS):
-    """Runs the command from a folder without the project, as an installed one would."""
+    """Runs the command from a folder without the project, like an installed one."""
     code = "import sys; from photochrom import cli; sys.exit(cli.main())"
     environment = {**os.environ, "PYTHONPATH": str(flink_cluster.PROJECT)}
     command = [sys.executable, "-c", code, *map(str, arguments)]
@@ -67,13 +67,13 @@ def photochrom(*arguments, timeout=JOB_SECONDS):
 
 @pytest.fixture
 def meanwhile():
-    """Calls a function in a thread of its own, and returns its future."""
+    """Calls a function in a separate thread, and returns its future."""
     with concurrent.futures.ThreadPoolExecutor() as threads:
         yield threads.submit
 
 
 class Killer(threading.Thread):
-    """Kills what `victims()` names as soon as `is_time()` holds; `killed` says what it was."""
+    """Kills the processes `victims()` as soon as `is_time()` holds; `killed` has their numbers."""
 
     def __init__(self, is_time, victims):
         super().__init__(daemon=True)
@@ -89,7 +89,7 @@ class Killer(threading.Thread):
             self.killed.append(pid)
 
 
-def test_prepare_makes_the_same_dataset_though_a_worker_is_killed(cluster, photos, tmp_path, meanwhile):
+def test_prepare_survives_a_killed_worker(cluster, photos, tmp_path, meanwhile):
     flags = ["prepare", f"--input={photos}", "--num_shards=4"]
     local = meanwhile(photochrom, *flags, f"--output={tmp_path / 'local'}")
     killer = Killer(lambda: any(tmp_path.glob("flink/train-*")), cluster.workers)
@@ -100,7 +100,7 @@ def test_prepare_makes_the_same_dataset_though_a_worker_is_killed(cluster, photo
     assert trees.contents(tmp_path / "flink") == trees.contents(tmp_path / "local")
 
 
-def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, scans, tmp_path, meanwhile):
+def test_colorize_survives_a_killed_taskmanager(cluster, scans, tmp_path, meanwhile):
     flags = ["colorize", f"--input={scans}", "--batch_size=4"]
     local = meanwhile(photochrom, *flags, f"--output={tmp_path / 'local'}")
     victims = cluster.task_managers
@@ -116,7 +116,7 @@ def test_colorize_makes_the_same_copies_though_a_taskmanager_is_killed(cluster, 
     assert photochrom("verify", tmp_path / "flink").returncode == 0
 
 
-def test_a_worker_pool_that_is_down_is_one_line(cluster, scans, tint, tmp_path):
+def test_dead_worker_pool_is_one_line(cluster, scans, tint, tmp_path):
     began = time.monotonic()
     flags = cluster.pool_flags(flink_cluster.free_port())
     done = photochrom("colorize", f"--input={scans}", f"--model={tint}", f"--output={tmp_path / 'out'}", *flags)
@@ -130,7 +130,7 @@ def test_a_worker_pool_that_is_down_is_one_line(cluster, scans, tint, tmp_path):
     log.unlink()
 
 
-def test_a_jar_for_another_flink_is_refused_at_once(cluster, tmp_path):
+def test_jar_for_another_flink_is_refused(cluster, tmp_path):
     jar = tmp_path / "beam-runners-flink-2.2-job-server-2.77.0.jar"
     jar.symlink_to(cluster.jars / "job-server.jar")
     flags = ["--runner=FlinkRunner", f"--flink_master={cluster.address}", f"--flink_job_server_jar={jar}"]
@@ -138,7 +138,7 @@ def test_a_jar_for_another_flink_is_refused_at_once(cluster, tmp_path):
         clusters.check(beam_job.parse_options(flags))
 
 
-def test_the_workers_have_the_package_by_staging_alone(cluster):
+def test_workers_get_the_package_by_staging_only(cluster):
     code = "from importlib.util import find_spec as f; print(bool(f('apache_beam')), bool(f('photochrom')))"
-    told = subprocess.run([cluster.python, "-c", code], capture_output=True, check=True, cwd=cluster.folder)
-    assert told.stdout.split() == [b"True", b"False"]
+    done = subprocess.run([cluster.python, "-c", code], capture_output=True, check=True, cwd=cluster.folder)
+    assert done.stdout.split() == [b"True", b"False"]

@@ -1,4 +1,4 @@
-"""Both Beam jobs on a Flink of three addresses, all in a bucket; a host dies, or its link is cut, under way."""
+"""Both Beam jobs on a Flink of three addresses, all in a bucket; a host dies, or its link is cut, during the run."""
 
 import os
 import pathlib
@@ -66,40 +66,40 @@ def contents(bucket, prefix):
 
 
 def upload(archive, paths, copies):
-    """Lays each file into the bucket's `input` folder several times."""
+    """Uploads each file to the bucket's `input` folder several times."""
     for i in range(copies):
         for path in paths:
             archive.blob(f"input/{i}/{path.parent.name}-{path.name}").upload_from_filename(path)
 
 
-class Mischief(threading.Thread):
-    """Does something as soon as an object of a prefix is there."""
+class Fault(threading.Thread):
+    """Injects a fault as soon as an object of a prefix exists."""
 
-    def __init__(self, bucket, prefix, what):
+    def __init__(self, bucket, prefix, inject):
         super().__init__(daemon=True)
-        self.bucket, self.prefix, self.what, self.was_done = bucket, prefix, what, False
+        self.bucket, self.prefix, self.inject, self.was_done = bucket, prefix, inject, False
         self.start()
 
     def run(self):
         end = time.monotonic() + JOB_SECONDS
         while time.monotonic() < end and not any(self.bucket.list_blobs(prefix=self.prefix)):
             time.sleep(0.05)
-        self.what()
+        self.inject()
         self.was_done = True
 
 
 def cut_for_a_while(host):
-    """Cuts a host off for as long as Flink needs to notice and more."""
+    """Cuts a host off for longer than Flink needs to notice."""
     host.cut()
     time.sleep(20)
     host.join()
 
 
-def run_both(bucket, cluster, job, mischief, *cluster_flags):
-    """Runs a job on the cluster, with mischief, and locally; returns what each of them left."""
+def run_both(bucket, cluster, job, fault, *cluster_flags):
+    """Runs a job on the cluster, with a fault, and locally; returns the objects, which must be the same."""
     done = photochrom(*job, "--output=gs://archive/flink", *cluster.flags(), *cluster_flags)
-    mischief.join(30)
-    assert mischief.was_done
+    fault.join(30)
+    assert fault.was_done
     assert done.returncode == 0, done.stderr
     local = photochrom(*job, "--output=gs://archive/local")
     assert local.returncode == 0, local.stderr
@@ -108,22 +108,22 @@ def run_both(bucket, cluster, job, mischief, *cluster_flags):
     return made
 
 
-def test_colorize_makes_the_same_copies_though_a_link_is_cut(network, bucket, cluster, tint):
+def test_colorize_survives_a_cut_link(network, bucket, cluster, tint):
     archive, _ = bucket
     gray = [path for path in sorted((demo.SAMPLES / "grayscale").rglob("*")) if path.is_file()]
     upload(archive, gray, 8)
     job = ["colorize", "--input=gs://archive/input", f"--model={tint}", "--batch_size=4"]
-    cutter = Mischief(archive, "flink/images/", lambda: cut_for_a_while(network[1][-1]))
+    cutter = Fault(archive, "flink/images/", lambda: cut_for_a_while(network[1][-1]))
     made = run_both(archive, cluster, job, cutter)
     assert sum(name.startswith("images/") for name in made) == 8 * len(gray)
 
 
-def test_prepare_makes_the_same_dataset_though_a_host_dies(bucket, cluster, photo_folder, tmp_path):
+def test_prepare_survives_a_dead_host(bucket, cluster, photo_folder, tmp_path):
     archive, _ = bucket
     photographs = sorted(photo_folder.rglob("*.jpg"))
     upload(archive, photographs, 4)
     job = ["prepare", "--input=gs://archive/input", "--num_shards=4", "--image_size=64"]
-    killer = Mischief(archive, "flink/train-", cluster.task_managers[0].kill)
+    killer = Fault(archive, "flink/train-", cluster.task_managers[0].kill)
     made = run_both(archive, cluster, job, killer, f"--temp_location={tmp_path}")
     assert sum(name.startswith("train-") for name in made) == 4
     assert cluster.task_managers[0].wait(10) == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""The example for Flink's Kubernetes operator is whole, names flags that exist, and versions that fit together."""
+"""The example for Flink's Kubernetes operator is complete, and its flags and versions are valid."""
 
 import pathlib
 import re
@@ -31,14 +31,14 @@ def worker_pool(parts):
     return next(one for one in pods if one["name"] == "worker-pool")
 
 
-def test_the_flags_are_those_of_colorize_and_of_beam(parts):
+def test_flags_are_known_to_colorize_and_beam(parts):
     _, beam_flags = colorize.build_parser().parse_known_args(launcher(parts)["args"])
-    given = beam_job.parse_options(beam_flags).get_all_options()  # raises where Beam does not know one
+    given = beam_job.parse_options(beam_flags).get_all_options()  # raises if Beam does not know one
     assert (given["runner"], given["environment_type"]) == ("PortableRunner", "EXTERNAL")
     assert given["environment_config"] == f"localhost:{worker_pool(parts)['ports'][0]['containerPort']}"
 
 
-def test_the_launcher_asks_where_the_job_server_answers(parts):
+def test_endpoints_of_launcher_and_job_server_match(parts):
     name, ports = parts["Service"]["metadata"]["name"], {one["port"] for one in parts["Service"]["spec"]["ports"]}
     asked = re.findall(r"--(?:job|artifact)_endpoint=(\S+):(\d+)", " ".join(launcher(parts)["args"]))
     served = re.findall(r"--(?:job|artifact)-port=(\d+)", " ".join(job_server(parts)["args"]))
@@ -48,7 +48,7 @@ def test_the_launcher_asks_where_the_job_server_answers(parts):
     assert f"--flink-master={master}-rest:8081" in job_server(parts)["args"]
 
 
-def test_the_versions_fit_one_another_and_those_that_are_locked(parts):
+def test_versions_match_each_other_and_the_locked_ones(parts):
     locked = re.search(r"^apache-beam==(.+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
     line, server = re.fullmatch(r"apache/beam_flink([\d.]+)_job_server:(\S+)", job_server(parts)["image"]).groups()
     assert server == locked
@@ -58,7 +58,7 @@ def test_the_versions_fit_one_another_and_those_that_are_locked(parts):
     assert flink["flinkVersion"] == "v" + line.replace(".", "_")
 
 
-def test_what_is_staged_lies_where_the_taskmanagers_look_for_it(parts):
+def test_taskmanagers_mount_the_staged_files(parts):
     folder = next(one.partition("=")[2] for one in job_server(parts)["args"] if one.startswith("--artifacts-dir="))
     pods = parts["FlinkDeployment"]["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
     mounts = {one["mountPath"] for one in pods[0]["volumeMounts"]}

@@ -1,4 +1,4 @@
-"""Both Beam jobs on Prism: what the local runner makes, a second run that changes nothing, damage that is a row."""
+"""Both Beam jobs on Prism: same output as the local runner, a second run without changes, a row for a damaged scan."""
 
 import json
 import pathlib
@@ -27,16 +27,16 @@ def flags():
 
 @pytest.fixture
 def scans(tmp_path):
-    """The gray samples, and one that is cut off."""
+    """The gray samples, and a truncated one."""
     folder = tmp_path / "scans"
     shutil.copytree(demo.SAMPLES / "grayscale", folder)
     whole, broken = folder / "forest-stream.jpg", folder / "broken.jpg"
     broken.write_bytes(whole.read_bytes()[:2000])
-    shutil.copystat(whole, broken)  # of a file that changed just now no row states the version
+    shutil.copystat(whole, broken)  # no row states the version of a recently changed file
     return folder
 
 
-def test_prepare_makes_the_same_dataset_and_a_second_run_changes_nothing(flags, tmp_path):
+def test_prepare_matches_local_runner_and_is_idempotent(flags, tmp_path):
     job = ["prepare", f"--input={demo.SAMPLES / 'colour'}", "--num_shards=2"]
     assert cli.main([*job, f"--output={tmp_path / 'prism'}", *flags]) == 0
     assert cli.main([*job, f"--output={tmp_path / 'local'}"]) == 0
@@ -49,7 +49,7 @@ def test_prepare_makes_the_same_dataset_and_a_second_run_changes_nothing(flags, 
     assert trees.times(tmp_path / "prism", "*.tfrecord*") == times
 
 
-def test_colorize_makes_the_same_copies_and_a_second_run_changes_nothing(flags, scans, tint, tmp_path, capsys):
+def test_colorize_matches_local_runner_and_is_idempotent(flags, scans, tint, tmp_path, capsys):
     job = ["colorize", f"--input={scans}", f"--model={tint}", "--max_failures=1"]
     assert cli.main([*job, f"--output={tmp_path / 'prism'}", *flags]) == 0
     assert "7 inputs: 6 done, 0 skipped, 1 failed" in capsys.readouterr().out

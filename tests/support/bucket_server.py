@@ -1,8 +1,8 @@
-"""A bucket for the tests: the emulator of PyPI's gcp-storage-emulator, behind a proxy of real HTTP that can fail.
+"""A bucket for the tests: the emulator of PyPI's gcp-storage-emulator, behind an HTTP proxy with planned failures.
 
-The emulator holds the objects, takes uploads apart and lists. The proxy adds what Google's documentation promises and
-the emulator lacks: generations that may be asked for, preconditions, pages and fields of listings, ranges with their
-headers, chunks that may be sent again. And it fails as a network does, by plan: see `Fault`.
+The emulator holds the objects, parses uploads and lists. The proxy adds features of Google's documentation that the
+emulator lacks: requests for a generation, preconditions, pages and fields of listings, ranges with their headers,
+repeated chunks. It also simulates failures of the network by a plan: see `Fault`.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator
 
 from tests.support.loopback import Handler, LoopbackServer
 
-# What can become of a request, beside a status such as "503": cut off before or after it was carried out, answered by
-# half, or one bit of an upload or a download changed on its way.
+# Kinds of failures, beside a status such as "503": the connection is reset before or after the request is processed,
+# the answer is truncated, or one bit of an upload or a download is flipped.
 RESET, LOST, CUT, FLIPPED = "reset", "lost", "cut", "flipped"
 _OBJECT = re.compile(r"^(?:/download)?/storage/v1/b/([^/]+)/o/([^/]+)$")
 _LIST = re.compile(r"^/storage/v1/b/([^/]+)/o$")
@@ -33,13 +33,13 @@ _UPLOAD = re.compile(r"^/upload/storage/v1/b/([^/]+)/o$")
 
 
 class Request:
-    """A request as it came, and what the plan of faults may look at.
+    """A received request, from which the plan of faults decides.
 
     Attributes:
-        method, target, path, query: as HTTP has them; the query's last value of each name.
+        method, target, path, query: of HTTP; the query has the last value of each name.
         number: counted over all requests, from 1.
         status: of the answer, 0 for none.
-        try_number: how often this one came, from 1: same method, path, upload session and end of range.
+        try_number: of this request, from 1: same method, path, upload session and end of range.
     """
 
     def __init__(self, handler: http.server.BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ Fault = Callable[[Request], str | None]
 
 
 def every(k: int, *kinds: str) -> Fault:
-    """Lets every k-th request fail, in turn by each kind."""
+    """Lets every k-th request fail, by each kind in turn."""
     return lambda request: None if request.number % k else kinds[request.number // k % len(kinds)]
 
 
@@ -81,18 +81,18 @@ class BucketServer(LoopbackServer):
     """The proxy.
 
     Attributes:
-        address: what STORAGE_EMULATOR_HOST is set to.
-        fault: decides what becomes of a request; None for nothing.
-        delay: seconds by which each answer is late.
+        address: value for STORAGE_EMULATOR_HOST.
+        fault: returns the kind of failure of a request; None for no failure.
+        delay: latency of each answer, seconds.
         trickle: bytes after which an answer's body pauses for a millisecond, 0 for none.
-        requests: those that came since the last `clear`.
+        requests: received since the last `clear`.
     """
 
     def __init__(self, emulator_port: int, host: str = "127.0.0.1"):
         self._emulator_port = emulator_port
         self._lock = threading.Lock()
         self._finished: dict[str, bytes] = {}
-        self._conditions: dict[str, tuple[str, str]] = {}  # of a session: name of the object, generation asked for
+        self._conditions: dict[str, tuple[str, str]] = {}  # session -> name of the object, requested generation
         self.clear()
         super().__init__(_Handler, host)
         self.address = f"http://{host}:{self.port}"
@@ -109,7 +109,7 @@ class BucketServer(LoopbackServer):
         return f"gs://{name}"
 
     def counts(self) -> Counter[str]:
-        """Returns how often each method came."""
+        """Returns the number of requests by method."""
         return Counter(request.method for request in self.requests)
 
     def count(self, request: Request) -> None:
@@ -119,7 +119,7 @@ class BucketServer(LoopbackServer):
             request.number, request.try_number = len(self.requests), self._tries[request.identity]
 
     def answer(self, request: Request) -> Answer:
-        with self._lock:  # the emulator serves one at a time too; so a condition holds until what it allows is done
+        with self._lock:  # one request at a time, like the emulator, so that a condition holds until its write is done
             if request.method == "GET" and (match := _LIST.match(request.path)):
                 return self._list(request, match.group(1))
             if match := _OBJECT.match(request.path):
@@ -169,7 +169,7 @@ class BucketServer(LoopbackServer):
         session = request.query.get("upload_id", "")
         if request.method == "PUT":
             return self._chunk(request, bucket, session)
-        if request.method == "DELETE":  # a session is given up
+        if request.method == "DELETE":  # a session is abandoned
             return 204, {}, b""
         condition = request.query.get("ifGenerationMatch", "")
         name = request.query.get("name") or re.search(rb'"name": "([^"]*)"', request.body).group(1).decode()
@@ -182,7 +182,7 @@ class BucketServer(LoopbackServer):
         return self._not_found(bucket, "") if status == 404 else (status, headers, body)
 
     def _chunk(self, request: Request, bucket: str, session: str) -> Answer:
-        """Passes over what a chunk repeats, and answers again with the object of a session that is through."""
+        """Skips repeated bytes of a chunk, and answers for a finished session with its object again."""
         if session in self._finished:
             return _json(json.loads(self._finished[session]))
         if match := re.match(r"bytes (\d+)-(\d+)/(.*)", request.headers.get("content-range", "")):
@@ -252,7 +252,7 @@ class _Handler(Handler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # the client went away
+        except ConnectionError:  # the client closed the connection
             self.close_connection = True
 
     def _serve(self) -> None:
@@ -304,7 +304,7 @@ class _Handler(Handler):
 
 @contextlib.contextmanager
 def running(host: str = "127.0.0.1") -> Iterator[BucketServer]:
-    """Starts the emulator as a process of its own and the proxy, at an address of this machine, in this one."""
+    """Starts the emulator in a separate process, and the proxy in this one at an address of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -321,7 +321,7 @@ def running(host: str = "127.0.0.1") -> Iterator[BucketServer]:
 
 @contextlib.contextmanager
 def in_use() -> Iterator[BucketServer]:
-    """Starts both; this process and those that it starts take it for Google Cloud Storage."""
+    """Starts both, and directs clients of Google Cloud Storage in this process and its children to the proxy."""
     with running() as server:
         os.environ["STORAGE_EMULATOR_HOST"] = server.address
         try:

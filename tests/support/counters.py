@@ -4,7 +4,7 @@ import collections
 
 
 def of(result) -> collections.Counter[str]:
-    """Returns name -> count, over all steps that count under that name."""
+    """Returns name -> count, summed over all steps with a counter of that name."""
     found: collections.Counter[str] = collections.Counter()
     for counter in result.metrics().query()["counters"]:
         found[counter.key.metric.name] += counter.committed

@@ -1,8 +1,8 @@
-"""An archive of small real pictures of which 3% are bad in nineteen ways, and the row that each input must get.
+"""An archive of small real pictures, 3% of them bad in nineteen ways, and the expected row of each input.
 
-The same count and seed give the same bytes. Pictures are crops of photographs that scikit-image carries, gray, in four
-formats and two depths; they lie in folders, in a zip, in a tar and in a tar.gz. Files are a year old, as a run may take
-what has just been changed for what is still changing.
+The same count and seed give the same bytes. Pictures are crops of scikit-image's photographs, gray, in four formats and
+two depths, in folders, in a zip, in a tar and in a tar.gz. Files are a year old, because a run does not rely on the
+modification time of recently changed files.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ import skimage.data
 import tifffile
 from PIL import Image
 
-# Flags with which the expected rows come about: white pages reach the model, and `Tint` fails on them.
+# Flags that give the expected rows: white pages reach the model, and `Tint` fails on them.
 FLAGS = ("--unsuitable=colorize", "--date=2026-01-01", "--max_failures=50%")
 BAD_SHARE = 0.03
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket", "camera", "moon", "brick", "grass")
@@ -30,7 +30,7 @@ _SIZES = ((96, 72), (72, 96), (80, 80), (128, 64))
 _OLD = 1_735_689_600  # 2025-01-01
 _IN_FOLDERS, _IN_ZIP, _IN_TAR = 0.5, 0.75, 0.85  # and the rest in a tar.gz
 _FILES_PER_FOLDER = 100
-# Bad inputs that an archive has once: links, members and archives.
+# Number of bad inputs that occur once in an archive: links, members and archives.
 _ONE_OFFS = 9
 
 # (status, reason) of a row
@@ -40,19 +40,19 @@ DONE: End = ("done", "")
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """What was written: the folder to give as --input, and key -> (status, reason) of the row that must come of it."""
+    """A written archive: the folder for --input, and key -> (status, reason) of the expected row."""
 
     folder: pathlib.Path
     ends: dict[str, End]
 
     @property
     def done(self) -> int:
-        """Returns how many inputs are to be coloured."""
+        """Returns the number of inputs that must be coloured."""
         return sum(end == DONE for end in self.ends.values())
 
 
 def make(folder: pathlib.Path, count: int, seed: int = 0) -> Archive:
-    """Writes an archive of about `count` inputs, each bad kind among them, into `folder`, which must not be there."""
+    """Writes an archive of about `count` inputs, each bad kind included, into `folder`, which must not exist."""
     folder.mkdir(parents=True)
     rng = random.Random(seed)
     ends: dict[str, End] = {}
@@ -80,7 +80,7 @@ def make(folder: pathlib.Path, count: int, seed: int = 0) -> Archive:
 
 
 def _contents(rng: random.Random, count: int) -> list[tuple[str, bytes, End]]:
-    """Returns (name, bytes, end) of `count` files, the bad ones among the good ones."""
+    """Returns (name, bytes, end) of `count` files, bad and good ones shuffled."""
     bad = max(len(BAD), round(BAD_SHARE * count) - _ONE_OFFS)
     files: list[tuple[str, bytes, End]] = []
     for number in range(count):
@@ -99,7 +99,7 @@ _gray: list[np.ndarray] = []
 
 
 def _crop(rng: random.Random) -> np.ndarray:
-    """Returns a [H, W] uint8 piece of a photograph, at half its size, with black and light in it."""
+    """Returns a [H, W] uint8 crop of a photograph at half its size, with dark and light pixels."""
     if not _gray:
         images = (Image.fromarray(getattr(skimage.data, name)()).convert("L") for name in _PHOTOGRAPHS)
         _gray.extend(np.asarray(image.reduce(2)) for image in images)
@@ -135,7 +135,7 @@ def _flipped_png(rng: random.Random) -> bytes:
 
 
 def _bomb(rng: random.Random) -> bytes:
-    """Returns a PNG of 40,000 x 40,000 px that says so in a header, with hardly any pixels behind it."""
+    """Returns a PNG with a header of 40,000 x 40,000 px and hardly any pixel data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
@@ -158,7 +158,7 @@ def _with_nan(rng: random.Random) -> bytes:
 
 
 def _colour(rng: random.Random) -> bytes:
-    """Returns a piece of a photograph with many colours in it: the face and the flag."""
+    """Returns a crop of a photograph with many colours: the face and the flag."""
     buffer = io.BytesIO()
     top, left = 20 + rng.randrange(20), 60 + rng.randrange(20)
     Image.fromarray(skimage.data.astronaut()[top : top + 200, left : left + 240]).save(buffer, "JPEG", quality=90)
@@ -166,7 +166,7 @@ def _colour(rng: random.Random) -> bytes:
 
 
 def endless_jpeg() -> bytes:
-    """Returns a JPEG of 250 KB whose last scan comes 5,000 times: libjpeg needs minutes for it."""
+    """Returns a JPEG of 250 KB whose last scan is repeated 5,000 times: libjpeg needs minutes for it."""
     buffer = io.BytesIO()
     Image.new("L", (4000, 4000), 99).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
@@ -175,12 +175,12 @@ def endless_jpeg() -> bytes:
 
 
 def large_tiff() -> bytes:
-    """Returns a gray scan of 12 MP, the copy of which is put together on disk."""
+    """Returns a gray scan of 12 MP, large enough for its copy to be assembled on disk."""
     return _tiff(np.asarray(Image.fromarray(skimage.data.camera()).resize((4000, 3000))))
 
 
 _Maker = Callable[[random.Random], bytes]
-# (name, maker, end): what may lie anywhere
+# (name, maker, end) of bad files that may occur anywhere in an archive.
 BAD: tuple[tuple[str, _Maker, End], ...] = (
     ("cut.jpg", _cut_jpeg, ("failed", "undecodable")),
     ("flipped.png", _flipped_png, ("failed", "undecodable")),
@@ -197,7 +197,7 @@ BAD: tuple[tuple[str, _Maker, End], ...] = (
 
 
 def _write_links(folder: pathlib.Path) -> dict[str, End]:
-    """Lays a link to nothing and a file that nobody may read beside the others."""
+    """Writes a dangling link and a file without read permission."""
     (folder / "dangling.jpg").symlink_to("nowhere.jpg")
     closed = folder / "closed.jpg"
     closed.write_bytes(b"no one's business")
@@ -209,10 +209,10 @@ def _write_links(folder: pathlib.Path) -> dict[str, End]:
 
 
 def _write_zip(path: pathlib.Path, members: list[tuple[str, bytes]], good: bytes) -> dict[str, End]:
-    """Writes a zip with a member whose checksum is wrong, one with a hostile name and one that comes twice."""
+    """Writes a zip with a member with a wrong checksum, one with a hostile name and a duplicate one."""
     more = [("crc.png", good), ("../hostile.jpg", good), ("twice.jpg", good), ("twice.jpg", good + b"!")]
     with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
-        warnings.simplefilter("ignore")  # that a name comes twice is what is wanted
+        warnings.simplefilter("ignore")  # the duplicate name is intended
         for name, data in [*members, *more]:
             archive.writestr(zipfile.ZipInfo(name, (2025, 1, 1, 0, 0, 0)), data)
     raw = bytearray(path.read_bytes())
@@ -248,7 +248,7 @@ def _write_tar(path: pathlib.Path, members: list[tuple[str, bytes]]) -> dict[str
 
 
 def _write_broken(folder: pathlib.Path, members: list[tuple[str, bytes]]) -> dict[str, End]:
-    """Writes a tar that is cut off within its last member, a tar.gz without its end, and a zip that is none."""
+    """Writes a tar truncated within its last member, a truncated tar.gz, and an invalid zip."""
     whole = _tar(members)
     last = whole.rindex(members[-1][0].encode())
     (folder / "cut.tar").write_bytes(whole[: last + 300])

@@ -1,7 +1,7 @@
 """Dataflow for the tests: the part of its REST interface that Beam's runner calls, on loopback.
 
-A job that is submitted is run: the pipeline that lies staged in the bucket, on Beam's local runner. So what is tested
-is what was sent, its options, its hash and its staged files included.
+A submitted job is run: the pipeline that is staged in the bucket, on Beam's local runner. Tests thus cover the
+submission itself, including its options, its hash and its staged files.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ RUNNING, DONE, FAILED = "JOB_STATE_RUNNING", "JOB_STATE_DONE", "JOB_STATE_FAILED
 
 
 def staged_pipeline(job: dict) -> beam_runner_api_pb2.Pipeline:
-    """Returns the pipeline that a job's options name, if it has the hash that they say."""
+    """Returns the pipeline that a job's options name, after a check of its hash."""
     options = job["environment"]["sdkPipelineOptions"]["options"]
     data = files.read_bytes(options["pipelineUrl"])
     assert hashlib.sha256(data).hexdigest() == options["pipelineProtoHash"]
@@ -35,7 +35,7 @@ def staged_pipeline(job: dict) -> beam_runner_api_pb2.Pipeline:
 
 
 def run_locally(job: dict) -> None:
-    """Runs a job's pipeline on Beam's local runner, in this process in place of a container."""
+    """Runs a job's pipeline on Beam's local runner, in this process instead of a container."""
     pipeline = staged_pipeline(job)
     embedded = environments.EmbeddedPythonEnvironment.default().to_runner_api(None)
     for environment in pipeline.components.environments.values():
@@ -48,11 +48,11 @@ class DataflowService(LoopbackServer):
     """The service.
 
     Attributes:
-        endpoint: what --dataflow_endpoint is set to; Beam speaks REST with what is called localhost alone.
-        jobs: what was submitted, by id.
+        endpoint: value for --dataflow_endpoint; Beam uses REST only for an endpoint named localhost.
+        jobs: submitted jobs, by id.
         requests: method and path of each request.
-        refusal: (HTTP status, Google's status, message) with which all is refused; None for nothing.
-        error: message of an error that a job ends by, in place of being run.
+        refusal: (HTTP status, Google's status, message) of the answer to every request; None for no refusal.
+        error: message with which a job fails instead of being run.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class DataflowService(LoopbackServer):
         self.endpoint = f"http://localhost:{self.port}"
 
     def key(self) -> str:
-        """Returns a throw-away key of a service account, as JSON, whose tokens come from here."""
+        """Returns a temporary key of a service account, as JSON, whose tokens this server issues."""
         made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         kinds = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         return json.dumps(
@@ -99,7 +99,7 @@ class DataflowService(LoopbackServer):
     def _submit(self, job: dict, project: str, region: str) -> tuple[int, dict]:
         for other in self.jobs.values():
             if other["name"] == job["name"] and other["currentState"] == RUNNING:
-                return 200, other  # as the service does: Beam tells by the id of the request
+                return 200, other  # as the service does: Beam recognizes it by the id of the request
         job = {**job, "id": f"job-{len(self.jobs) + 1}", "projectId": project, "location": region}
         self.jobs[job["id"]] = {**job, "currentState": RUNNING}
         answer = dict(self.jobs[job["id"]])

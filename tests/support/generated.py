@@ -1,4 +1,4 @@
-"""Archives of any size, of images that cost little: half of them loose files, half members of one zip."""
+"""Archives of any size, of small generated images: half of them loose files, half members of one zip."""
 
 import io
 import pathlib
@@ -7,14 +7,14 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-SIZE = 128  # px, both sides; half of what prepare makes, which is what it takes at least
+SIZE = 128  # px, both sides: half of prepare's default size, the smallest that it accepts
 _PER_FOLDER = 1000
-# Blurred noise: no two look alike, which the search for near-duplicates would see to at length.
+# Blurred noise: no two images are similar; similar ones would occupy the search for near-duplicates.
 _BLOBS = 8
 
 
 def archive(folder: pathlib.Path, count: int, mode: str, seed: int = 0) -> pathlib.Path:
-    """Writes `count` different JPEGs, of mode "RGB" or "L", and returns the folder; what is there already is kept."""
+    """Writes `count` different JPEGs, of mode "RGB" or "L", and returns the folder; an existing archive is kept."""
     done = folder / "done"
     if done.exists():
         return folder / "images"

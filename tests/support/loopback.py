@@ -1,4 +1,4 @@
-"""An HTTP server on a free port of loopback, in threads of this process: to stand in for a service."""
+"""An HTTP server on a free port of loopback, in threads of this process, which simulates a service."""
 
 import http.server
 import threading
@@ -16,10 +16,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class LoopbackServer:
-    """The server; whoever derives from it is the owner of its handlers.
+    """The server; an instance of a subclass is the `owner` of its handlers.
 
     Attributes:
-        port: where it listens.
+        port: on which it listens.
     """
 
     def __init__(self, handler: type[Handler], host: str = "127.0.0.1"):

@@ -1,4 +1,4 @@
-"""Small pictures of every format, and ways to damage them: for the fuzzer and its short form among the tests."""
+"""Small pictures of every format, and kinds of damage: for the fuzzer and its short form in the tests."""
 
 import io
 import random
@@ -10,7 +10,7 @@ import numpy as np
 import skimage.data
 from PIL import Image, features
 
-# Where headers lie: most damage goes there, as damage to pixels is mostly harmless.
+# Extent of the headers, which get most of the damage, as damage to pixels is mostly harmless.
 _HEADER_BYTES = 512
 _BOUNDARIES = (
     0, 1, 2, 7, 8, 16, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 1 << 20, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
@@ -18,7 +18,7 @@ _BOUNDARIES = (
 
 
 def seeds() -> dict[str, bytes]:
-    """Returns name -> file, some kilobytes each, made from a photograph that scikit-image carries."""
+    """Returns name -> file, some kilobytes each, made from a photograph of scikit-image."""
     rgb = Image.fromarray(skimage.data.astronaut()).resize((64, 48))
     gray, alpha = rgb.convert("L"), rgb.convert("RGBA")
     alpha.putalpha(gray)
@@ -85,13 +85,13 @@ def _flip(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None:
 
 
 def _cut(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None:
-    """Loses the end, or a piece."""
+    """Removes the end, or a piece."""
     place = rng.randrange(len(data) + 1)
     del data[place : len(data) if rng.random() < 0.5 else place + rng.choice((1, 4, 64))]
 
 
 def _splice(rng: random.Random, data: bytearray, files: Sequence[bytes]) -> None:
-    """Lays a piece of another file, or of itself, over or between."""
+    """Overwrites or inserts bytes with a piece of another file, or of the same one."""
     other = rng.choice(files) if rng.random() < 0.5 else bytes(data)
     length, begin = rng.choice((4, 32, 256, 4096)), rng.randrange(len(other) + 1)
     place = _place(rng, data)
@@ -99,7 +99,7 @@ def _splice(rng: random.Random, data: bytearray, files: Sequence[bytes]) -> None
 
 
 def _set_field(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None:
-    """Sets a number of 1, 2 or 4 bytes, in either order, to one at which programs stumble."""
+    """Sets a number of 1, 2 or 4 bytes, in either byte order, to a boundary value."""
     place, value = _place(rng, data), rng.choice(_BOUNDARIES)
     code = rng.choice((">B", ">H", "<H", ">I", "<I"))
     packed = struct.pack(code, value & (256 ** struct.calcsize(code) - 1))

@@ -1,4 +1,4 @@
-"""A real, tiny model: for tests and for runs in which all but the network is measured."""
+"""A real, tiny model: for tests, and for benchmarks that measure everything except the network."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ from photochrom.model import bundle, signature
 
 
 class Tint(tf.Module):
-    """Warm shadows, cool lights, the more so the higher `strength`; fails on white pictures, as a model may."""
+    """Colours shadows warm and lights cool, scaled by `strength`; fails on white pictures, as a model may."""
 
     def __init__(self, strength: float = 1.0):
         super().__init__()

@@ -7,14 +7,14 @@ from photochrom.model.bundle import Bundle
 
 
 def of(opened: Bundle) -> dict[str, np.ndarray]:
-    """Returns them by their names in the SavedModel."""
+    """Returns the weights by their names in the SavedModel."""
     reader = tf.train.load_checkpoint(f"{opened.saved_model}/variables/variables")
     names = [name for name in reader.get_variable_to_shape_map() if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
     return {name: reader.get_tensor(name) for name in names}
 
 
 def assert_same(found: Bundle, expected: Bundle) -> None:
-    """Fails, with the name of the first that differs, unless two bundles have the same."""
+    """Asserts that two bundles have the same weights; the error names the first that differs."""
     left, right = of(found), of(expected)
     assert left.keys() == right.keys()
     for name in right:
