@@ -24,7 +24,7 @@ def throughput_with_latency(
     Runs with and without latency alternate, so that other load affects both; the medians count.
 
     Args:
-        folder: of colour photographs.
+        folder: with colour photographs.
         scratch: an empty folder.
         model: bundle for colorize.
         count: photographs for colorize. prepare is some ten times as fast, and gets ten times as many.
@@ -54,7 +54,7 @@ def requests_of_a_zip(
     """Returns for colorize and prepare the requests for each member of a zip, and the bytes read for each byte of it.
 
     Args:
-        folder: of colour photographs.
+        folder: with colour photographs.
         scratch: an empty folder.
         model: bundle for colorize.
         small: members of 320x240 px, some 20 KB.

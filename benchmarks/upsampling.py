@@ -91,7 +91,7 @@ def _photographs(folder: pathlib.Path, count: int) -> Iterator[tuple[np.ndarray,
 
 
 def _samples(ab: np.ndarray) -> list[np.ndarray]:
-    """Returns the indices of the sampled pixels: of the edges, and of all."""
+    """Returns the indices of sampled pixels, once of the edges and once of all."""
     slopes = [cv2.Sobel(ab, cv2.CV_32F, *axes) for axes in ((1, 0), (0, 1))]
     steepness = sum(np.square(slope).sum(axis=2) for slope in slopes)
     edges = np.flatnonzero(steepness >= np.quantile(steepness, 1 - _EDGE_SHARE))

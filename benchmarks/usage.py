@@ -18,7 +18,7 @@ class Usage:
 
     Attributes:
         peak: maximum of their total memory, bytes; shared pages count once (the kernel's PSS).
-        processor_seconds: of all cores, while watched; the last half second of each process is missed.
+        processor_seconds: sum over all cores, while watched; the last half second of each process is missed.
     """
 
     peak: int = 0

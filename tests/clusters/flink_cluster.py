@@ -118,7 +118,7 @@ class FlinkCluster:
 
     Args:
         folder: for logs and staged files.
-        hosts: of the JobManager, then of each TaskManager.
+        hosts: the JobManager's, then each TaskManager's.
         environment: additional variables for all processes, the Python workers included.
     """
 

@@ -20,8 +20,8 @@ class Host:
     """A host for processes.
 
     Attributes:
-        address: of the host.
-        prefix: of a command that runs there.
+        address: the host's own.
+        prefix: put before a command that runs there.
         link: network device that connects it to the others, "" on loopback.
     """
 

@@ -36,10 +36,10 @@ class Request:
     """A received request, from which the plan of faults decides.
 
     Attributes:
-        method, target, path, query: of HTTP; the query has the last value of each name.
+        method, target, path, query: as in HTTP; the query has the last value of each name.
         number: counted over all requests, from 1.
-        status: of the answer, 0 for none.
-        try_number: of this request, from 1: same method, path, upload session and end of range.
+        status: the answer's, 0 for none.
+        try_number: repetitions of this request, from 1: same method, path, upload session and end of range.
     """
 
     def __init__(self, handler: http.server.BaseHTTPRequestHandler):
