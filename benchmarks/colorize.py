@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks import photographs
 from photochrom.jobs import tensorflow_setup
-from photochrom.model import bundle, signature
+from photochrom.model import bundle, loaded
 
 
 def throughput(folder: pathlib.Path, scratch: pathlib.Path, model: str, size: tuple[int, int], count: int) -> float:
@@ -63,13 +63,9 @@ def bare_loop(model: str, scans: pathlib.Path, output: pathlib.Path, batch_size:
     import cv2
 
     tensorflow_setup.import_tensorflow()
-    import tensorflow as tf
-
     opened = bundle.open_bundle(model)
-    loaded = tf.saved_model.load(opened.saved_model)
-    predict = loaded.signatures[signature.NAME]
-    size = opened.image_size
-    predict(**{signature.LIGHTNESS: tf.zeros([batch_size, size, size, 1])})
+    predict, size = loaded.Model(opened).predict, opened.image_size
+    predict(np.zeros([batch_size, size, size, 1], np.float32))
     output.mkdir(parents=True)
     paths = sorted(scans.iterdir())
     started = time.monotonic()
@@ -78,7 +74,7 @@ def bare_loop(model: str, scans: pathlib.Path, output: pathlib.Path, batch_size:
         grays = [np.asarray(Image.open(path)) for path in batch]
         lab = [cv2.cvtColor(cv2.merge([gray] * 3).astype(np.float32) / 255, cv2.COLOR_RGB2Lab) for gray in grays]
         small = np.stack([cv2.resize(one[..., 0], (size, size), interpolation=cv2.INTER_AREA) for one in lab])
-        ab = predict(**{signature.LIGHTNESS: tf.constant(small[..., None])})[signature.AB].numpy()
+        ab, _ = predict(small[..., None])
         for path, one, colors in zip(batch, lab, ab, strict=True):
             one[..., 1:] = cv2.resize(colors, one.shape[1::-1], interpolation=cv2.INTER_CUBIC)
             rgb = (cv2.cvtColor(one, cv2.COLOR_Lab2RGB).clip(0, 1) * 255).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Lab records: one photograph as a tf.train.Example, and the TFRecord framing. The TensorFlow module.
+"""Lab records: one photograph as a tf.train.Example, and the TFRecord framing. This module imports TensorFlow.
 
 | feature                        | dtype, shape                              | unit           |
 |--------------------------------|-------------------------------------------|----------------|
@@ -13,47 +13,28 @@ import dataclasses
 import gzip
 import struct
 from collections.abc import Iterator
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import cv2
 import google_crc32c
 import numpy as np
 import tensorflow as tf
 
-from photochrom import errors
+from photochrom import dataset, errors
 from photochrom.imaging import resizing
 
-FORMAT_VERSION = 1
 # L* 0..100 is stored in 0..255.
 LIGHTNESS_SCALE = 255 / 100
 
 FEATURE_SPEC = {
-    "key": tf.io.FixedLenFeature([], tf.string),
-    "lightness": tf.io.FixedLenFeature([], tf.string),
-    "ab": tf.io.FixedLenFeature([], tf.string),
-    "height": tf.io.FixedLenFeature([], tf.int64),
-    "width": tf.io.FixedLenFeature([], tf.int64),
-    "ab_stride": tf.io.FixedLenFeature([], tf.int64),
-    "source_height": tf.io.FixedLenFeature([], tf.int64),
-    "source_width": tf.io.FixedLenFeature([], tf.int64),
-}
-
-# What features.json of a dataset says; it needs no TensorFlow to be read.
-FEATURES = {
-    "key": {"dtype": "bytes", "shape": [], "unit": ""},
-    "lightness": {"dtype": "bytes of uint8", "shape": ["height", "width"], "unit": "CIE L* x 255/100"},
-    "ab": {"dtype": "bytes of int8", "shape": ["height/ab_stride", "width/ab_stride", 2], "unit": "CIE a*, b*"},
-    "height": {"dtype": "int64", "shape": [], "unit": "px"},
-    "width": {"dtype": "int64", "shape": [], "unit": "px"},
-    "ab_stride": {"dtype": "int64", "shape": [], "unit": "px"},
-    "source_height": {"dtype": "int64", "shape": [], "unit": "px"},
-    "source_width": {"dtype": "int64", "shape": [], "unit": "px"},
+    name: tf.io.FixedLenFeature([], tf.int64 if feature.dtype == "int64" else tf.string)
+    for name, feature in dataset.FEATURES.items()
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class LabRecord:
-    """One photograph as it is stored.
+    """One stored photograph.
 
     Attributes:
         key: the stable name of the input.
@@ -84,12 +65,12 @@ class LabRecord:
 
     @classmethod
     def blank(cls, image_size: int, ab_stride: int) -> "LabRecord":
-        """Returns a square black record: what to try a graph with."""
+        """Returns a square black record, as input for a trial run of a graph."""
         ab_size = image_size // ab_stride
         return cls("", np.zeros((image_size,) * 2, np.uint8), np.zeros((ab_size, ab_size, 2), np.int8), 1, 1)
 
     def to_example(self) -> bytes:
-        """Returns the serialized tf.train.Example: the same bytes for the same record, always."""
+        """Returns the serialized tf.train.Example; the same record always gives the same bytes."""
         height, width = self.lightness.shape
         feature = {
             "key": _bytes(self.key.encode()),
@@ -102,11 +83,11 @@ class LabRecord:
             "source_width": _int(self.source_width),
         }
         example = tf.train.Example(features=tf.train.Features(feature=feature))
-        return example.SerializeToString(deterministic=True)  # a map's order is otherwise not defined
+        return example.SerializeToString(deterministic=True)  # otherwise the order of a map is undefined
 
     @classmethod
     def from_example(cls, data: bytes) -> "LabRecord":
-        """Reads what `to_example` wrote."""
+        """Parses the result of `to_example`."""
         features = tf.train.Example.FromString(data).features.feature
         height, width, stride = (features[name].int64_list.value[0] for name in ("height", "width", "ab_stride"))
         lightness, ab = (features[name].bytes_list.value[0] for name in ("lightness", "ab"))
@@ -121,7 +102,7 @@ class LabRecord:
     def to_lab(self) -> np.ndarray:
         """Returns [H, W, 3] float32 CIE L*a*b*, ab enlarged by bicubic interpolation.
 
-        What the record says, and no more: `upsampling` would guess from L* where colour ends.
+        It adds nothing to the record: `upsampling` would infer the edges of colours from L*.
         """
         lightness = self.lightness.astype(np.float32) / np.float32(LIGHTNESS_SCALE)
         return np.dstack([lightness, resizing.resize(self.ab.astype(np.float32), *self.lightness.shape)])
@@ -165,21 +146,6 @@ def write_tfrecord(file: IO[bytes], data: bytes) -> None:
 def _masked_crc(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def check_dataset_info(info: Any, path: str) -> dict[str, Any]:
-    """Returns the parsed dataset_info.json if this version can read that dataset.
-
-    Raises:
-        ValueError: it is of another format, or incomplete.
-    """
-    found = info.get("format_version") if isinstance(info, dict) else None
-    if found != FORMAT_VERSION:
-        raise ValueError(
-            f"{path} holds no dataset of format {FORMAT_VERSION} (found {found}); "
-            "make it again with `photochrom prepare`"
-        )
-    return info
 
 
 def read_tfrecords(file: IO[bytes], compression: str = "none") -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from photochrom.imaging.sandbox.decoder import DEFAULT_TIMEOUT, Decoder
+from photochrom.imaging.sandbox.decoder import DEFAULT_MAX_PIXELS, DEFAULT_TIMEOUT, Decoder
 from photochrom.model import signature
 from photochrom.settings import check, setting
 from photochrom.storage import files
@@ -51,7 +51,11 @@ class PrepareConfig:
         metavar="BUNDLE",
     )
     max_pixels: int = setting(
-        "larger photographs are refused by their header, px", 300_000_000, group="limits", unit="px", at_least=1
+        "larger photographs are refused by their header, px",
+        DEFAULT_MAX_PIXELS,
+        group="limits",
+        unit="px",
+        at_least=1,
     )
     image_timeout: int = setting(
         "time limit for decoding one photograph, seconds; beyond it the photograph counts as broken",

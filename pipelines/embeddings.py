@@ -1,9 +1,9 @@
-"""The features that a pretrained network sees in each training record, laid beside the records shard by shard.
+"""Caches a pretrained network's features of each training record, shard by shard, next to the records.
 
 DATASET/embeddings/train-00000-of-00016.npy is a NumPy array [examples, D] float16 in the order of the shard's records:
-the maps of one record, fine to coarse, each flattened, one after the other. Being an array it can be read at any place,
-so that training may shuffle records and look up their features afterwards. The .json beside it says of which records
-and of which network they are. The records themselves know nothing of it: the dataset is the same without.
+the maps of one record, fine to coarse, each flattened, concatenated. An array allows random access, so that training
+may shuffle records and look up their features afterwards. The .json of the same name states the digests of the records
+and of the network. The records and the dataset's digest do not depend on it.
 """
 
 import contextlib
@@ -18,22 +18,41 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from photochrom import errors, records
-from photochrom.model import signature
+from photochrom import dataset, errors, records
+from photochrom.dataset import Embedding
+from photochrom.model import loaded
 from photochrom.model.bundle import Bundle
 from photochrom.storage import files
 from pipelines import shards
 from pipelines.config import PrepareConfig
+from pipelines.shards import ShardSummary
 
-FOLDER = "embeddings"
 DTYPE = "float16"
 _BATCH_SIZE = 16
-Summary = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardFeatures:
+    """The origin of a shard's features, as the .json states it.
+
+    Attributes:
+        name: of the shard.
+        examples: records.
+        records_sha256: of the file of records, hex.
+        bundle_digest: of the features bundle.
+        shapes: [h, w, C] of the network's maps, fine to coarse.
+    """
+
+    name: str
+    examples: int
+    records_sha256: str
+    bundle_digest: str
+    shapes: list[list[int]]
 
 
 @dataclasses.dataclass
 class EmbedShards(beam.PTransform):
-    """Summaries of shards -> what lies in FOLDER for each of them, its files written."""
+    """ShardSummary -> ShardFeatures, the files of features written."""
 
     config: PrepareConfig
     bundle: Bundle
@@ -42,74 +61,58 @@ class EmbedShards(beam.PTransform):
         return summaries | "SpreadShards" >> beam.Reshuffle() | RunInference(ShardHandler(self.config, self.bundle))
 
 
-class ShardHandler(ModelHandler[Summary, Summary, Any]):
-    """Runs a features bundle over whole shards: only their summaries pass from step to step, never the maps."""
+class ShardHandler(ModelHandler[ShardSummary, ShardFeatures, loaded.Model]):
+    """Runs a features bundle over whole shards; only their summaries pass between steps, never the maps."""
 
     def __init__(self, config: PrepareConfig, bundle: Bundle):
         super().__init__()
         self._config = config
         self._bundle = bundle
 
-    def load_model(self) -> Any:
-        import tensorflow as tf  # here, so that only workers that embed wait for it
-
-        return tf.saved_model.load(self._bundle.saved_model)
+    def load_model(self) -> loaded.Model:
+        return loaded.Model(self._bundle)
 
     def batch_elements_kwargs(self) -> dict[str, Any]:
         return {"max_batch_size": 1}
 
     def run_inference(
-        self, batch: Sequence[Summary], model: Any, inference_args: dict[str, Any] | None = None
-    ) -> Iterable[Summary]:
+        self, batch: Sequence[ShardSummary], model: loaded.Model, inference_args: dict[str, Any] | None = None
+    ) -> Iterable[ShardFeatures]:
         return [self._kept(summary) or self._embed(summary, model) for summary in batch]
 
-    def _kept(self, summary: Summary) -> Summary | None:
-        """Returns what an earlier run left, if it is of the same records and the same network."""
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            found = json.loads(files.read_bytes(self._path(summary, "json")))
-            same = found["records_sha256"] == summary["sha256"] and found["bundle_digest"] == self._bundle.digest
-            if same and files.exists(self._path(summary, "npy")):
-                beam.metrics.Metrics.counter(type(self), "embeddings-kept").inc(found["examples"])
+    def _kept(self, summary: ShardSummary) -> ShardFeatures | None:
+        """Returns the features that an earlier run wrote, if they are of the same records and the same network."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = ShardFeatures(**json.loads(files.read_bytes(self._path(dataset.features_origin(summary.name)))))
+            same = found.records_sha256 == summary.sha256 and found.bundle_digest == self._bundle.digest
+            if same and files.exists(self._path(dataset.features_array(summary.name))):
+                beam.metrics.Metrics.counter(type(self), "embeddings-kept").inc(found.examples)
                 return found
         return None
 
-    def _embed(self, summary: Summary, model: Any) -> Summary:
+    def _embed(self, summary: ShardSummary, model: loaded.Model) -> ShardFeatures:
         shapes: list[list[int]] = []
-        with files.create(self._path(summary, "npy")) as file:
-            for maps in self._maps(summary, model):
+        with files.create(self._path(dataset.features_array(summary.name))) as file:
+            for maps in map(model.features, _batches(self._config, summary)):
                 if not shapes:
                     shapes = [list(one.shape[1:]) for one in maps]
                     width = sum(math.prod(shape) for shape in shapes)
-                    header = {"descr": "<f2", "fortran_order": False, "shape": (summary["examples"], width)}
+                    header = {"descr": "<f2", "fortran_order": False, "shape": (summary.examples, width)}
                     np.lib.format.write_array_header_1_0(file, header)
-                file.write(_flatten(maps, summary["name"]))
-        embedded = {
-            "name": summary["name"],
-            "examples": summary["examples"],
-            "records_sha256": summary["sha256"],
-            "bundle_digest": self._bundle.digest,
-            "shapes": shapes,
-        }
-        files.write_bytes(self._path(summary, "json"), json.dumps(embedded, sort_keys=True).encode())
-        beam.metrics.Metrics.counter(type(self), "embeddings-written").inc(summary["examples"])
-        return embedded
+                file.write(_flatten(maps, summary.name))
+        made = ShardFeatures(summary.name, summary.examples, summary.sha256, self._bundle.digest, shapes)
+        origin = json.dumps(dataclasses.asdict(made), sort_keys=True).encode()
+        files.write_bytes(self._path(dataset.features_origin(summary.name)), origin)
+        beam.metrics.Metrics.counter(type(self), "embeddings-written").inc(summary.examples)
+        return made
 
-    def _maps(self, summary: Summary, model: Any) -> Iterator[list[np.ndarray]]:
-        """Yields the network's maps [B, h, w, C] of the shard's records, batch by batch."""
-        import tensorflow as tf
-
-        predict = model.signatures[signature.NAME]
-        for lightness in _batches(self._config, summary):
-            outputs = predict(**{signature.LIGHTNESS: tf.constant(lightness)})
-            yield [outputs[signature.MAP.format(i)].numpy() for i in range(len(outputs))]
-
-    def _path(self, summary: Summary, suffix: str) -> str:
-        return files.join(self._config.output, FOLDER, f"{summary['name']}.{suffix}")
+    def _path(self, name: str) -> str:
+        return files.join(self._config.output, name)
 
 
-def _batches(config: PrepareConfig, summary: Summary) -> Iterator[np.ndarray]:
+def _batches(config: PrepareConfig, summary: ShardSummary) -> Iterator[np.ndarray]:
     """Yields the L* of a shard's records, [B, H, W, 1] float32."""
-    examples = shards.read_records(summary["file"], config)
+    examples = shards.read_records(summary.file, config)
     while batch := list(itertools.islice(examples, _BATCH_SIZE)):
         lightness = np.stack([record.lightness for record in batch])
         yield lightness[..., None].astype(np.float32) / np.float32(records.LIGHTNESS_SCALE)
@@ -120,29 +123,29 @@ def _flatten(maps: list[np.ndarray], name: str) -> bytes:
     rows = np.concatenate([one.reshape(len(one), -1) for one in maps], axis=1).astype("<f2")
     if not np.isfinite(rows).all():
         raise errors.PhotochromError(
-            f"features of {name} are beyond what {DTYPE} holds, 65504; train without --cached_features"
+            f"features of {name} exceed the range of {DTYPE}, 65504; train without --cached_features"
         )
     return rows.tobytes()
 
 
-def describe(embedded: Iterable[Summary], bundle: Bundle | None) -> dict[str, Any] | None:
-    """Returns what dataset_info.json says of the features, or None where there are none."""
-    embedded = sorted(embedded, key=lambda one: one["name"])
+def describe(embedded: Iterable[ShardFeatures], bundle: Bundle | None) -> Embedding | None:
+    """Returns the description of the features for dataset_info.json, or None if there are none."""
+    embedded = sorted(embedded, key=lambda one: one.name)
     if bundle is None or not embedded:
         return None
-    return {
-        "backbone": bundle.info["backbone"],
-        "weights_digest": bundle.info["weights_digest"],
-        "bundle_digest": bundle.digest,
-        "dtype": DTYPE,
-        "shapes": embedded[0]["shapes"],
-        "records_sha256": {one["name"]: one["records_sha256"] for one in embedded},
-    }
+    return Embedding(
+        backbone=bundle.info["backbone"],
+        weights_digest=bundle.info["weights_digest"],
+        bundle_digest=bundle.digest,
+        dtype=DTYPE,
+        shapes=embedded[0].shapes,
+        records_sha256={one.name: one.records_sha256 for one in embedded},
+    )
 
 
-def delete_others(config: PrepareConfig, embedded: Iterable[Summary]) -> None:
-    """Deletes features of another plan or another network, which nothing would read."""
-    names = {one["name"] for one in embedded}
-    for info in list(files.list_folder(files.join(config.output, FOLDER))):
-        if info.path.rsplit("/", 1)[1].rsplit(".", 1)[0] not in names:
+def delete_others(config: PrepareConfig, embedded: Iterable[ShardFeatures]) -> None:
+    """Deletes features of another plan or another network, which are never read."""
+    names = {one.name for one in embedded}
+    for info in list(files.list_folder(files.join(config.output, dataset.EMBEDDINGS))):
+        if dataset.shard_of(info.path) not in names:
             files.delete(info.path)

@@ -1,44 +1,59 @@
-"""One photograph: the bytes of a file in, a Lab record and its row out, or a DataError that says why not."""
+"""One photograph as a Lab record and the row of items-*.jsonl that describes it."""
 
+import dataclasses
 import hashlib
-from typing import Any
 
-import numpy as np
-
-from photochrom import errors
-from photochrom.color import cielab, tone
-from photochrom.imaging import resizing
+from photochrom import photograph
+from photochrom.color import tone
 from photochrom.records import LabRecord
 from pipelines.config import PrepareConfig
 
 
-def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, dict[str, Any]]:
-    """Decodes a colour photograph and returns its record and what `items-*.jsonl` says of it.
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A row of items-*.jsonl.
+
+    Attributes:
+        key: of the input.
+        format: of the file, by content.
+        source_height, source_width: size of the original, px.
+        source_bytes: size of the file.
+        source_sha256: of the file, hex.
+        colorfulness: of the record, by Hasler and Suesstrunk.
+        notes: of the decoder.
+        split, shard, position: of the record.
+        near_duplicate_of: the least key of its group, if that is another one, or "".
+    """
+
+    key: str
+    format: str
+    source_height: int
+    source_width: int
+    source_bytes: int
+    source_sha256: str
+    colorfulness: float
+    notes: tuple[str, ...]
+    split: str = ""
+    shard: str = ""
+    position: int = 0
+    near_duplicate_of: str = ""
+
+
+def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, Item]:
+    """Returns the record of a colour photograph, and its row without the place of the record.
 
     Raises:
         DataError: it cannot be decoded, is too large or small, or has no colour to learn from.
     """
-    picture = config.decoder().decode(data, draft_size=config.image_size)
-    rgb = resizing.center_square(picture.opaque_rgb(), config.image_size)
-    lab = cielab.rgb_to_lab(rgb)
-    _check_color(lab)
+    picture, rgb, lab = photograph.to_lab(data, config.image_size, config.decoder())
     record = LabRecord.from_lab(key, lab, config.ab_stride, (picture.source_height, picture.source_width))
-    return record, {
-        "key": key,
-        "format": picture.format,
-        "source_height": picture.source_height,
-        "source_width": picture.source_width,
-        "source_bytes": len(data),
-        "source_sha256": hashlib.sha256(data).hexdigest(),
-        "colorfulness": round(tone.colorfulness(rgb), 2),
-        "notes": list(picture.notes),
-    }
-
-
-def _check_color(lab: np.ndarray) -> None:
-    measured = tone.measure(lab)
-    if not measured.teaches_color:
-        raise errors.Colourless(
-            f"no colour to learn from: chroma {measured.chroma}, spread {measured.spread} CIE units",
-            "grayscale" if measured.is_gray else "toned",
-        )
+    return record, Item(
+        key=key,
+        format=picture.format,
+        source_height=picture.source_height,
+        source_width=picture.source_width,
+        source_bytes=len(data),
+        source_sha256=hashlib.sha256(data).hexdigest(),
+        colorfulness=round(tone.colorfulness(rgb), 2),
+        notes=picture.notes,
+    )

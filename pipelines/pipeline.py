@@ -21,13 +21,13 @@ from pipelines.statistics import analyze
 
 @dataclasses.dataclass
 class PrepareDataset(beam.PTransform):
-    """Inputs -> dataset_info: lists them, groups near-duplicates, writes the shards, analyses the training records.
+    """Inputs -> DatasetInfo: lists them, groups near-duplicates, writes the shards, analyses the training records.
 
     Only keys and locators cross a shuffle; a worker reads, decodes and writes its whole shard.
 
     Attributes:
         config: the job's settings.
-        network: whose features are laid beside the training records, if any.
+        network: whose features are cached for the training records, if any.
     """
 
     config: PrepareConfig
@@ -46,9 +46,7 @@ class PrepareDataset(beam.PTransform):
             | "GroupByShard" >> beam.GroupByKey()
             | "WriteShards" >> beam.ParDo(shards.WriteShard(self.config, progress_folder), representatives)
         )
-        training = summaries | "TrainOnly" >> beam.Filter(
-            lambda summary: summary["split"] == "train" and summary["examples"]
-        )
+        training = summaries | "TrainOnly" >> beam.Filter(lambda summary: summary.split == "train" and summary.examples)
         reconciled = summaries | "Reconcile" >> Reconcile(sources, self.config)
         analysis = training | "Analyze" >> analyze.AnalyzeRecords(self.config)
         return (

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import cli, errors, settings
+from photochrom import cli, dataset, errors, settings
 from photochrom.jobs import output_lock, progress
 from photochrom.model import bundle
 from photochrom.sources import inputs
@@ -15,7 +15,6 @@ from photochrom.storage import files
 from pipelines.config import PrepareConfig
 
 _log = logging.getLogger("photochrom")
-_SETTINGS_FILE = "prepare.json"
 _EPILOG = """\
 examples:
   photochrom prepare --input photographs/ --input more.zip --output dataset
@@ -23,8 +22,8 @@ examples:
       --runner=DataflowRunner --project=P --region=R --temp_location=gs://bucket/tmp --setup_file=./setup.py
 
 Flags that are not listed go to Beam: --runner, --direct_num_workers, --direct_running_mode and so on. The default
-is the local runner with a thread for each core. A photograph that is broken, too small or without colour costs
-itself alone: DIR/failures-*.jsonl says why.
+is the local runner with a thread for each core. A photograph that is broken, too small or without colour is
+skipped: DIR/failures-*.jsonl states the reason.
 """
 
 
@@ -39,20 +38,20 @@ def run(argv: Sequence[str] | None = None) -> Any:
     """Runs the job and returns Beam's pipeline result.
 
     Raises:
-        UsageError: a flag, an input or the output folder does not fit; nothing was done.
-        PhotochromError: no photograph could be used, or the rows do not add up.
+        UsageError: a flag, an input or the output folder is invalid; nothing was done.
+        PhotochromError: no photograph could be used, or the rows do not match the listing.
     """
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(PrepareConfig, flags)
     network = bundle.open_bundle(config.embed, bundle.FEATURES) if config.embed else None
-    # Beam and TensorFlow take seconds: after the flags are known to be good
+    # Beam and TensorFlow take seconds to import: after the flags are checked
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
     options = beam_job.parse_options(beam_flags)
     clusters.check_job(options, config.paths())
     if dataflow.is_template(options):
         raise errors.UsageError(
-            "prepare makes no template: what its graph needs lies in the output folder while it runs; leave out "
+            "prepare makes no template: its graph depends on files of the output folder during the run; leave out "
             "--template_location"
         )
     if not (clusters.is_local(options) or files.is_local(config.output) or options.get_all_options()["temp_location"]):
@@ -75,8 +74,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
 
 def _claim_output(config: PrepareConfig) -> None:
-    """Writes the settings into a new output folder, or checks that they are those of the dataset already there."""
-    path = files.join(config.output, _SETTINGS_FILE)
+    """Writes the settings into a new output folder, or checks that an existing dataset has the same settings."""
+    path = files.join(config.output, dataset.SETTINGS)
     wanted = config.record_settings()
     if files.exists(path):
         found = json.loads(files.read_bytes(path))
@@ -94,21 +93,22 @@ def _claim_output(config: PrepareConfig) -> None:
 
 
 def _report(config: PrepareConfig) -> None:
-    info = json.loads(files.read_bytes(files.join(config.output, "dataset_info.json")))
-    refused = sum(info["refused"].values())
-    splits = ", ".join(f"{name} {split['examples']}" for name, split in info["splits"].items())
-    print(f"{config.output}: {info['examples']} records ({splits}) of {info['inputs']} inputs, {refused} refused")
-    found = info["near_duplicates"]
+    values = json.loads(files.read_bytes(files.join(config.output, dataset.INFO)))
+    info = dataset.DatasetInfo.from_json(values, config.output)
+    refused = sum(info.refused.values())
+    splits = ", ".join(f"{name} {split.examples}" for name, split in info.splits.items())
+    print(f"{config.output}: {info.examples} records ({splits}) of {info.inputs} inputs, {refused} refused")
+    found = info.near_duplicates
     if found:
         print(
-            f"  near-duplicates: {found['inputs']} inputs in {found['groups']} groups; "
-            f"{found['across_splits']} pairs would lie on different sides by their keys alone, {found['overlap']} do"
+            f"  near-duplicates: {found.inputs} inputs in {found.groups} groups; {found.across_splits} pairs would be "
+            f"in different splits by their keys alone, {found.overlap} are"
         )
-    for reason, count in info["refused"].items():
+    for reason, count in info.refused.items():
         print(f"  refused {count:>8}  {reason}")
-    if not info["splits"].get("train", {}).get("examples"):
+    if not info.split("train").examples:
         raise errors.PhotochromError(
-            f"no photograph could be used for training; {config.output}/failures-*.jsonl says why"
+            f"no photograph could be used for training; {config.output}/failures-*.jsonl states the reasons"
         )
 
 

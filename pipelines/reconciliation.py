@@ -1,8 +1,7 @@
-"""Holds the rows of all shards, as they were written, against the listing: every input has one, record or failure."""
+"""Compares the written rows of all shards with the listing: every input has exactly one, record or failure."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 
@@ -10,18 +9,19 @@ from photochrom import errors
 from photochrom.storage import json_lines
 from pipelines import shards
 from pipelines.config import PrepareConfig
+from pipelines.shards import ShardSummary
 
 _EXAMPLES = 5
 
 
 @dataclasses.dataclass
 class Reconcile(beam.PTransform):
-    """Summaries of the shards -> one element, for others to wait for.
+    """ShardSummary -> one element, on which later steps wait.
 
     Raises, in the worker, PhotochromError: keys without exactly one row.
 
     Attributes:
-        sources: what was listed.
+        sources: the listing.
         config: the job's settings.
     """
 
@@ -36,27 +36,28 @@ class Reconcile(beam.PTransform):
         return (
             {"listed": listed, "written": written}
             | "JoinKeys" >> beam.CoGroupByKey()
-            | "Wrong" >> beam.FlatMap(_wrong)
+            | "FindMismatches" >> beam.FlatMap(mismatches)
             | "Some" >> beam.combiners.Top.Smallest(_EXAMPLES)
             | "Check" >> beam.Map(_check)
         )
 
 
-def _keys(summary: dict[str, Any], config: PrepareConfig) -> Iterator[str]:
+def _keys(summary: ShardSummary, config: PrepareConfig) -> Iterator[str]:
     for path in shards.row_files(summary, config):
         yield from (row["key"] for row in json_lines.read(path))
 
 
-def _wrong(element: tuple[str, dict[str, Iterable[None]]]) -> list[str]:
+def mismatches(element: tuple[str, Mapping[str, Iterable[None]]]) -> list[str]:
+    """Returns the key if it is not listed, or does not have exactly one row; an input may be listed twice."""
     key, found = element
-    is_right = any(True for _ in found["listed"]) and sum(1 for _ in found["written"]) == 1
-    return [] if is_right else [key]
+    matches = any(True for _ in found["listed"]) and sum(1 for _ in found["written"]) == 1
+    return [] if matches else [key]
 
 
-def _check(wrong: list[str]) -> bool:
-    if wrong:
+def _check(mismatched: list[str]) -> bool:
+    if mismatched:
         raise errors.PhotochromError(
             "the run does not add up: keys without exactly one row in items-*.jsonl and failures-*.jsonl, such as "
-            f"{wrong}; if somebody edited these files, delete the folder `shards` and run the same command again"
+            f"{mismatched}; if these files were edited, delete the folder `shards` and run the same command again"
         )
     return True

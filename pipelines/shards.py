@@ -1,8 +1,7 @@
-"""A shard is the unit of work: one worker reads, decodes and writes it as a stream, whole or not at all.
+"""Writes shards. A shard is the unit of work: one worker reads, decodes and writes it as a stream, all or nothing.
 
-Beside OUT/train-00000-of-00004.tfrecord lie items-train-00000-of-00004.jsonl, failures-... if there are any, and
-shards/train-00000-of-00004.json: the digest of what went in and the shard's totals, written last. A shard whose
-plan digest is there already is kept as it is.
+photochrom.dataset lists the files of a shard. The summary, shards/train-00000-of-00004.json, is written last; it holds
+the plan digest, over all that decides the shard's bytes. A shard with the same plan digest is kept unchanged.
 """
 
 import collections
@@ -16,7 +15,8 @@ from typing import IO, Any
 
 import apache_beam as beam
 
-from photochrom import errors, settings
+from photochrom import dataset, errors, settings
+from photochrom.dataset import Shard
 from photochrom.jobs import progress
 from photochrom.records import LabRecord, read_tfrecords, write_tfrecord
 from photochrom.sources import keys
@@ -25,11 +25,52 @@ from photochrom.sources.source import Source, only_one
 from photochrom.storage import files, json_lines
 from pipelines import photographs
 from pipelines.config import PrepareConfig
-from pipelines.splits import Shard
+from pipelines.photographs import Item
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardSummary:
+    """The totals of a shard.
+
+    Attributes:
+        name: of the shard.
+        file: of its records.
+        split: of the shard.
+        examples: records.
+        inputs: sources, records and failures together.
+        refused: stage:reason -> inputs.
+        near_duplicates: [key, least key of its group] of the inputs that have near-duplicates.
+        sha256: of the file of records, hex.
+        plan_digest: the result of `plan_digest`.
+    """
+
+    name: str
+    file: str
+    split: str
+    examples: int
+    inputs: int
+    refused: dict[str, int]
+    near_duplicates: list[list[str]]
+    sha256: str
+    plan_digest: str
+
+    def to_json(self) -> bytes:
+        """Returns the content of the summary's file."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "ShardSummary":
+        """Parses the result of `to_json`.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no summary.
+        """
+        values = json.loads(data)
+        return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
 
 
 def plan(sources: Iterable[Source]) -> list[Source]:
-    """Returns the sources of a shard in their order: by digest of the key, which is as good as shuffled.
+    """Returns the sources of a shard in their order: by digest of the key, which is equivalent to a shuffle.
 
     A file that several inputs list is one source.
     """
@@ -41,7 +82,7 @@ def plan(sources: Iterable[Source]) -> list[Source]:
 
 
 def plan_digest(sources: Iterable[Source], representatives: Mapping[str, str], config: PrepareConfig) -> str:
-    """Returns the digest of all that decides a shard's bytes, as far as a listing can know it.
+    """Returns the digest of all that decides a shard's bytes, as far as the listing states it.
 
     Args:
         sources: of the shard, in their order.
@@ -53,24 +94,21 @@ def plan_digest(sources: Iterable[Source], representatives: Mapping[str, str], c
 
 
 class _Paths:
-    """Where the files of a shard lie."""
+    """The paths of a shard's files."""
 
     def __init__(self, config: PrepareConfig, shard: Shard):
-        self.records = files.join(config.output, file_name(shard, config))
-        self.items = files.join(config.output, f"items-{shard.name}.jsonl")
-        self.failures = files.join(config.output, f"failures-{shard.name}.jsonl")
-        self.summary = files.join(config.output, "shards", f"{shard.name}.json")
+        self.records = files.join(config.output, dataset.records_file(shard.name, config.compression))
+        self.items = files.join(config.output, dataset.items_file(shard.name))
+        self.failures = files.join(config.output, dataset.failures_file(shard.name))
+        self.summary = files.join(config.output, dataset.summary_file(shard.name))
 
 
-def row_files(summary: dict[str, Any], config: PrepareConfig) -> list[str]:
-    """Returns the files that hold a row for each input of a shard."""
-    kinds = ("items", "failures") if summary["refused"] else ("items",)
-    return [files.join(config.output, f"{kind}-{summary['name']}.jsonl") for kind in kinds]
-
-
-def file_name(shard: Shard, config: PrepareConfig) -> str:
-    """Returns the name of a shard's file of records."""
-    return f"{shard.name}.tfrecord" + (".gz" if config.compression == "gzip" else "")
+def row_files(summary: ShardSummary, config: PrepareConfig) -> list[str]:
+    """Returns the files that together have one row for each input of a shard."""
+    names = [dataset.items_file(summary.name)]
+    if summary.refused:
+        names.append(dataset.failures_file(summary.name))
+    return [files.join(config.output, name) for name in names]
 
 
 def read_records(name: str, config: PrepareConfig) -> Iterator[LabRecord]:
@@ -80,7 +118,7 @@ def read_records(name: str, config: PrepareConfig) -> Iterator[LabRecord]:
 
 
 class WriteShard(beam.DoFn):
-    """(Shard, sources), with a side input of groups of near-duplicates -> the shard's summary, its files written."""
+    """(Shard, sources), with a side input of groups of near-duplicates -> ShardSummary; writes the shard's files."""
 
     def __init__(self, config: PrepareConfig, progress_folder: str):
         self._config = config
@@ -94,7 +132,7 @@ class WriteShard(beam.DoFn):
 
     def process(
         self, element: tuple[tuple[str, int, int], Iterable[Source]], representatives: Mapping[str, str]
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[ShardSummary]:
         shard, sources = Shard(*element[0]), plan(element[1])
         digest = plan_digest(sources, representatives, self._config)
         paths = _Paths(self._config, shard)
@@ -109,8 +147,8 @@ class WriteShard(beam.DoFn):
 
     def _write(
         self, shard: Shard, sources: list[Source], representatives: Mapping[str, str], digest: str, paths: _Paths
-    ) -> dict[str, Any]:
-        items: list[dict[str, Any]] = []
+    ) -> ShardSummary:
+        items: list[Item] = []
         failures: list[errors.Failure] = []
         with _opened(paths.records, self._config.compression) as (stream, hasher):
             for source, read in self._reading.each(sources):
@@ -120,43 +158,43 @@ class WriteShard(beam.DoFn):
                     failures.append(errors.Failure.of(source.key, error))
                 else:
                     write_tfrecord(stream, record.to_example())
-                    place = {"split": shard.split, "shard": shard.name, "position": len(items)}
-                    items.append({**item, **place, "near_duplicate_of": _original(source.key, representatives)})
+                    items.append(_placed(item, shard, len(items), representatives))
                 progress.Tally.add(self._progress_folder, "done")
-        files.write_bytes(paths.items, json_lines.encode(items))
+        files.write_bytes(paths.items, json_lines.encode(map(dataclasses.asdict, items)))
         _write_failures(paths.failures, failures)
-        summary = {
-            "name": shard.name,
-            "file": file_name(shard, self._config),
-            "split": shard.split,
-            "examples": len(items),
-            "inputs": len(sources),
-            "refused": dict(sorted(collections.Counter(f"{f.stage}:{f.reason}" for f in failures).items())),
-            "near_duplicates": [[s.key, representatives[s.key]] for s in sources if s.key in representatives],
-            "sha256": hasher.hexdigest(),
-            "plan_digest": digest,
-        }
-        files.write_bytes(paths.summary, json.dumps(summary, sort_keys=True).encode())
+        summary = ShardSummary(
+            name=shard.name,
+            file=dataset.records_file(shard.name, self._config.compression),
+            split=shard.split,
+            examples=len(items),
+            inputs=len(sources),
+            refused=dict(sorted(collections.Counter(f"{f.stage}:{f.reason}" for f in failures).items())),
+            near_duplicates=[[s.key, representatives[s.key]] for s in sources if s.key in representatives],
+            sha256=hasher.hexdigest(),
+            plan_digest=digest,
+        )
+        files.write_bytes(paths.summary, summary.to_json())
         self._count(summary)
         return summary
 
-    def _count(self, summary: dict[str, Any]) -> None:
-        beam.metrics.Metrics.counter(type(self), "records-written").inc(summary["examples"])
-        for reason, count in summary["refused"].items():
+    def _count(self, summary: ShardSummary) -> None:
+        beam.metrics.Metrics.counter(type(self), "records-written").inc(summary.examples)
+        for reason, count in summary.refused.items():
             beam.metrics.Metrics.counter(type(self), f"refused-{reason.replace(':', '-')}").inc(count)
 
 
-def _original(key: str, representatives: Mapping[str, str]) -> str:
-    """Returns the least key of the group of near-duplicates of which `key` is another one, or ""."""
-    representative = representatives.get(key, key)
-    return "" if representative == key else representative
+def _placed(item: Item, shard: Shard, position: int, representatives: Mapping[str, str]) -> Item:
+    """Returns a row with the place of its record."""
+    representative = representatives.get(item.key, item.key)
+    original = "" if representative == item.key else representative
+    return dataclasses.replace(item, split=shard.split, shard=shard.name, position=position, near_duplicate_of=original)
 
 
-def _kept(paths: _Paths, digest: str, config: PrepareConfig) -> dict[str, Any] | None:
-    """Returns the summary of a shard that is there already, made from the same plan."""
+def _kept(paths: _Paths, digest: str, config: PrepareConfig) -> ShardSummary | None:
+    """Returns the summary of a shard that an earlier run wrote from the same plan, if all its files exist."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        summary = json.loads(files.read_bytes(paths.summary))
-        if summary["plan_digest"] == digest and all(map(files.exists, [paths.records, *row_files(summary, config)])):
+        summary = ShardSummary.from_json(files.read_bytes(paths.summary))
+        if summary.plan_digest == digest and all(map(files.exists, [paths.records, *row_files(summary, config)])):
             return summary
     return None
 
@@ -170,7 +208,7 @@ def _write_failures(path: str, failures: list[errors.Failure]) -> None:
 
 @contextlib.contextmanager
 def _opened(path: str, compression: str) -> Iterator[tuple[Any, Any]]:
-    """Opens a shard for writing; yields the stream to write to and the hasher of what lands in the file."""
+    """Opens a shard for writing; yields the stream and the hasher of the stored, perhaps compressed, bytes."""
     with files.create(path) as file:
         hashing = _HashingFile(file)
         if compression == "gzip":
@@ -181,7 +219,7 @@ def _opened(path: str, compression: str) -> Iterator[tuple[Any, Any]]:
 
 
 class _HashingFile:
-    """Passes writes on and hashes them."""
+    """Forwards writes to a file and hashes them."""
 
     def __init__(self, file: IO[bytes]):
         self._file = file

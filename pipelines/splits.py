@@ -1,9 +1,9 @@
-"""Which input falls into which split and shard: arithmetic on stable digests of keys, without Beam."""
+"""The split and the shard of each input: arithmetic on stable digests of keys, without Beam."""
 
 import itertools
 import math
-from typing import NamedTuple
 
+from photochrom.dataset import Shard
 from photochrom.sources import keys
 
 DEFAULT = "train=0.9,validation=0.05,test=0.05"
@@ -11,24 +11,11 @@ NAMES = ("train", "validation", "test")
 _INPUTS_PER_SHARD = 1000
 
 
-class Shard(NamedTuple):
-    """One file of a split."""
-
-    split: str
-    number: int
-    num_shards: int
-
-    @property
-    def name(self) -> str:
-        """The file's name without its end, as TensorFlow Datasets writes it."""
-        return f"{self.split}-{self.number:05d}-of-{self.num_shards:05d}"
-
-
 def parse(text: str) -> dict[str, float]:
     """Parses `train=0.9,validation=0.1`.
 
     Raises:
-        ValueError: a name or number is off, or the shares do not add up to 1.
+        ValueError: a name or number is invalid, or the shares do not add up to 1.
     """
     shares: dict[str, float] = {}
     for part in text.split(","):
@@ -49,8 +36,8 @@ def count_shards(shares: dict[str, float], num_shards: int, inputs: int) -> dict
 
     Args:
         shares: split -> share.
-        num_shards: of the largest split; 0 for one for each 1000 inputs.
-        inputs: how many there are in all.
+        num_shards: of the largest split; 0: one for each 1000 inputs.
+        inputs: number of inputs in all.
     """
     largest = max(shares.values())
     num_shards = num_shards or math.ceil(inputs * largest / _INPUTS_PER_SHARD) or 1
@@ -58,22 +45,22 @@ def count_shards(shares: dict[str, float], num_shards: int, inputs: int) -> dict
 
 
 def side(key: str, shares: dict[str, float], seed: int) -> str:
-    """Returns the split that a key falls into: the same for the same key, whatever else there is."""
+    """Returns the split of a key; it does not depend on other inputs."""
     position = keys.fraction(key, seed)
     edges = itertools.accumulate(shares.values())
     return next((name for name, edge in zip(shares, edges, strict=True) if position < edge), next(reversed(shares)))
 
 
 def assign(key: str, shares: dict[str, float], counts: dict[str, int], seed: int, representative: str = "") -> Shard:
-    """Returns the shard that a key falls into.
+    """Returns the shard of a key.
 
     Args:
         key: the input's.
         shares: split -> share.
         counts: split -> number of shards.
         seed: of the digests.
-        representative: the key from which the split follows, for near-duplicates the same; "" for the key itself.
-            The shard within the split follows from the key.
+        representative: the key that determines the split, common to all near-duplicates; "" for the key itself.
+            The key alone determines the shard within the split.
     """
     name = side(representative or key, shares, seed)
     return Shard(name, keys.digest(key, seed) % counts[name], counts[name])

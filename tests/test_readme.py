@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from photochrom import cli, demo, records
+from photochrom import cli, dataset, demo
 from photochrom.jobs import beam_job
 from photochrom.sources.source import Source
 from pipelines import prepare
@@ -70,7 +70,7 @@ def test_dataset_snippet_runs(tmp_path, monkeypatch, capsys):
 def test_formats_page_names_every_feature_and_field():
     page = (ROOT / "docs/formats.md").read_text()
     fields = manifest.row(Source("key", "path"), manifest.DONE)
-    for name in (*records.FEATURES, *fields):
+    for name in (*dataset.FEATURES, *fields):
         assert f"`{name}`" in page, name
 
 

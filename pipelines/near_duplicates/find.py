@@ -2,8 +2,8 @@
 
     signatures -> buckets of hashes -> pairs with close hashes -> pairs of the same picture -> groups
 
-What crosses a shuffle is 20 bytes for each of a picture's 16 buckets and 16 for each pair with close hashes, packed
-into one element for each file and lot of buckets. The pairs of the same picture come together in one place.
+A shuffle transfers 20 bytes for each of a picture's 16 buckets and 16 bytes for each pair with close hashes, packed
+into one element for each file and lot of buckets. One worker connects the pairs of the same picture to groups.
 """
 
 import collections
@@ -15,6 +15,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
+from photochrom import dataset
 from photochrom.sources import keys
 from photochrom.sources.source import Source
 from photochrom.storage import files
@@ -24,31 +25,31 @@ from pipelines.near_duplicates import perceptual_hash, same_picture, signatures
 # A picture in a bucket; its id is the digest of its key.
 _ROW = np.dtype([("bucket", "<u4"), ("hash", "<u8"), ("id", "<u8")])
 _PAIR = np.dtype([("least", "<u8"), ("most", "<u8")])
-# The buckets are shuffled in 256 lots: by the upper 8 bits of their 20.
+# The buckets are shuffled in 256 lots, by the upper 8 of their 20 bits.
 _LOT_SHIFT = 12
 # In a bucket a picture is compared with this many that follow it in the order of hashes, and paired with the closest
-# few: what a bucket costs grows with its size, not with the square of it, also if all pictures of an archive are alike.
+# few: the cost of a bucket is linear in its size, not quadratic, even if all pictures of an archive are alike.
 _COMPARED = 1024
 _PAIRED = 8
-# Rows under way at once, times _COMPARED at most.
+# Rows compared at once; memory is at most this times _COMPARED.
 _BLOCK = 2048
 
 
 @dataclasses.dataclass
 class FindNearDuplicates(beam.PTransform):
-    """Sources -> `groups`: (key, the least key of its group), for inputs with a near-duplicate; `files`: of signatures.
+    """Sources -> `groups`: (key, the least key of its group), for inputs with a near-duplicate; `files` of signatures.
 
     Attributes:
         config: the job's settings.
         total: side input, the number of sources.
-        progress_folder: where workers leave their counts.
+        progress_folder: of the workers' counts.
     """
 
     config: PrepareConfig
     total: beam.pvalue.AsSingleton
     progress_folder: str
 
-    def expand(self, sources: beam.PCollection) -> Any:  # Beam warns of a hint that is a dict
+    def expand(self, sources: beam.PCollection) -> Any:  # a dict as a hint makes Beam warn
         paths = (
             sources
             | "AssignFile" >> beam.Map(_to_file, self.total)
@@ -57,13 +58,13 @@ class FindNearDuplicates(beam.PTransform):
         )
         edges = (
             paths
-            | "LayInBuckets" >> beam.FlatMap(lay_in_buckets)
+            | "AssignBuckets" >> beam.FlatMap(assign_buckets)
             | "GroupByLot" >> beam.GroupByKey()
             | "CompareHashes" >> beam.FlatMap(_pairs_by_file, self.total)
             | "GroupByFirst" >> beam.GroupByKey()
             | "ComparePictures" >> beam.ParDo(ComparePictures(self.config), self.total)
         )
-        groups = edges | "ToOnePlace" >> beam.combiners.ToList() | "Connect" >> beam.FlatMap(connect)
+        groups = edges | "CollectEdges" >> beam.combiners.ToList() | "Connect" >> beam.FlatMap(connect)
         return {"groups": groups, "files": paths}
 
 
@@ -71,7 +72,7 @@ def _to_file(source: Source, total: int) -> tuple[str, Source]:
     return signatures.file_of(keys.digest(source.key), total), source
 
 
-def lay_in_buckets(path: str) -> Iterator[tuple[int, bytes]]:
+def assign_buckets(path: str) -> Iterator[tuple[int, bytes]]:
     """Yields (lot, rows of the pictures in its buckets) for the pictures of a file of signatures."""
     lots: dict[int, list[tuple[int, int, int]]] = collections.defaultdict(list)
     for key, signature in signatures.read(path):
@@ -90,11 +91,12 @@ def _pairs_by_file(lot: tuple[int, Iterable[bytes]], total: int) -> Iterator[tup
 def close_pairs(rows: np.ndarray) -> np.ndarray:
     """Returns the pairs of ids whose hashes are close, of those in a bucket together; sorted, each once.
 
-    A picture may lie in a bucket both ways round.
+    A picture may be in a bucket in both orientations.
     """
     rows = np.unique(rows)  # sorted by bucket, hash and id
     pairs = [_close_in_block(rows[i : i + _BLOCK + _COMPARED]) for i in range(0, len(rows), _BLOCK)]
-    return np.unique(np.concatenate(pairs)).astype(_PAIR) if pairs else np.zeros(0, _PAIR)  # or of the machine's order
+    # np.unique returns the machine's byte order.
+    return np.unique(np.concatenate(pairs)).astype(_PAIR) if pairs else np.zeros(0, _PAIR)
 
 
 def _close_in_block(rows: np.ndarray) -> np.ndarray:
@@ -104,7 +106,7 @@ def _close_in_block(rows: np.ndarray) -> np.ndarray:
         count = min(_BLOCK, len(rows) - ahead)
         one, other = rows[:count], rows[ahead : ahead + count]
         together = one["bucket"] == other["bucket"]
-        if not together.any():  # nor any further ahead: they are sorted
+        if not together.any():  # nor any further ahead, as the rows are sorted
             break
         distance = np.bitwise_count(one["hash"] ^ other["hash"])
         close = np.flatnonzero(together & (distance <= perceptual_hash.MAX_DISTANCE) & (one["id"] != other["id"]))
@@ -121,7 +123,7 @@ def _close_in_block(rows: np.ndarray) -> np.ndarray:
 
 
 class ComparePictures(beam.DoFn):
-    """(File of the first, pairs of ids) -> the pairs of keys that are of the same picture, by their signatures."""
+    """(File of the first, pairs of ids) -> the pairs of keys whose signatures are of the same picture."""
 
     def __init__(self, config: PrepareConfig):
         self._config = config
@@ -130,7 +132,7 @@ class ComparePictures(beam.DoFn):
         self._open = functools.lru_cache(maxsize=2)(_by_id)
 
     def process(self, element: tuple[str, Iterable[bytes]], total: int) -> Iterator[tuple[str, str]]:
-        folder, (name, parts) = files.join(self._config.output, signatures.FOLDER), element
+        folder, (name, parts) = files.join(self._config.output, dataset.SIGNATURES), element
         pairs = np.unique(np.frombuffer(b"".join(parts), _PAIR)).tolist()
         by_second = collections.defaultdict(list)
         for least, most in pairs:

@@ -1,14 +1,14 @@
-"""A small signature of a picture, and from it a perceptual hash and the buckets in which its near-duplicates are found.
+"""A small signature of a picture, its perceptual hash, and the buckets in which its near-duplicates are found.
 
 The hash is the pHash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010: low
 frequencies of the cosine transform of the lightness, each a bit, against their median. A mirrored copy is the same
-picture to a training that flips: its odd horizontal frequencies have the other sign, so every picture is hashed the
-way round that makes a sum of these positive.
+picture, since training mirrors: its odd horizontal frequencies have the opposite sign, so every picture is hashed in
+the orientation that makes a sum of these positive.
 
-Comparing all hashes with all would take years for an archive. Signs of the lowest frequencies make a bucket's number,
-and a picture is laid not only in its own bucket but in those that it would fall into were its least certain signs
-the other way (multi-probe: Q. Lv et al., "Multi-Probe LSH", VLDB 2007). Two pictures then meet if every sign in which
-they differ is uncertain in one of them.
+Comparing all pairs of hashes would take years for an archive. The signs of the lowest frequencies are a bucket's
+number. A picture is assigned to its own bucket and to those that result from inverting its least certain signs
+(multi-probe: Q. Lv et al., "Multi-Probe LSH", VLDB 2007). Two pictures then share a bucket if every sign in which they
+differ is uncertain in one of them.
 """
 
 import itertools
@@ -21,7 +21,7 @@ import numpy as np
 from photochrom.color import cielab
 from photochrom.imaging import resizing
 
-# Changes when the same picture gets another signature.
+# To be changed when the same picture gets another signature.
 VERSION = 1
 # Side of the signature's lightness and ab, px.
 LIGHTNESS_SIZE, AB_SIZE = 16, 8
@@ -33,9 +33,9 @@ MAX_DISTANCE = 14
 
 _BUCKET_BITS = 20
 _UNCERTAIN_BITS = 4
-# The way round is the sign of the sum of this many of the lowest odd frequencies.
+# The orientation is the sign of the sum of this many of the lowest odd frequencies.
 _ODD_SUMMED = 3
-# A sign is the less certain, the less its frequency is above what a crop of 2% and noise change it by. Noise is a
+# The certainty of a sign is the ratio of its frequency to the change of it by a crop of 2% and by noise. Noise is a
 # share of the picture's contrast.
 _CROP, _NOISE = 0.02, 0.003
 _LOWEST = sorted(((i, j) for i in range(9) for j in range(9) if i + j), key=lambda ij: (sum(ij), ij))[:_BUCKET_BITS]
@@ -45,7 +45,7 @@ _MIRROR = np.where(np.arange(8) % 2 == 0, -1.0, 1.0)  # of columns 1 to 8: the f
 
 
 class Probe(NamedTuple):
-    """A bucket in which a picture lies, and its hash, both uint, of the picture the same way round."""
+    """A bucket that a picture is in, and its hash, both uint, of the picture in the same orientation."""
 
     bucket: int
     hash: int
@@ -68,9 +68,9 @@ def unpack(signature: bytes) -> np.ndarray:
 
 
 def derivatives(lab: np.ndarray) -> list[np.ndarray]:
-    """Returns how [N, N, C] changes by moving right and down and by widening to the sides and to above and below.
+    """Returns the derivatives of [N, N, C] by translation right and down, and by horizontal and vertical scaling.
 
-    Four of [N, N, C], for a step of half the picture's side.
+    Four arrays [N, N, C], for a step of half the picture's side.
     """
     size = len(lab)
     down, right = (np.gradient(lab, axis=axis) * (size / 2) for axis in (0, 1))
@@ -79,7 +79,7 @@ def derivatives(lab: np.ndarray) -> list[np.ndarray]:
 
 
 def probes(signature: bytes) -> list[Probe]:
-    """Returns the buckets in which a picture is to be laid, at most 2 ** 4, in a stable order."""
+    """Returns the buckets of a picture, at most 2 ** 4, in a stable order."""
     lightness = unpack(signature)[..., 0]
     waves = cv2.dct(lightness)
     values = waves[_ROWS, _COLUMNS]
@@ -96,7 +96,7 @@ def probes(signature: bytes) -> list[Probe]:
 
 
 def _flipped(values: np.ndarray, mirrored: bool, least: list[int], hashes: list[int]) -> Iterator[Probe]:
-    """Yields a probe for each set of the least certain signs; the last of all, after those of `values`, is the side."""
+    """Yields a probe for each subset of the least certain signs; index _BUCKET_BITS is the orientation."""
     signs = [sum(1 << i for i, bit in enumerate(np.where(_ODD & turn, -values, values) > 0) if bit) for turn in (0, 1)]
     for count in range(len(least) + 1):
         for chosen in itertools.combinations(least, count):
@@ -105,6 +105,6 @@ def _flipped(values: np.ndarray, mirrored: bool, least: list[int], hashes: list[
 
 
 def _hash(waves: np.ndarray, mirrored: bool) -> int:
-    """Returns the 64 bits of Zauner 2010, section 3.2.1: of frequencies 1 to 8, which are above their median."""
+    """Returns the 64 bits of Zauner 2010, section 3.2.1: frequencies 1 to 8 that are above their median."""
     low = waves[1:9, 1:9] * (_MIRROR if mirrored else 1.0)
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")

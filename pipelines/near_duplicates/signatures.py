@@ -1,7 +1,8 @@
-"""The signatures of all pictures, a few thousand a file, so that a run that goes on need not decode them again.
+"""Files of the signatures of all pictures, about 500 a file, so that a resumed run need not decode them again.
 
-OUT/signatures/00003-of-00010.jsonl begins with the digest of what went in; then comes a row for each picture that could
-be decoded. Like a shard it is written whole by one worker, and kept as it is when its plan digest is there already.
+The first row of OUT/signatures/00003-of-00010.jsonl is the digest of the file's inputs; each picture that could be
+decoded has a row after it. One worker writes a file as a whole, as with shards, and keeps one with the same plan
+digest unchanged.
 """
 
 import base64
@@ -13,7 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from photochrom import errors, settings
+from photochrom import dataset, errors, settings
 from photochrom.imaging import resizing
 from photochrom.jobs import progress
 from photochrom.sources.prefetch import Reading
@@ -23,14 +24,13 @@ from pipelines import shards
 from pipelines.config import PrepareConfig
 from pipelines.near_duplicates import perceptual_hash
 
-FOLDER = "signatures"
 _INPUTS_PER_FILE = 500
-# px. The signature needs 16: a large JPEG is decoded at an eighth of its size.
+# px. The signature needs 16 px: a large JPEG is decoded at an eighth of its size.
 _DRAFT_SIZE = 64
 
 
 def file_of(digest: int, total: int) -> str:
-    """Returns the file for the signature of the key of this digest; `total` is how many sources there are."""
+    """Returns the file of the signature of a key with this digest; `total` is the number of sources."""
     count = math.ceil(total / _INPUTS_PER_FILE)
     return f"{digest % count:05d}-of-{count:05d}.jsonl"
 
@@ -44,7 +44,7 @@ def read(path: str) -> Iterator[tuple[str, bytes]]:
 
 
 class WriteSignatures(beam.DoFn):
-    """(name, sources) -> the path of their signatures, written."""
+    """(name, sources) -> the path of their file of signatures, written."""
 
     def __init__(self, config: PrepareConfig, progress_folder: str):
         self._config = config
@@ -58,7 +58,7 @@ class WriteSignatures(beam.DoFn):
 
     def process(self, element: tuple[str, Iterable[Source]]) -> Iterator[str]:
         name, sources = element[0], shards.plan(element[1])
-        path = files.join(self._config.output, FOLDER, name)
+        path = files.join(self._config.output, dataset.SIGNATURES, name)
         digest = self._plan_digest(sources)
         if _is_kept(path, digest):
             progress.Tally.add(self._progress_folder, "compared", len(sources))
@@ -74,14 +74,14 @@ class WriteSignatures(beam.DoFn):
         return settings.digest([perceptual_hash.VERSION, self._config.max_pixels, listed])
 
     def _rows(self, sources: list[Source]) -> Iterator[dict[str, Any]]:
-        for source, read in self._reading.each(sorted(sources, key=place)):  # neighbours together
-            with contextlib.suppress(errors.DataError):  # whoever writes its shard meets it again and says why
+        for source, read in self._reading.each(sorted(sources, key=place)):  # sequential reads
+            with contextlib.suppress(errors.DataError):  # the shard reports it
                 yield {"key": source.key, "signature": base64.b64encode(self._signature(read())).decode()}
             progress.Tally.add(self._progress_folder, "compared")
 
     def _signature(self, data: bytes) -> bytes:
         picture = self._config.decoder().decode(data, draft_size=_DRAFT_SIZE)
-        # What a record shows: a picture and its middle square are two photographs, but one record.
+        # The signature is of what the record shows: a picture and its middle square give the same record.
         return perceptual_hash.signature(resizing.center_square(picture.opaque_rgb(), _DRAFT_SIZE))
 
 

@@ -1,16 +1,10 @@
 """The full pass of tensorflow-transform: exact histograms of all training records, and the graph made from them.
 
-The graph, saved as `transform_fn/`, turns a batch of raw records into training tensors:
+The graph, saved as `transform_fn/`, converts a batch of raw records to the training tensors of photochrom.dataset, and
+to `*_counts`, int64 [B, n]: the histograms themselves, the same in each row.
 
-| tensor      | dtype, shape                | unit                                                    |
-|-------------|-----------------------------|---------------------------------------------------------|
-| `lightness` | float32 [B, H, W, 1]        | L*, 0..100                                              |
-| `ab`        | float32 [B, H/s, W/s, 2]    | CIE a*, b*                                              |
-| `weight`    | float32 [B, H/s, W/s, 1]    | class-rebalancing weight of the ab bin, mean 1          |
-| `*_counts`  | int64 [B, n]                | the histograms themselves, the same in each row         |
-
-The counts are outputs because tensorflow-transform keeps what its analyzers found inside the graph; this is the way to
-read them out again.
+The counts are outputs because tensorflow-transform stores the results of its analyzers as constants of the graph;
+calling it is the way to read them.
 
 The only module that imports tensorflow_transform, which makes tf.keras Keras 2.
 """
@@ -27,10 +21,11 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam.options import pipeline_options
 
-from photochrom import records
+from photochrom import dataset, records
 from photochrom.color import ab_bins
 from photochrom.storage import files
 from pipelines.config import PrepareConfig
+from pipelines.shards import ShardSummary
 from pipelines.statistics import histograms
 
 # Zhang 2016, section 2.2: the prior is smoothed with sigma 5 and mixed half and half with a uniform one.
@@ -83,9 +78,9 @@ def make_preprocessing_fn(config: PrepareConfig) -> Any:
         weights = tf.cast(rebalancing_weights(counts["ab_counts"]), tf.float32)
         rows = tf.shape(bins)[0]
         return {
-            "lightness": lightness,
-            "ab": tf.cast(ab, tf.float32),
-            "weight": tf.gather(weights, bins)[..., None],
+            dataset.LIGHTNESS: lightness,
+            dataset.AB: tf.cast(ab, tf.float32),
+            dataset.WEIGHT: tf.gather(weights, bins)[..., None],
             **{name: tf.tile(found[None], [rows, 1]) for name, found in counts.items()},
         }
 
@@ -93,7 +88,7 @@ def make_preprocessing_fn(config: PrepareConfig) -> Any:
 
 
 def _count_dataset(names: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tensor]:
-    """Returns the histograms of the whole dataset, [n] int64, whose shards `names` are a batch of, [B] string."""
+    """Returns the histograms of the whole dataset, [n] int64; `names` is a batch of files of records, [B] string."""
     counts = tft.experimental.ptransform_analyzer(
         [names],
         histograms.CountShards(config),
@@ -105,23 +100,23 @@ def _count_dataset(names: tf.Tensor, config: PrepareConfig) -> dict[str, tf.Tens
 
 @dataclasses.dataclass
 class AnalyzeRecords(beam.PTransform):
-    """Summaries of training shards -> nothing of use but its end; writes `transform_fn/`.
+    """ShardSummary of training shards -> an element on which later steps wait; writes `transform_fn/`.
+
+    TensorFlow writes the graph itself, and its own access to buckets has neither our retries nor an emulator: for an
+    output in a bucket it writes below --temp_location, by default a folder of this machine, and the files are copied.
 
     Attributes:
         config: the job's settings.
-
-    TensorFlow writes these by itself, and its own way to a bucket knows neither our retries nor an emulator: for an
-    output in a bucket they are laid below --temp_location, if none is given on this machine, and copied.
     """
 
     config: PrepareConfig
 
     def expand(self, summaries: beam.PCollection) -> beam.PCollection:
-        folder = files.join(self.config.output, "transform_fn")
+        folder = files.join(self.config.output, dataset.TRANSFORM)
         if files.is_local(folder):
             return self._analyze(summaries, files.join(self.config.scratch, "tft"), folder)
         work = _work_folder(summaries.pipeline.options)
-        saved = self._analyze(summaries, files.join(work, "tft"), files.join(work, "transform_fn"))
+        saved = self._analyze(summaries, files.join(work, "tft"), files.join(work, dataset.TRANSFORM))
         return (
             summaries.pipeline
             | "Work" >> beam.Create([work])
@@ -131,33 +126,33 @@ class AnalyzeRecords(beam.PTransform):
     def _analyze(self, summaries: beam.PCollection, temp_folder: str, folder: str) -> beam.PCollection:
         shards = summaries | "SpreadShards" >> beam.Reshuffle() | "ToRow" >> beam.Map(_to_row)
         metadata = tft.DatasetMetadata.from_feature_spec(records.FEATURE_SPEC)
-        with tft_beam.Context(temp_folder, desired_batch_size=1):  # a shard by itself, for any worker
+        with tft_beam.Context(temp_folder, desired_batch_size=1):  # one shard a batch, so that any worker may take it
             transform_fn = (shards, metadata) | "Analyze" >> tft_beam.AnalyzeDataset(make_preprocessing_fn(self.config))
         return transform_fn | "Save" >> tft_beam.WriteTransformFn(folder)
 
 
 def _work_folder(options: pipeline_options.PipelineOptions) -> str:
-    """Returns where TensorFlow writes what is to be copied to a bucket."""
+    """Returns the folder in which TensorFlow writes files that are then copied to a bucket."""
     shared = options.view_as(pipeline_options.GoogleCloudOptions).temp_location
     return files.join(shared or tempfile.gettempdir(), f"{files.TEMPORARY_MARK}{uuid.uuid4().hex}")
 
 
-def _to_row(summary: dict[str, Any]) -> dict[str, Any]:
-    """Returns a record in a shard's place, with the file's name for its key: all that the analyzer asks for."""
+def _to_row(summary: ShardSummary) -> dict[str, Any]:
+    """Returns a raw record that stands for a shard: its key is the name of the file, all that the analyzer reads."""
     blank = {name: b"" if feature.dtype == tf.string else 0 for name, feature in records.FEATURE_SPEC.items()}
-    return {**blank, "key": summary["file"].encode()}
+    return {**blank, "key": summary.file.encode()}
 
 
 def _upload(work: str, folder: str, saved: list[Any]) -> str:
-    """Copies what was saved to the bucket."""
-    files.copy_folder(files.join(work, "transform_fn"), folder)
+    """Copies the saved files to the bucket."""
+    files.copy_folder(files.join(work, dataset.TRANSFORM), folder)
     files.delete(work)
     return folder
 
 
 def read_counts(config: PrepareConfig) -> dict[str, np.ndarray]:
-    """Returns the histograms out of the saved graph: name -> [n] int64."""
-    folder = files.join(config.output, "transform_fn", "transform_fn")
+    """Returns the histograms from the saved graph: name -> [n] int64."""
+    folder = files.join(config.output, dataset.TRANSFORM_GRAPH)
     with tempfile.TemporaryDirectory(prefix=files.TEMPORARY_MARK) as copied:
         if not files.is_local(folder):
             files.copy_folder(folder, copied)

@@ -1,7 +1,7 @@
-"""Exact histograms of all training records, counted shard by shard where the shards lie.
+"""Exact histograms of all training records, counted shard by shard.
 
-No record crosses from step to step: a worker reads a shard and passes on its counts. These are integers and so exact:
-the same in whatever order workers add them up.
+No record passes between steps: a worker reads a shard and returns its counts. Counts are integers, so their sum is
+exact and independent of the order of addition.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from photochrom.color import ab_bins
 from pipelines import shards
 from pipelines.config import PrepareConfig
 
-# name -> number of bins: codes of lightness, whole a* and b* from -128, bins of photochrom.color.ab_bins
+# name -> number of bins: codes of lightness, integer a* and b* from -128, bins of photochrom.color.ab_bins
 SIZES = {"lightness_counts": 256, "a_counts": 256, "b_counts": 256, "ab_counts": len(ab_bins.centres())}
 
 Histograms = dict[str, np.ndarray]
@@ -24,7 +24,7 @@ Histograms = dict[str, np.ndarray]
 
 @dataclasses.dataclass
 class CountShards(beam.PTransform):
-    """Batches of names of shard files -> a PCollection of one [n] int64 for each of `SIZES`.
+    """Batches of names of files of records -> a PCollection of one [n] int64 for each of `SIZES`.
 
     Attributes:
         config: the job's settings.
@@ -32,7 +32,7 @@ class CountShards(beam.PTransform):
 
     config: PrepareConfig
 
-    def expand(self, batches: beam.PCollection) -> Any:  # Beam warns of a hint that is a tuple
+    def expand(self, batches: beam.PCollection) -> Any:  # a tuple as a hint makes Beam warn
         total = (
             batches
             | "Names" >> beam.FlatMap(lambda columns: list(columns[0]))
@@ -61,7 +61,7 @@ def count(examples: Iterable[records.LabRecord]) -> Histograms:
 
 
 def _all_pairs() -> np.ndarray:
-    """Returns [256, 256, 2] float32: each a* and b* that a record can hold."""
+    """Returns [256, 256, 2] float32: every pair of a* and b* that a record can hold."""
     values = np.arange(-128, 128, dtype=np.float32)
     return np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1)
 

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.ml.inference import base
 from apache_beam.utils.windowed_value import WindowedValue
 
 from photochrom import errors
 from photochrom.jobs import tensorflow_setup
-from photochrom.model import ensemble, signature
+from photochrom.model import ensemble, loaded
 from photochrom.model.bundle import Bundle
 from serving.inference.predictor import Inferred, Predictor
 from serving.inference.room import Room
@@ -63,14 +62,7 @@ class BundleHandler(base.ModelHandler[Scan, Inferred, Predictor]):
 
     def load_model(self) -> Predictor:
         tensorflow_setup.import_tensorflow()  # here, so that only workers that do inference wait for it
-        import tensorflow as tf
-
-        model = tf.saved_model.load(self._bundle.saved_model)
-
-        def call(lightness: np.ndarray) -> ensemble.Answers:
-            outputs = model.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
-            return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
-
+        call = loaded.Model(self._bundle).predict
         predict = functools.partial(ensemble.average, call) if self._ensemble else call
         return Predictor(predict, self._ab_stride, Room())
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from photochrom import dataset as dataset_folder
 from photochrom import records
 from photochrom.color import ab_bins, cielab
 from photochrom.model import bundle, signature
@@ -56,7 +57,7 @@ def write_dataset(folder: pathlib.Path, photographs: dict[str, list], stride: in
                     records.write_tfrecord(file, record.to_example())
         splits[split] = {"examples": len(rgbs), "shard_lengths": [len(part) for part in parts]}
     info = {
-        "format_version": records.FORMAT_VERSION,
+        "format_version": dataset_folder.FORMAT_VERSION,
         "settings": {"image_size": size, "ab_stride": stride, "compression": "none"},
         "splits": splits,
         "digest": "sha256:" + "0" * 64,

@@ -1,4 +1,4 @@
-"""Random changes to training tensors that leave the colours true: a function of the tensors and a seed alone."""
+"""Random changes to training tensors that preserve the colours: a function of the tensors and a seed alone."""
 
 import tensorflow as tf
 
@@ -21,14 +21,14 @@ def mirror(tensors: Tensors, seed: tf.Tensor) -> Tensors:
 
 
 def crop(tensors: Tensors, size: int, seed: tf.Tensor) -> Tensors:
-    """Cuts a random square out of each photograph and scales it to `size` px, the same in all tensors.
+    """Cuts a random square out of each photograph and scales it to `size` px, at the same position in all tensors.
 
     Args:
         tensors: name -> [B, h, h, C]; the first one is at full resolution, and `size` is of it.
         seed: [2] int.
 
     Returns:
-        name -> [B, s, s, C], where s is `size` scaled as that tensor is.
+        name -> [B, s, s, C], where s is `size` in that tensor's resolution.
     """
     full = next(iter(tensors.values())).shape[1]
     batch_size = tf.shape(next(iter(tensors.values())))[0]
@@ -43,8 +43,8 @@ def crop(tensors: Tensors, size: int, seed: tf.Tensor) -> Tensors:
 def _cut(tensor: tf.Tensor, start: tf.Tensor, side: tf.Tensor, size: int) -> tf.Tensor:
     """Resamples [B, h, h, C] to [B, size, size, C]: from `start` [B, 2] over `side` [B, 1], shares of the height.
 
-    Bilinear, between pixel centres: `crop_and_resize` takes the centres of the first and the last pixel that it
-    shall make, in units of h - 1.
+    Bilinear, between pixel centres: `crop_and_resize` expects the centres of the first and the last pixel of its
+    result, in units of h - 1.
     """
     height = tensor.shape[1]
     step = side * height / size

@@ -1,4 +1,4 @@
-"""A dataset in a bucket as a folder on this machine, which training streams from."""
+"""A local copy of a dataset in a bucket, from which training reads its streams."""
 
 import hashlib
 import logging
@@ -6,40 +6,34 @@ import pathlib
 import shutil
 from collections.abc import Iterable
 
-from photochrom import errors
+from photochrom import dataset, errors
 from photochrom.jobs import progress, signals
 from photochrom.storage import files, local_cache
 
-# What is needed to know a dataset, and to check it against the settings.
-DESCRIPTION = ("dataset_info.json", "statistics/", "transform_fn/")
-FEATURES = "embeddings/"
-_INFO = "dataset_info.json"
+# The files that open a dataset and check it against the settings.
+DESCRIPTION = (dataset.INFO, f"{dataset.STATISTICS_FOLDER}/", f"{dataset.TRANSFORM}/")
+FEATURES = f"{dataset.EMBEDDINGS}/"
 _GB = 1e9
 _log = logging.getLogger("photochrom")
 
 
-def shards(split: str) -> str:
-    """Returns how the names of a split's shards begin."""
-    return f"{split}-"
-
-
 class DatasetCopy:
-    """The files of a dataset that are at hand: all of a local one, of another those that `bring` was told.
+    """The local files of a dataset: all of a local one; of one in a bucket, those that `bring` has copied.
 
-    Each state of a dataset has a copy of its own, by its address and dataset_info.json, which `prepare` writes last: a
-    run goes on with the records that it began with, whatever lies in the bucket by then.
+    Each state of a dataset has its own copy, identified by its address and dataset_info.json, which `prepare` writes
+    last: a run continues with the records that it started with, even if the bucket's have changed.
 
     Attributes:
-        folder: where they lie.
+        folder: of the files.
     """
 
     def __init__(self, data: str, cache_dir: str = "", cache_gb: float = 0.0):
-        """Finds where the copy is, or shall be.
+        """Determines the folder of the copy.
 
         Args:
             data: the dataset's folder.
-            cache_dir: for the copies of all datasets; "" is this user's below the system's for temporary files.
-            cache_gb: what they may take together; 0: what the disk has.
+            cache_dir: of the copies of all datasets; "": the user's cache below the system's temporary folder.
+            cache_gb: limit of all copies together; 0: the disk's free space.
 
         Raises:
             UsageError: no dataset there.
@@ -54,11 +48,11 @@ class DatasetCopy:
         self._listed = list(files.list_folder(self._data))
 
     def bring(self, *beginnings: str) -> None:
-        """Copies the files whose names begin so, unless they are here already.
+        """Copies the files whose names have one of these beginnings, unless the copy has them already.
 
         Raises:
-            UsageError: there is no room for them; nothing was copied.
-            OSError: a file cannot be read or written; what is here remains.
+            UsageError: they need more space than there is; nothing was copied.
+            OSError: a file cannot be read or written; the files copied so far remain.
         """
         if self._is_local:
             return
@@ -66,13 +60,13 @@ class DatasetCopy:
         wanted = [info for info in self._listed if info.path.removeprefix(start).startswith(beginnings)]
         with local_cache.locked(self.folder), signals.at_once(files.abandon):
             missing = local_cache.missing(self._data, wanted, self.folder)
-            self._check_room(missing)
+            self._check_space(missing)
             if missing:
                 self._copy(missing, len(wanted))
 
     def _copy(self, missing: list[files.FileInfo], wanted: int) -> None:
         _log.info(
-            "copying %d files, %.3f GB, of %s to %s; %d are there",
+            "copying %d files, %.3f GB, of %s to %s; %d are there already",
             len(missing), _size(missing) / _GB, self._data, self.folder, wanted - len(missing),
         )  # fmt: skip
         with progress.counted("copy dataset", len(missing)) as advance:
@@ -80,16 +74,16 @@ class DatasetCopy:
 
     def _read_info(self) -> bytes:
         try:
-            return files.read_bytes(f"{self._data}/{_INFO}")
+            return files.read_bytes(f"{self._data}/{dataset.INFO}")
         except FileNotFoundError as error:
             if isinstance(error, errors.UsageError):
                 raise
             raise errors.UsageError(
-                f"--data {self._data} is no whole dataset: {_INFO} is missing; expected a folder that "
+                f"--data {self._data} is no complete dataset: {dataset.INFO} is missing; expected a folder that "
                 "`photochrom prepare` wrote"
             ) from error
 
-    def _check_room(self, missing: list[files.FileInfo]) -> None:
+    def _check_space(self, missing: list[files.FileInfo]) -> None:
         needed, held = _size(missing), _size(files.list_folder(str(self._cache)))
         free = shutil.disk_usage(self._cache).free
         if self._cache_gb and needed + held > self._cache_gb * _GB:

@@ -1,8 +1,8 @@
-"""Film simulation: what old emulsions, papers and years make of a scene's lightness. Its colours stay the truth.
+"""Film simulation: the effect of old emulsions, papers and ageing on a scene's lightness; its colours do not change.
 
-A model that is to colour old photographs meets scans whose grays are not the L* of the scene: film before 1906 saw
-blue and green alone (orthochromatic), later film saw red as well but not as the eye does (panchromatic); prints fade
-to low contrast; lenses and grain blur and roughen.
+The grays in scans of old photographs are not the L* of the scene: film before 1906 was sensitive to blue and green
+alone (orthochromatic), later film also to red, but not as the eye is (panchromatic); prints fade to low contrast;
+lenses and grain blur and roughen.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from photochrom.model import signature
 
 Tensors = dict[str, tf.Tensor]
 
-# What is drawn for each picture, evenly between the two.
+# Ranges of the uniform random parameters of each picture.
 _ORTHOCHROMATIC = ((0.0, 0.05), (0.3, 0.5), (0.5, 0.7))  # weights of linear red, green and blue
 _PANCHROMATIC = ((0.2, 0.4), (0.3, 0.5), (0.2, 0.4))
 _GAMMA = (0.7, 1.4)
-_BLACK, _WHITE = (0.0, 20.0), (75.0, 100.0)  # L* of a faded picture's ends
+_BLACK, _WHITE = (0.0, 20.0), (75.0, 100.0)  # L* of black and white in a faded picture
 _GRAIN = (0.0, 4.0)  # standard deviation, L*
 _BLUR = (0.0, 1.0)  # share of the blurred picture
 # A 3x3 binomial filter.
@@ -25,12 +25,12 @@ _KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)[:, :, None, No
 
 
 def simulate(tensors: Tensors, share: float, seed: tf.Tensor) -> Tensors:
-    """Makes old photographs of some of a batch.
+    """Gives some pictures of a batch the lightness of old photographs.
 
     Args:
-        tensors: `lightness` [B, H, W, 1] L* and `ab` [B, h, w, 2], square; others are passed on.
+        tensors: `lightness` [B, H, W, 1] L* and `ab` [B, h, w, 2], square; others are returned unchanged.
         share: of the pictures, 0..1.
-        seed: [2] int; the same gives the same.
+        seed: [2] int; the same seed gives the same pictures.
     """
     lightness = tensors[signature.LIGHTNESS]
     draw = _Draws(seed, tf.shape(lightness)[0])
@@ -47,7 +47,7 @@ class _Draws:
         self._seed, self._batch_size, self._calls = seed, batch_size, 0
 
     def between(self, low: float, high: float) -> tf.Tensor:
-        """Returns [B, 1, 1, 1] float32, evenly spread."""
+        """Returns [B, 1, 1, 1] float32, uniform."""
         return tf.random.stateless_uniform([self._batch_size, 1, 1, 1], self._next(), low, high)
 
     def noise(self, like: tf.Tensor) -> tf.Tensor:
@@ -60,7 +60,7 @@ class _Draws:
 
 
 def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: _Draws) -> tf.Tensor:
-    """Returns the L* of what film of a random sensitivity records of the scene."""
+    """Returns L* as recorded by film of a random sensitivity."""
     size = lightness.shape[1]
     linear = lab_to_linear(tf.concat([lightness, tf.image.resize(ab, [size, size])], axis=-1))
     orthochromatic = draw.between(0.0, 1.0) < 0.5
@@ -72,30 +72,30 @@ def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: _Draws) -> tf.Tensor:
 
 
 def lab_to_linear(lab: tf.Tensor) -> tf.Tensor:
-    """Converts [..., 3] L*a*b* to linear sRGB, as color.lab_to_linear does."""
+    """Converts [..., 3] L*a*b* to linear sRGB, as cielab.lab_to_linear does."""
     f = tf.tensordot(lab, cielab.LAB_TO_F[:, :3].T, 1) + cielab.LAB_TO_F[:, 3]
     xyz = tf.where(f > 6 / 29, f**3, (116 * f - 16) / cielab.KAPPA)
     return tf.tensordot(xyz, cielab.WHITE_XYZ_TO_RGB.T, 1)
 
 
 def luminance_to_lightness(luminance: tf.Tensor) -> tf.Tensor:
-    """Relative luminance Y to L*, as color.luminance_to_lightness does; below 0 counts as 0."""
+    """Relative luminance Y to L*, as cielab.luminance_to_lightness does; below 0 counts as 0."""
     luminance = tf.maximum(luminance, 0.0)
     cube_root = tf.maximum(luminance, cielab.EPSILON) ** (1 / 3)
     return tf.where(luminance > cielab.EPSILON, 116 * cube_root - 16, cielab.KAPPA * luminance)
 
 
 def _fade(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:
-    """Bends the tone curve and pulls its ends in."""
+    """Applies a gamma curve and compresses the range from black to white."""
     black, white = draw.between(*_BLACK), draw.between(*_WHITE)
     return black + (white - black) * (tf.clip_by_value(lightness, 0, 100) / 100) ** draw.between(*_GAMMA)
 
 
 def _roughen(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:
-    """Blurs, and adds grain that is a little blurred itself."""
+    """Blurs, and adds slightly blurred grain."""
     share = draw.between(*_BLUR)
     blurred = (1 - share) * lightness + share * _smooth(lightness)
-    # The filter leaves white noise 3/8 of its standard deviation.
+    # The filter reduces white noise to 3/8 of its standard deviation.
     return blurred + draw.between(*_GRAIN) * _smooth(draw.noise(lightness)) * (8 / 3)
 
 

@@ -9,12 +9,10 @@ import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import tensorflow as tf
 
-from photochrom import errors
 from photochrom.color import ab_bins, cielab, compose, difference
 from photochrom.imaging import resizing
-from photochrom.model import bundle, ensemble, signature
+from photochrom.model import bundle, ensemble, loaded
 from trainer.evaluation import ab_histogram, confidence, frechet, lpips, metrics, saturation
 from trainer.evaluation.examples import Example, Examples
 from trainer.evaluation.frechet import FeatureNetwork
@@ -32,8 +30,6 @@ SCORES = {
     lpips.NAME: "LPIPS (AlexNet)",
     **metrics.METRICS,
 }
-# Beyond 0..1 by rounding.
-_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,9 +108,7 @@ class Judge:
         Raises:
             UsageError: the SavedModel has no signature of the name that photochrom.model.signature states.
         """
-        self._loaded = tf.saved_model.load(opened.saved_model)  # kept: its signature refers to its variables weakly
-        if signature.NAME not in self._loaded.signatures:
-            raise errors.UsageError(f"{opened.path} has no signature {signature.NAME!r}; export the model again")
+        self.predict = loaded.Model(opened).predict_checked
         self._networks = networks
         self._ensemble = ensemble
         self.seconds = [0.0, 0.0]
@@ -145,26 +139,6 @@ class Judge:
         self.seconds[0] += between - started
         self.seconds[1] += time.monotonic() - between
         return *averaged, ab
-
-    def predict(self, lightness: np.ndarray) -> ensemble.Answers:
-        """Returns the model's [B, h, w, 2] float32 ab and [B, h, w, 1] confidence for [B, H, W, 1] float32 L*.
-
-        Raises:
-            PhotochromError: the model fails, or says what is no number, or a confidence outside 0..1.
-        """
-        model = self._loaded.signatures[signature.NAME]
-        try:
-            outputs = model(**{signature.LIGHTNESS: tf.constant(lightness)})
-            ab, sure = outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
-        except (tf.errors.OpError, TypeError, KeyError) as error:
-            raise errors.PhotochromError(f"the model failed: {type(error).__name__}: {str(error)[:500]}") from error
-        if not np.isfinite(ab).all():
-            raise errors.PhotochromError("the model returned ab values that are not finite")
-        if not (np.abs(sure - 0.5) <= 0.5 + _TOLERANCE).all():
-            raise errors.PhotochromError(
-                f"the model returned confidence from {sure.min()} to {sure.max()}, expected 0 to 1"
-            )
-        return ab, sure
 
 
 def mean_ab(examples: Iterable[Example]) -> tuple[float, float]:

@@ -10,17 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from photochrom import errors, records, settings
-from photochrom.color import ab_bins, cielab, tone
-from photochrom.imaging import decoding, resizing
+from photochrom import dataset, errors, photograph, records, settings
+from photochrom.color import ab_bins
+from photochrom.imaging import decoding
 from photochrom.imaging.sandbox import decoder
 from photochrom.sources import inputs, keys, member_reader
 from photochrom.sources.source import Source
 from photochrom.storage import files
-
-_INFO, _STATISTICS = "dataset_info.json", "statistics/statistics.json"
-# A larger photograph is refused by its header, px.
-_MAX_PIXELS = 300_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +92,7 @@ def open_examples(found: inputs.Input, split: str, image_size: int, limit: int, 
     Raises:
         UsageError: nothing usable is there.
     """
-    if files.exists(files.join(found.path, _INFO)):
+    if files.exists(files.join(found.path, dataset.INFO)):
         return _Dataset(found.path, split, image_size, limit)
     return _Photographs(found, image_size, limit, spool)
 
@@ -107,23 +103,24 @@ class _Dataset(Examples):
     def __init__(self, folder: str, split: str, image_size: int, limit: int):
         info = _read_info(folder)
         _check_dataset(info, folder, split, image_size)
-        begin = files.join(folder, f"{split}-")
-        found = (info.path for info in files.list_folder(folder))
-        self._shards = [path for path in found if path.startswith(begin) and ".tfrecord" in path]
-        expected = len(info["splits"][split]["shard_lengths"])
+        start = files.join(folder, "")
+        found = (file.path for file in files.list_folder(folder))
+        self._shards = [path for path in found if dataset.is_records_file(path.removeprefix(start), split)]
+        expected = len(info.split(split).shard_lengths)
         if len(self._shards) != expected:
             raise errors.UsageError(
-                f"--data {folder} has {len(self._shards)} {split} shards, {_INFO} says {expected}; copy it again"
+                f"--data {folder} has {len(self._shards)} {split} shards, {dataset.INFO} says {expected}; copy it again"
             )
-        self._compression = info["settings"].get("compression", "none")
-        self._count = min(limit or info["splits"][split]["examples"], info["splits"][split]["examples"])
+        self._compression = info.compression
+        examples = info.split(split).examples
+        self._count = min(limit or examples, examples)
         statistics = _read_statistics(folder)
         super().__init__(
             {
                 "kind": "dataset",
                 "path": folder,
                 "split": split,
-                "dataset_digest": info["digest"],
+                "dataset_digest": info.digest,
                 "near_duplicates": _near_duplicates(info),
             },
             _train_mean(statistics),
@@ -147,18 +144,18 @@ class _Dataset(Examples):
                     raise errors.UsageError(f"{path}: {error}; copy it again") from error
 
 
-def _read_info(folder: str) -> dict[str, Any]:
+def _read_info(folder: str) -> dataset.DatasetInfo:
     try:
-        return records.check_dataset_info(json.loads(files.read_bytes(files.join(folder, _INFO))), folder)
+        return dataset.DatasetInfo.from_json(json.loads(files.read_bytes(files.join(folder, dataset.INFO))), folder)
     except ValueError as error:
         raise errors.UsageError(f"--data {folder} is no dataset that can be read: {error}") from error
 
 
-def _check_dataset(info: dict[str, Any], folder: str, split: str, image_size: int) -> None:
-    if not info["splits"].get(split, {}).get("examples"):
-        has = ", ".join(f"{name} ({part['examples']})" for name, part in info["splits"].items())
+def _check_dataset(info: dataset.DatasetInfo, folder: str, split: str, image_size: int) -> None:
+    if not info.split(split).examples:
+        has = ", ".join(f"{name} ({part.examples})" for name, part in info.splits.items())
         raise errors.UsageError(f"--data {folder} has no photographs in its {split} split; it has {has}")
-    size = info["settings"]["image_size"]
+    size = info.image_size
     if size != image_size:
         raise errors.UsageError(
             f"--data {folder} has pictures of {size} px, the model would be evaluated at {image_size} px; "
@@ -166,15 +163,14 @@ def _check_dataset(info: dict[str, Any], folder: str, split: str, image_size: in
         )
 
 
-def _near_duplicates(info: dict[str, Any]) -> dict[str, int] | None:
+def _near_duplicates(info: dataset.DatasetInfo) -> dict[str, int] | None:
     """Returns how many groups of near-duplicates there are, of how many inputs, and how many pairs the split parts."""
-    found = info.get("near_duplicates") or {}
-    names = ("groups", "inputs", "overlap")
-    return {name: int(found[name]) for name in names} if set(names) <= found.keys() else None
+    found = info.near_duplicates
+    return {name: getattr(found, name) for name in ("groups", "inputs", "overlap")} if found else None
 
 
 def _read_statistics(folder: str) -> dict[str, Any]:
-    path = files.join(folder, _STATISTICS)
+    path = files.join(folder, dataset.STATISTICS)
     return json.loads(files.read_bytes(path)) if files.exists(path) else {}
 
 
@@ -188,7 +184,8 @@ def _ab_weights(statistics: dict[str, Any], folder: str) -> np.ndarray | None:
     weights, bins = np.asarray(statistics["ab_weights"], np.float64), len(ab_bins.centres())
     if weights.shape != (bins,) or not (weights > 0).all():
         raise errors.UsageError(
-            f"--data {folder} has {len(weights)} ab_weights in {_STATISTICS}, expected {bins} above 0; prepare it again"
+            f"--data {folder} has {len(weights)} ab_weights in {dataset.STATISTICS}, expected {bins} above 0; "
+            "prepare it again"
         )
     return weights
 
@@ -223,13 +220,7 @@ class _Photographs(Examples):
                 yield errors.Failure.of(source.key, error)
 
     def _decode(self, key: str, data: bytes) -> Example:
-        picture = decoder.Decoder(_MAX_PIXELS).decode(data, draft_size=self._image_size)
-        rgb = resizing.center_square(picture.opaque_rgb(), self._image_size)
-        lab = cielab.rgb_to_lab(rgb)
-        measured = tone.measure(lab)
-        if not measured.teaches_color:
-            reason = "grayscale" if measured.is_gray else "toned"
-            raise errors.Colourless(f"no colour to compare with: the photograph is {reason}", reason)
+        lab = photograph.to_lab(data, self._image_size, decoder.Decoder(decoder.DEFAULT_MAX_PIXELS)).lab
         return Example(key, lab, hashlib.sha256(data).hexdigest())
 
 

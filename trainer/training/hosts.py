@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from photochrom import errors
-from trainer.data.dataset import TrainStream
+from trainer.data.stream import TrainStream
 
 _VARIABLE = "TF_CONFIG"
 # Folder below MODEL_DIR where the others write what each host has to write.

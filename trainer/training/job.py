@@ -11,12 +11,14 @@ import tensorflow as tf
 
 import photochrom
 from photochrom import errors
+from photochrom.dataset import shard_prefix
 from photochrom.model import bundle
 from trainer.config import TrainConfig
 from trainer.data import dataset_copy
 from trainer.data.cached_features import CachedFeatures
-from trainer.data.dataset import Dataset, TrainStream, validation_batches
+from trainer.data.dataset import Dataset
 from trainer.data.dataset_copy import DatasetCopy
+from trainer.data.stream import TrainStream, validation_batches
 from trainer.model import backbones, build, lite_weights
 from trainer.model.weights import Weights, fetch, load_backbone
 from trainer.training import features_bundle, hosts, initial, loop, promotion, reporting, stopping
@@ -98,7 +100,7 @@ def _check(config: TrainConfig) -> _Run:
     if start:
         config = initial.adopt(config, start, dataset)
     _open_stream(config, dataset)  # which finds out whether the photographs do, before they are copied
-    copy.bring(*map(dataset_copy.shards, ("train", "validation")), *_beside_records(config))
+    copy.bring(*map(shard_prefix, ("train", "validation")), *_beside_records(config))
     dataset.files("validation")
     return _Run(config, strategy, dataset, start, weights)
 

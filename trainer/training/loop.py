@@ -14,9 +14,8 @@ import tensorflow as tf
 from photochrom import errors
 from photochrom.model import signature
 from trainer.config import TrainConfig
-from trainer.data import dataset
 from trainer.data.cached_features import CachedFeatures
-from trainer.data.dataset import TrainStream
+from trainer.data.stream import MAPS, TrainStream
 from trainer.model import heads
 from trainer.model.build import colouring, doubting, without_backbone
 from trainer.training import hosts, losses, reporting, stopping
@@ -109,7 +108,7 @@ def _doubt_phase(config: TrainConfig, model: keras.Model, stream: TrainStream) -
 def _forward(model: keras.Model, stream: TrainStream) -> Callable[[dict[str, Any]], dict[str, tf.Tensor]]:
     if stream.features:
         rest = without_backbone(model)
-        return lambda batch: rest([batch[signature.LIGHTNESS], *batch[dataset.MAPS]], training=True)
+        return lambda batch: rest([batch[signature.LIGHTNESS], *batch[MAPS]], training=True)
     return lambda batch: model(batch[signature.LIGHTNESS], training=True)
 
 

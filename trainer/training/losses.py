@@ -6,6 +6,7 @@ from typing import Any
 from keras import ops
 
 from photochrom.color import ab_bins
+from photochrom.dataset import WEIGHT
 from photochrom.model import signature
 from trainer.model import heads
 
@@ -46,7 +47,7 @@ def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, pic
 
 def _colour_loss(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> Any:
     truth, mean = batch[signature.AB], outputs[heads.MEAN]
-    weight = batch["weight"] ** rebalance
+    weight = batch[WEIGHT] ** rebalance
     distance = _cross_entropy(truth, outputs[heads.LOGITS]) if heads.LOGITS in outputs else _huber(truth - mean)
     loss = _mean(weight * distance)
     if picture_weight:

@@ -34,6 +34,8 @@ from photochrom.imaging.sandbox.helper_process import Helper, HelperDied
 
 # Seconds that one file may take.
 DEFAULT_TIMEOUT = 120
+# A larger picture is refused by its header, px.
+DEFAULT_MAX_PIXELS = 300_000_000
 _MAX_MESSAGE = 2000
 _REASON = re.compile(r"[a-z_]{1,40}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")

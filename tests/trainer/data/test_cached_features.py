@@ -14,7 +14,8 @@ from pipelines import prepare
 from tests.support import counters
 from trainer import features, train
 from trainer.config import TrainConfig
-from trainer.data.dataset import MAPS, Dataset, TrainStream
+from trainer.data.dataset import Dataset
+from trainer.data.stream import MAPS, TrainStream
 from trainer.model import build, weights
 from trainer.training import loop, reporting
 
@@ -129,7 +130,7 @@ def test_features_of_other_records_or_of_another_network_are_refused(copied, net
     info = _info(copied)
     info["splits"]["train"]["sha256"][0] = "0" * 64
     (copied / "dataset_info.json").write_text(json.dumps(info))
-    with pytest.raises(errors.UsageError, match="cached features of other records than it has now"):
+    with pytest.raises(errors.UsageError, match="cached features of other records than its present ones"):
         Dataset(copied).cached_features(_backbone(network))
 
 

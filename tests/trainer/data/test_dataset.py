@@ -79,7 +79,7 @@ def test_image_size_must_be_the_datasets(dataset):
 
 
 def test_missing_dataset_is_one_line(tmp_path):
-    with pytest.raises(errors.UsageError, match=r"nothing is no whole dataset: dataset_info.json is missing"):
+    with pytest.raises(errors.UsageError, match=r"nothing is no complete dataset: dataset_info.json is missing"):
         Dataset(tmp_path / "nothing")
 
 

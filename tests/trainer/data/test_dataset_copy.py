@@ -12,11 +12,11 @@ import sys
 import pytest
 
 from photochrom import cli
+from photochrom.dataset import shard_prefix
 from photochrom.storage import files
 from tests.support import variables
 from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every
 from trainer import evaluate, train
-from trainer.data import dataset_copy
 from trainer.data.dataset_copy import DatasetCopy
 from trainer.model import weights
 
@@ -74,7 +74,8 @@ def test_a_network_that_fails_leads_to_the_weights_of_the_local_dataset(store, r
 def test_a_killed_copy_goes_on_with_what_is_there(store, remote, tmp_path):
     argv = [f"--data={remote}", f"--model_dir={tmp_path / 'run'}", f"--cache_dir={tmp_path / 'cache'}", *FLAGS]
     code = (
-        "import sys\nfrom photochrom import cli, staging\nfrom trainer import train\nstaging._THREADS = 1\n"
+        "import sys\nfrom photochrom import cli\nfrom photochrom.storage import local_cache\n"
+        "from trainer import train\nlocal_cache._THREADS = 1\n"
         "sys.exit(cli.call(train.run, sys.argv[1:]))"
     )
     with subprocess.Popen([sys.executable, "-c", code, *argv], env=os.environ, stderr=subprocess.DEVNULL) as process:
@@ -98,17 +99,17 @@ def test_what_arrives_changed_is_not_kept(store, remote, tmp_path):
     store.fault = lambda request: FLIPPED if request.path.endswith(SHARDS[0]) else None
     copy = DatasetCopy(remote, str(tmp_path))
     with pytest.raises(OSError, match="does not have the object's CRC-32C"):
-        copy.bring(dataset_copy.shards("train"))
+        copy.bring(shard_prefix("train"))
     assert not (copy.folder / SHARDS[0]).exists()
 
 
 def test_a_copy_that_was_damaged_on_the_disk_is_made_anew(remote, dataset, tmp_path):
     copy = DatasetCopy(remote, str(tmp_path))
-    copy.bring(dataset_copy.shards("train"))
+    copy.bring(shard_prefix("train"))
     data = bytearray((copy.folder / SHARDS[0]).read_bytes())
     data[100] ^= 1
     (copy.folder / SHARDS[0]).write_bytes(data)
-    DatasetCopy(remote, str(tmp_path)).bring(dataset_copy.shards("train"))
+    DatasetCopy(remote, str(tmp_path)).bring(shard_prefix("train"))
     assert (copy.folder / SHARDS[0]).read_bytes() == (dataset / SHARDS[0]).read_bytes()
 
 
@@ -116,7 +117,7 @@ def test_a_shard_that_is_replaced_meanwhile_is_said(remote, tmp_path):
     copy = DatasetCopy(remote, str(tmp_path))
     files.write_bytes(f"{remote}/{SHARDS[0]}", b"another")
     with pytest.raises(OSError, match=f"{SHARDS[0]} was replaced while it was copied; the same command copies it anew"):
-        copy.bring(dataset_copy.shards("train"))
+        copy.bring(shard_prefix("train"))
 
 
 def test_another_state_of_the_dataset_is_another_copy(remote, tmp_path):
@@ -141,7 +142,7 @@ def test_what_has_no_room_is_refused_before_a_shard_is_copied(store, remote, tmp
 
 def test_no_dataset_there_is_one_line(bucket, tmp_path, capsys):
     for data, said in (
-        (f"{bucket}/none", "is no whole dataset"),
+        (f"{bucket}/none", "is no complete dataset"),
         ("gs://no-such-bucket/lab", "there is no bucket gs:"),
     ):
         assert cli.call(train.run, [f"--data={data}", f"--model_dir={tmp_path}", *FLAGS]) == 2

@@ -1,0 +1,70 @@
+"""Loads the SavedModel of a bundle and calls its signature. TensorFlow is imported only when a model is loaded."""
+
+from typing import Any
+
+import numpy as np
+
+from photochrom import errors
+from photochrom.model import ensemble, signature
+from photochrom.model.bundle import Bundle
+
+# Confidence may exceed 0..1 by this much, through rounding.
+_TOLERANCE = 1e-3
+
+
+class Model:
+    """A loaded SavedModel; several threads may call it."""
+
+    def __init__(self, opened: Bundle):
+        """Loads a colorizer or a network of features.
+
+        Raises:
+            UsageError: it has no signature of the name that photochrom.model.signature states.
+        """
+        import tensorflow as tf
+
+        self._loaded = tf.saved_model.load(opened.saved_model)  # kept: its signature refers to its variables weakly
+        if signature.NAME not in self._loaded.signatures:
+            raise errors.UsageError(f"{opened.path} has no signature {signature.NAME!r}; export the model again")
+
+    def predict(self, lightness: np.ndarray) -> ensemble.Answers:
+        """Returns a colorizer's [B, h, w, 2] float32 ab and [B, h, w, 1] confidence for [B, H, W, 1] float32 L*.
+
+        Raises TensorFlow's own errors, for callers that distinguish them; the values are unchecked.
+        """
+        outputs = self._call(lightness)
+        return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
+
+    def predict_checked(self, lightness: np.ndarray) -> ensemble.Answers:
+        """Returns the same as `predict`.
+
+        Raises:
+            PhotochromError: the model fails, or returns values that are not finite or a confidence outside 0..1.
+        """
+        import tensorflow as tf
+
+        try:
+            ab, confidence = self.predict(lightness)
+        except (tf.errors.OpError, TypeError, KeyError) as error:
+            raise errors.PhotochromError(f"the model failed: {type(error).__name__}: {str(error)[:500]}") from error
+        _check(ab, confidence)
+        return ab, confidence
+
+    def features(self, lightness: np.ndarray) -> list[np.ndarray]:
+        """Returns a feature network's maps [B, h, w, C] for [B, H, W, 1] float32 L*, fine to coarse."""
+        outputs = self._call(lightness)
+        return [outputs[signature.MAP.format(i)].numpy() for i in range(len(outputs))]
+
+    def _call(self, lightness: np.ndarray) -> dict[str, Any]:
+        import tensorflow as tf
+
+        return self._loaded.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
+
+
+def _check(ab: np.ndarray, confidence: np.ndarray) -> None:
+    if not np.isfinite(ab).all():
+        raise errors.PhotochromError("the model returned ab values that are not finite")
+    if not (np.abs(confidence - 0.5) <= 0.5 + _TOLERANCE).all():
+        raise errors.PhotochromError(
+            f"the model returned confidence from {confidence.min()} to {confidence.max()}, expected 0 to 1"
+        )

@@ -1,0 +1,100 @@
+"""Streams of training and validation batches; their order is a function of the seed and the step."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from photochrom import errors
+from trainer.data import augment, film
+from trainer.data.cached_features import CachedFeatures
+from trainer.data.dataset import Dataset
+
+# The tensors of a batch that hold the frozen backbone's maps, where they are cached.
+MAPS = "maps"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainStream:
+    """The endless stream of training batches.
+
+    An epoch's shard order, record order, flips, crops and film depend on (seed, epoch) alone. A run that is resumed
+    at `step` therefore receives the same batches as an uninterrupted one: the epoch of that step starts from its first
+    batch, and the batches already done are skipped before they are parsed.
+
+    Attributes:
+        dataset: whose train split is read.
+        batch_size: photographs, of all hosts together.
+        shuffle_buffer: records.
+        seed: of the order and of all random changes.
+        crop: side of random crops, px; 0 for whole photographs.
+        film: share of photographs with simulated film, 0..1.
+        mirror: whether half of the photographs are mirrored.
+        features: the backbone's maps; with them a batch has the maps as a tuple named MAPS, and no random changes.
+    """
+
+    dataset: Dataset
+    batch_size: int
+    shuffle_buffer: int
+    seed: int
+    crop: int = 0
+    film: float = 0.0
+    mirror: bool = True
+    features: CachedFeatures | None = None
+
+    def __post_init__(self) -> None:
+        examples = self.dataset.examples("train")
+        if examples < self.batch_size:
+            raise errors.UsageError(f"--batch_size is {self.batch_size}, the train split has {examples} photographs")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the train split."""
+        return self.dataset.examples("train") // self.batch_size
+
+    def batches(self, step: int, host: int = 0, hosts: int = 1) -> tf.data.Dataset:
+        """Returns the batches from `step` (0 is the first) on, in the format of `Dataset.transform`.
+
+        Each of several hosts receives its own rows of every batch, `batch_size` / `hosts` of them.
+        """
+        epoch, done = divmod(step, self.steps_per_epoch)
+        epochs = tf.data.Dataset.range(epoch, tf.int64.max)
+        rows = self.batch_size // hosts
+        batches = epochs.flat_map(self._epoch).skip(done)
+        own = slice(host * rows, (host + 1) * rows)
+        batches = batches.map(lambda batch, seed: (tuple(column[own] for column in batch), seed * hosts + [0, host]))
+        return batches.map(self._to_tensors, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+    def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        """Returns one epoch's batches in order: ((serialized examples, shards, positions, all [B]), seed [2])."""
+        seed = epoch + self.seed
+        files = self.dataset.files("train")
+        shards = tf.data.Dataset.from_tensor_slices(files).enumerate().shuffle(len(files), seed)
+        examples = shards.interleave(self._read, cycle_length=4, num_parallel_calls=4, deterministic=True)
+        batches = examples.shuffle(self.shuffle_buffer, seed).batch(self.batch_size, drop_remainder=True)
+        seeds = tf.data.Dataset.range(self.steps_per_epoch).map(lambda batch: tf.stack([seed, batch]))
+        return tf.data.Dataset.zip(batches, seeds)
+
+    def _read(self, shard: tf.Tensor, file: tf.Tensor) -> tf.data.Dataset:
+        """Returns the (serialized example, shard, position) of each record in a shard."""
+        return self.dataset.read(file).enumerate().map(lambda position, serialized: (serialized, shard, position))
+
+    def _to_tensors(self, batch: tuple[tf.Tensor, ...], seed: tf.Tensor) -> dict[str, Any]:
+        serialized, *places = batch
+        tensors = self.dataset.transform(serialized)
+        if self.features:
+            return {**tensors, MAPS: self.features.maps(*places)}
+        return self._augment(tensors, seed)
+
+    def _augment(self, tensors: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        if self.mirror:
+            tensors = augment.mirror(tensors, seed)
+        if self.crop:
+            tensors = augment.crop(tensors, self.crop, seed)
+        return film.simulate(tensors, self.film, seed) if self.film else tensors
+
+
+def validation_batches(dataset: Dataset, batch_size: int, examples: int) -> tf.data.Dataset:
+    """Returns the first `examples` (0: all) photographs of the validation split, always in the same order."""
+    serialized = dataset.read(dataset.files("validation")).take(examples or -1).batch(batch_size)
+    return serialized.map(dataset.transform, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
