@@ -22,7 +22,7 @@ def test_record_of_a_plain_colour_has_its_lab():
     # Lindbloom: sRGB red is L* 53.2408, a* 80.0925, b* 67.2032; gray 119 is L* 50.0344.
     rgb = np.full((64, 64, 3), 119, np.uint8)
     rgb[:, :32] = (255, 0, 0)
-    rgb[56:] = (50, 130, 50)  # as light, so that the picture does not pass for a toned one
+    rgb[56:] = (50, 130, 50)  # equally light, so that the picture does not count as toned
     rgb[60:, :] = (60, 60, 220)
     record, _ = job.to_record("k", encode(rgb), CONFIG)
     assert record.lightness.shape == (64, 64) and record.ab.shape == (32, 32, 2)
@@ -36,11 +36,11 @@ def test_item_describes_the_original(photographs):
     data = encode(photographs["coffee"], "JPEG")
     record, item = job.to_record("a!b", data, CONFIG)
     assert (record.source_height, record.source_width) == (400, 600)
-    assert item["key"] == "a!b" and item["format"] == "JPEG" and item["source_bytes"] == len(data)
-    assert item["colorfulness"] > 20
+    assert (item.key, item.format, item.source_bytes) == ("a!b", "JPEG", len(data))
+    assert item.colorfulness > 20
 
 
-def test_scaled_jpeg_decoding_gives_nearly_the_same_record(photographs):
+def test_scaled_jpeg_decoding_gives_nearly_same_record(photographs):
     big = np.asarray(Image.fromarray(photographs["astronaut"]).resize((2048, 2048), Image.Resampling.LANCZOS))
     scaled, _ = job.to_record("k", encode(big, "JPEG", quality=95), CONFIG)
     full, _ = job.to_record("k", encode(big), CONFIG)
@@ -56,24 +56,24 @@ def test_scaled_jpeg_decoding_gives_nearly_the_same_record(photographs):
         (np.zeros((20, 300, 3), np.uint8), "too_small"),
     ],
 )
-def test_refuses_what_teaches_no_colour(pixels, reason):
+def test_to_record_refuses_colourless_and_small_pictures(pixels, reason):
     with pytest.raises(errors.DataError) as caught:
         job.to_record("k", encode(pixels), CONFIG)
     assert caught.value.reason == reason
 
 
-def test_refuses_nearly_gray_photographs(photographs):
+def test_to_record_refuses_nearly_gray_photographs(photographs):
     gray = photographs["coffee"].mean(axis=2, keepdims=True)
     faint = (gray + 0.02 * (photographs["coffee"] - gray)).clip(0, 255).astype(np.uint8)
     with pytest.raises(errors.Colourless, match="no colour to learn from"):
         job.to_record("k", encode(faint), CONFIG)
 
 
-def test_a_photograph_that_takes_too_long_is_refused(endless_jpeg):
+def test_to_record_refuses_slow_photographs(endless_jpeg):
     with pytest.raises(errors.DecodeError, match="longer than 1 s") as caught:
         job.to_record("k", endless_jpeg, dataclasses.replace(CONFIG, image_timeout=1))
     assert caught.value.reason == "decode_timeout"
 
 
-def test_patience_does_not_change_a_dataset():
+def test_image_timeout_is_no_record_setting():
     assert dataclasses.replace(CONFIG, image_timeout=3).record_settings() == CONFIG.record_settings()

@@ -51,7 +51,7 @@ def archives(photo_folder, tmp_path):
     return [tmp_path / name for name in ("box.zip", "plain.tar", "roll.tar.gz", "list.txt")]
 
 
-def test_every_kind_of_input_ends_as_a_record_or_a_reason(archives, tmp_path):
+def test_each_input_becomes_a_record_or_failure(archives, tmp_path):
     output = tmp_path / "dataset"
     result = run(archives, output)
     info = json.loads((output / "dataset_info.json").read_text())
@@ -67,7 +67,7 @@ def test_every_kind_of_input_ends_as_a_record_or_a_reason(archives, tmp_path):
     assert counted["records-written"] + sum(v for k, v in counted.items() if k.startswith("refused-")) == 27
 
 
-def test_shards_can_be_read_by_tensorflow_alone(dataset):
+def test_tensorflow_alone_reads_shards(dataset):
     path, examples = dataset
     info = json.loads((path / "dataset_info.json").read_text())
     for split in ("train", "validation"):
@@ -77,7 +77,7 @@ def test_shards_can_be_read_by_tensorflow_alone(dataset):
         assert read == [example.to_example() for example in examples[split]]
 
 
-def test_positions_in_items_are_those_in_the_shards(dataset):
+def test_items_state_positions_in_shards(dataset):
     path, _ = dataset
     by_place = {(row["shard"], row["position"]): row["key"] for row in rows(path, "items")}
     for file in sorted(path.glob("*.tfrecord")):
@@ -93,14 +93,14 @@ def test_positions_in_items_are_those_in_the_shards(dataset):
         ("--direct_num_workers=3", "--direct_running_mode=multi_processing"),
     ],
 )
-def test_bytes_do_not_depend_on_the_workers(dataset, photo_folder, tmp_path, workers):
+def test_bytes_do_not_depend_on_workers(dataset, photo_folder, tmp_path, workers):
     path, _ = dataset  # made by two threads
     run([photo_folder], tmp_path / "again", "--num_shards=2", *workers)
     patterns = ("*.tfrecord", "items-*.jsonl", "dataset_info.json", "statistics/statistics.json", "features.json")
     assert digests(tmp_path / "again", *patterns) == digests(path, *patterns)
 
 
-def test_gzip_holds_the_same_records(dataset, photo_folder, tmp_path):
+def test_gzip_shards_hold_the_same_records(dataset, photo_folder, tmp_path):
     _, examples = dataset
     run([photo_folder], tmp_path / "gz", "--num_shards=2", "--compression=gzip")
     paths = sorted(map(str, (tmp_path / "gz").glob("train-*.tfrecord.gz")))
@@ -108,7 +108,7 @@ def test_gzip_holds_the_same_records(dataset, photo_folder, tmp_path):
     assert read == [example.to_example() for example in examples["train"]]
 
 
-def test_second_run_keeps_finished_shards_and_mends_a_missing_one(photo_folder, tmp_path):
+def test_second_run_keeps_shards_and_restores_missing(photo_folder, tmp_path):
     output = tmp_path / "dataset"
     run([photo_folder], output, "--num_shards=2")
     before = digests(output, "*.tfrecord", "dataset_info.json")
@@ -123,7 +123,7 @@ def test_second_run_keeps_finished_shards_and_mends_a_missing_one(photo_folder, 
     assert counted["shards-kept"] == 2 and counted["shards-written"] == 1
 
 
-def test_photographs_that_are_all_gray_are_an_error_that_says_so(gray_folder, tmp_path):
+def test_only_gray_photographs_are_an_error(gray_folder, tmp_path):
     with pytest.raises(errors.PhotochromError, match="no photograph could be used for training"):
         run([gray_folder / "box1"], tmp_path / "dataset")
 
@@ -139,44 +139,44 @@ def test_photographs_that_are_all_gray_are_an_error_that_says_so(gray_folder, tm
         (["--input=/no/such/*.jpg"], "matches no file"),
     ],
 )
-def test_usage_errors_come_before_any_work(photo_folder, tmp_path, flags, message):
+def test_usage_errors_precede_any_work(photo_folder, tmp_path, flags, message):
     with pytest.raises(errors.UsageError, match=message):
         prepare.run([f"--input={photo_folder}", f"--output={tmp_path / 'out'}", SIZE, SPLIT, *flags])
     assert not (tmp_path / "out").exists()
 
 
-def test_a_cluster_needs_a_folder_that_all_workers_have_for_an_output_in_a_bucket(photo_folder):
+def test_cluster_with_bucket_output_needs_temp_location(photo_folder):
     cluster = ["--runner=PortableRunner", "--job_endpoint=localhost:1"]
     with pytest.raises(errors.UsageError, match="needs --temp_location=FOLDER, which all workers have"):
         prepare.run([f"--input={photo_folder}", "--output=gs://bucket/out", *cluster])
 
 
-def test_refuses_an_output_folder_of_another_dataset(dataset, photo_folder):
+def test_output_of_another_dataset_is_refused(dataset, photo_folder):
     path, _ = dataset
     with pytest.raises(errors.UsageError, match="made with --image_size=64, now it is 128; choose another folder"):
         run([photo_folder], path, "--image_size=128")
 
 
-def test_refuses_an_output_folder_with_other_files(photo_folder, tmp_path):
+def test_output_with_other_files_is_refused(photo_folder, tmp_path):
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(errors.UsageError, match="holds other files"):
         run([photo_folder], tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 
 
-def test_refuses_an_output_that_cannot_be_written(photo_folder, tmp_path):
+def test_unwritable_output_is_refused(photo_folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.UsageError, match="cannot be written"):
         run([photo_folder], tmp_path / "file" / "out")
 
 
-def test_refuses_an_output_inside_the_input(photo_folder):
+def test_output_inside_input_is_refused(photo_folder):
     with pytest.raises(errors.UsageError, match="lies inside --input"):
         run([photo_folder], photo_folder / "dataset")
 
 
 @pytest.mark.parametrize("edit", [lambda lines: lines[1:], lambda lines: [*lines, lines[0]]])
-def test_rows_that_do_not_add_up_to_the_listing_are_named(photo_folder, tmp_path, edit):
+def test_rows_that_mismatch_the_listing_are_named(photo_folder, tmp_path, edit):
     run([photo_folder], tmp_path / "out")
     path = max(tmp_path.glob("out/items-*.jsonl"), key=lambda path: path.stat().st_size)
     lines = path.read_text().splitlines(keepends=True)
@@ -189,7 +189,7 @@ def test_rows_that_do_not_add_up_to_the_listing_are_named(photo_folder, tmp_path
     run([photo_folder], tmp_path / "out")
 
 
-def test_a_shard_that_lost_its_failures_is_made_again(photo_folder, tmp_path):
+def test_shard_without_its_failures_is_rewritten(photo_folder, tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(photo_folder, photos)
     (photos / "broken.jpg").write_bytes(b"broken")

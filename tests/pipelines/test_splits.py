@@ -2,8 +2,8 @@ import collections
 
 import pytest
 
+from photochrom.dataset import Shard
 from pipelines import splits
-from pipelines.splits import Shard
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
@@ -22,7 +22,7 @@ def test_parse_reads_shares_and_drops_empty_ones():
         ("", "expected NAME=SHARE"),
     ],
 )
-def test_parse_says_what_is_wrong(text, message):
+def test_parse_names_the_fault(text, message):
     with pytest.raises(ValueError, match=message):
         splits.parse(text)
 
@@ -38,11 +38,11 @@ def test_count_shards(num_shards, inputs, expected):
 def test_assign_is_stable():
     counts = {"train": 16, "validation": 2, "test": 2}
     found = [splits.assign(f"photos/{i}.jpg", SHARES, counts, seed=0) for i in range(4)]
-    # Golden: what a key falls into may never change, or records would move between train and test.
+    # Golden: the shard of a key must never change, or records would move between train and test.
     assert found == [Shard("test", 1, 2), Shard("train", 6, 16), Shard("train", 5, 16), Shard("test", 0, 2)]
 
 
-def test_assign_keeps_to_the_shares_and_spreads_evenly():
+def test_assign_respects_shares_and_spreads_evenly():
     counts = {"train": 4, "validation": 1, "test": 1}
     found = [splits.assign(f"key{i}", SHARES, counts, seed=3) for i in range(10_000)]
     by_split = collections.Counter(shard.split for shard in found)
@@ -56,7 +56,3 @@ def test_seed_changes_the_split():
     counts = {"train": 1, "validation": 1, "test": 1}
     found = {tuple(splits.assign(f"key{i}", SHARES, counts, seed).split for i in range(50)) for seed in range(3)}
     assert len(found) == 3
-
-
-def test_shard_is_named_as_tensorflow_datasets_does():
-    assert Shard("train", 3, 64).name == "train-00003-of-00064"

@@ -5,7 +5,7 @@ from photochrom.model import ensemble
 
 
 def _model(shift: float = 0.0):
-    """A model of stride 2 whose ab is the lightness, and whose left half is off by `shift`."""
+    """A model of stride 2 whose ab is the lightness; its left half has an error of `shift`."""
 
     def predict(lightness):
         small = lightness.reshape(len(lightness), lightness.shape[1] // 2, 2, -1, 2).mean(axis=(2, 4))[..., None]
@@ -21,7 +21,7 @@ def lightness():
     return np.stack([x + y, 150 - x])[..., None].astype(np.float32)
 
 
-def test_a_model_that_is_right_everywhere_stays_right(lightness):
+def test_average_preserves_correct_answers(lightness):
     ab, confidence = ensemble.average(_model(), lightness)
     expected, _ = _model()(lightness)
     assert ab.shape == (2, 32, 48, 2)
@@ -31,7 +31,7 @@ def test_a_model_that_is_right_everywhere_stays_right(lightness):
     np.testing.assert_allclose(confidence, 0.5)
 
 
-def test_mistakes_that_are_not_mirrored_are_halved(lightness):
+def test_average_halves_errors_of_one_orientation(lightness):
     right, _ = _model()(lightness)
     alone, _ = _model(shift=8)(lightness)
     averaged, _ = ensemble.average(_model(shift=8), lightness)
@@ -39,6 +39,6 @@ def test_mistakes_that_are_not_mirrored_are_halved(lightness):
     assert error == pytest.approx([8, 4], abs=0.01)
 
 
-def test_views_have_sizes_that_the_model_takes(lightness):
+def test_views_have_valid_sizes(lightness):
     shapes = [(view.shape[1:3], mirrored) for view, mirrored in ensemble.views(lightness)]
     assert shapes == [((64, 96), False), ((64, 96), True), ((64, 128), False), ((64, 128), True)]

@@ -1,4 +1,4 @@
-"""Copies of the sample photographs are found, and stay in the split of their original."""
+"""Copies of the sample photographs are found, and are in the split of their original."""
 
 import json
 import pathlib
@@ -14,7 +14,7 @@ from pipelines import prepare, splits
 from pipelines.near_duplicates import find
 from tests.support import counters
 
-# One worker makes what several tests need.
+# One worker prepares the dataset that several tests share.
 pytestmark = pytest.mark.xdist_group("test_near_duplicates")
 
 SAMPLES = pathlib.Path(photochrom.__file__).parent / "demo_photographs" / "colour"
@@ -24,7 +24,7 @@ PATTERNS = ("*.tfrecord", "items-*.jsonl", "dataset_info.json", "signatures/*")
 
 
 def save_copies(path: pathlib.Path, folder: pathlib.Path) -> None:
-    """Saves an original and a copy of each kind under names that fall into splits at random."""
+    """Saves an original and a copy of each kind, under names whose own splits are random."""
     image = Image.open(path).convert("RGB")
     width, height = image.size
     changed = {
@@ -33,7 +33,7 @@ def save_copies(path: pathlib.Path, folder: pathlib.Path) -> None:
         "jpeg": image,
         "mirror": ImageOps.mirror(image),
         "small": image.resize((round(0.5 * width), round(0.5 * height))),
-        "square": ImageOps.fit(image, (200, 200)),  # the middle, which is what a record shows
+        "square": ImageOps.fit(image, (200, 200)),  # the middle square, which a record shows
     }
     image.save(folder / f"{path.stem}-original.jpg", quality=95)
     for name, copy in changed.items():
@@ -42,7 +42,7 @@ def save_copies(path: pathlib.Path, folder: pathlib.Path) -> None:
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory) -> list[pathlib.Path]:
-    """Two folders that hold all sample photographs, each seven times, and a broken file."""
+    """Two folders with all sample photographs, each seven times, and a broken file."""
     folder = tmp_path_factory.mktemp("copies")
     for path in sorted(SAMPLES.rglob("*.jpg")):
         save_copies(path, folder)
@@ -85,7 +85,7 @@ def groups(prepared) -> dict[str, list[str]]:
     return found
 
 
-def test_copies_are_grouped_with_their_original_and_with_nothing_else(groups):
+def test_copies_are_grouped_with_their_original_only(groups):
     originals = {path.stem for path in SAMPLES.rglob("*.jpg")}
     assert len(groups) == len(originals)
     for representative, members in groups.items():
@@ -95,7 +95,7 @@ def test_copies_are_grouped_with_their_original_and_with_nothing_else(groups):
         assert representative == min(members)
 
 
-def test_near_duplicates_lie_in_one_split_and_the_card_says_how_many_would_not_have(prepared, groups):
+def test_near_duplicates_share_a_split_and_are_counted(prepared, groups):
     sides = {row["key"]: row["split"] for row in rows(prepared)}
     assert all(len({sides[key] for key in members}) == 1 for members in groups.values())
     assert set(sides.values()) == {"train", "validation"}
@@ -118,16 +118,16 @@ def test_copies_follow_their_original_for_every_seed(groups):
             assert {shard.split for shard in assigned} == {splits.side(representative, shares, seed)}
 
 
-def test_a_broken_file_has_no_group_and_its_row_as_before(prepared):
+def test_broken_file_is_a_failure_without_group(prepared):
     assert [(row["key"], row["reason"]) for row in rows(prepared, "failures")] == [("first/broken.jpg", "undecodable")]
 
 
-def test_bytes_depend_neither_on_the_workers_nor_on_the_order_of_inputs(prepared, copies, tmp_path):
+def test_bytes_do_not_depend_on_workers_or_order(prepared, copies, tmp_path):
     run(copies[::-1], tmp_path / "one", "--direct_num_workers=1", "--direct_running_mode=in_memory")
     assert contents(tmp_path / "one") == contents(prepared)
 
 
-def test_inputs_without_near_duplicates_keep_the_split_of_their_key(dataset, photo_folder, tmp_path):
+def test_inputs_without_duplicates_keep_their_key_split(dataset, photo_folder, tmp_path):
     together, _ = dataset
     settings = json.loads((together / "dataset_info.json").read_text())["settings"]
     flags = [f"--{name}={settings[name]}" for name in ("image_size", "split", "num_shards")]
@@ -156,7 +156,7 @@ def in_bucket(hashes, bucket=5) -> np.ndarray:
     return np.array([(bucket, value, i) for i, value in enumerate(hashes)], find._ROW)
 
 
-def test_a_bucket_of_nothing_but_copies_takes_bounded_time_and_stays_connected():
+def test_bucket_of_copies_is_connected_in_bounded_time():
     count = 12_000
     started = time.monotonic()
     pairs = find.close_pairs(in_bucket([0] * count)).tolist()
@@ -165,31 +165,31 @@ def test_a_bucket_of_nothing_but_copies_takes_bounded_time_and_stays_connected()
     assert len(set(dict(find.connect((f"{a}", f"{b}") for a, b in pairs)).values())) == 1
 
 
-def test_hashes_are_paired_when_they_are_close_and_in_one_bucket():
+def test_close_pairs_needs_close_hashes_in_one_bucket():
     hashes = [0, 0b111, (1 << 60) - 1, (1 << 64) - 1]
     assert find.close_pairs(in_bucket(hashes)).tolist() == [(0, 1), (2, 3)]
     apart = np.concatenate([in_bucket(hashes)[:1], in_bucket(hashes, bucket=6)[1:]])
     assert find.close_pairs(apart).tolist() == [(2, 3)]
-    both_ways_round = np.concatenate([in_bucket([0]), in_bucket([1])])
-    assert find.close_pairs(both_ways_round).tolist() == []
+    both_orientations = np.concatenate([in_bucket([0]), in_bucket([1])])
+    assert find.close_pairs(both_orientations).tolist() == []
     assert find.close_pairs(in_bucket([])).tolist() == []
 
 
-def test_of_many_close_hashes_the_closest_are_paired():
+def test_close_pairs_prefers_the_closest_hashes():
     far, near = [1 << i | 1 << i + 1 for i in range(40, 60)], [1, 2]
     pairs = find.close_pairs(in_bucket([0, *far, *near]))
     with_first = {most for least, most in pairs.tolist() if least == 0}
     assert len(with_first) == 8 and {21, 22} <= with_first
 
 
-def test_pairs_of_a_large_bucket_do_not_depend_on_the_order():
+def test_close_pairs_does_not_depend_on_order():
     rng = np.random.default_rng(0)
     rows = in_bucket(rng.integers(0, 1 << 20, 3000).tolist())
     pairs = find.close_pairs(rows).tolist()
     assert pairs == find.close_pairs(rng.permutation(rows)).tolist() and len(pairs) > 3000
 
 
-def test_connect_joins_chains_under_the_least_key():
+def test_connect_joins_chains_under_least_key():
     edges = [("d", "c"), ("x", "y"), ("b", "c"), ("a", "d")]
     expected = {"a": "a", "b": "a", "c": "a", "d": "a", "x": "x", "y": "x"}
     for seed in range(5):

@@ -11,7 +11,7 @@ def distance(one: bytes, other: bytes) -> int:
     return min(shared, default=perceptual_hash.HASH_BITS)
 
 
-def test_signature_is_a_small_thumbnail_in_lab():
+def test_signature_is_a_small_lab_thumbnail():
     rgb = np.zeros([40, 60, 3], np.uint8)
     rgb[:, 30:] = 255, 0, 0
     signature = perceptual_hash.signature(rgb)
@@ -24,19 +24,19 @@ def test_signature_is_a_small_thumbnail_in_lab():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (16, 16)])
-def test_pictures_of_any_size_have_a_signature_and_buckets(size):
+def test_probes_exist_for_any_size(size):
     rgb = np.random.default_rng(0).integers(0, 256, [*size, 3], dtype=np.uint8)
     assert 1 <= len(perceptual_hash.probes(perceptual_hash.signature(rgb))) <= 16
 
 
-def test_hash_of_a_mirrored_picture_is_the_same(photographs):
+def test_hash_is_invariant_to_mirroring(photographs):
     for rgb in photographs.values():
         signature, mirrored = (perceptual_hash.signature(np.ascontiguousarray(x)) for x in (rgb, rgb[:, ::-1]))
         assert signature != mirrored
         assert distance(signature, mirrored) <= 2
 
 
-def test_hash_hardly_changes_with_size_light_and_a_small_crop(photographs):
+def test_hash_is_robust_to_size_light_crop(photographs):
     for rgb in photographs.values():
         height, width = rgb.shape[:2]
         smaller = rgb[::2, ::2]
@@ -54,7 +54,7 @@ def test_different_photographs_are_far_apart(photographs):
         assert all(distance(one, other) > perceptual_hash.MAX_DISTANCE for other in signatures[:i])
 
 
-def test_golden():
+def test_probes_are_golden():
     rows, columns = np.mgrid[0:64, 0:64]
     rgb = np.stack([rows * 4, columns * 4, (rows * columns) % 256], axis=2).astype(np.uint8)
     probes = perceptual_hash.probes(perceptual_hash.signature(rgb))

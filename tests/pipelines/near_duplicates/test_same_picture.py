@@ -41,7 +41,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
-def test_a_copy_is_the_same_picture(photographs, change):
+def test_are_same_accepts_copies(photographs, change):
     for rgb in photographs.values():
         image = Image.fromarray(rgb)
         assert same_picture.are_same(signature(image), signature(change(image)))
@@ -49,19 +49,19 @@ def test_a_copy_is_the_same_picture(photographs, change):
 
 
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
-def test_what_is_no_copy_is_another_picture(photographs, change):
+def test_are_same_rejects_other_changes(photographs, change):
     for rgb in photographs.values():
         image = Image.fromarray(rgb)
         assert not same_picture.are_same(signature(image), signature(change(image)))
 
 
-def test_different_photographs_are_not_the_same(photographs):
+def test_are_same_rejects_different_photographs(photographs):
     signatures = [perceptual_hash.signature(rgb) for rgb in photographs.values()]
     for i, one in enumerate(signatures):
         assert not any(same_picture.are_same(one, other) for other in signatures[:i])
 
 
-def test_blank_pictures_are_the_same_only_as_themselves():
+def test_are_same_handles_blank_pictures():
     blank, speck = np.full([32, 32, 3], 128, np.uint8), np.full([32, 32, 3], 128, np.uint8)
     speck[8:16, 8:16] = 160, 120, 100
     blank, speck = perceptual_hash.signature(blank), perceptual_hash.signature(speck)
@@ -69,7 +69,7 @@ def test_blank_pictures_are_the_same_only_as_themselves():
     assert not same_picture.are_same(blank, speck) and not same_picture.are_same(speck, blank)
 
 
-def test_a_copy_of_a_gray_picture_is_the_same_picture(photographs):
+def test_are_same_accepts_copies_of_gray_pictures(photographs):
     for rgb in photographs.values():
         gray = Image.fromarray(rgb).convert("L").convert("RGB")
         assert same_picture.are_same(signature(gray), signature(recompressed(gray)))

@@ -1,4 +1,4 @@
-"""Files of signatures: what is in them, and when they are kept."""
+"""Files of signatures: their content, and when they are kept."""
 
 import dataclasses
 import pathlib
@@ -27,7 +27,7 @@ def write(output: pathlib.Path, sources: list[Source], **settings) -> pathlib.Pa
     return pathlib.Path(path)
 
 
-def test_holds_the_signature_of_each_picture_once_whatever_the_order(sources, tmp_path):
+def test_file_holds_each_signature_once_in_any_order(sources, tmp_path):
     path = write(tmp_path, [*sources, sources[2]])
     found = dict(signatures.read(str(path)))
     assert len(list(signatures.read(str(path)))) == len(found) == 6
@@ -38,7 +38,7 @@ def test_holds_the_signature_of_each_picture_once_whatever_the_order(sources, tm
     assert write(tmp_path / "again", sources[::-1]).read_bytes() == content
 
 
-def test_what_cannot_be_read_or_decoded_has_none(sources, tmp_path):
+def test_unreadable_pictures_have_no_signature(sources, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(pathlib.Path(sources[0].path).read_bytes()[:500])
     bad = [
@@ -51,9 +51,9 @@ def test_what_cannot_be_read_or_decoded_has_none(sources, tmp_path):
     assert dict(signatures.read(str(write(tmp_path / "large", sources, max_pixels=100)))) == {}
 
 
-def test_a_file_is_kept_until_an_input_or_a_setting_changes(sources, tmp_path):
+def test_file_is_kept_until_its_plan_changes(sources, tmp_path):
     path = write(tmp_path, sources)
-    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])  # only a file that is kept stays like this
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])  # a truncated file that is kept remains truncated
     assert not list(signatures.read(str(write(tmp_path, sources))))
     assert len(list(signatures.read(str(write(tmp_path, [dataclasses.replace(s, version="2") for s in sources]))))) == 6
     assert len(list(signatures.read(str(write(tmp_path, sources[:5]))))) == 5
@@ -61,14 +61,14 @@ def test_a_file_is_kept_until_an_input_or_a_setting_changes(sources, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]\n", b"\xff\xfe\n", b'{"key": "a"}\n'])
-def test_a_damaged_file_is_written_anew(sources, tmp_path, content):
+def test_damaged_file_is_rewritten(sources, tmp_path, content):
     path = write(tmp_path, sources)
     whole = path.read_bytes()
     path.write_bytes(content)
     assert write(tmp_path, sources).read_bytes() == whole
 
 
-def test_files_hold_some_hundred_inputs_each():
+def test_file_of_spreads_inputs_evenly():
     names = [signatures.file_of(keys.digest(f"photos/{i}.jpg"), 2000) for i in range(2000)]
     assert sorted(set(names)) == [f"{i:05d}-of-00004.jsonl" for i in range(4)]
     assert max(names.count(name) for name in set(names)) < 600

@@ -19,7 +19,7 @@ def test_bin_indices_match_brute_force():
     assert (distance <= nearest + 2 * 10 * np.sqrt(nearest) + 100).all()  # outside: nearest to the square's middle
 
 
-def test_the_graph_and_the_counts_number_bins_alike():
+def test_graph_and_histograms_number_bins_alike():
     """Each pair of a* and b* that a record can hold, against the graph's own bins."""
     values = np.arange(-128, 128)
     pairs = np.stack(np.meshgrid(values, values, indexing="ij"), axis=-1).astype(np.int8)
@@ -31,7 +31,7 @@ def test_the_graph_and_the_counts_number_bins_alike():
     assert (found["a_counts"] == 512).all() and (found["b_counts"] == 512).all()
 
 
-def test_rebalancing_weights_have_mean_one_and_favour_rare_colours():
+def test_rebalancing_weights_favour_rare_colours():
     counts = np.zeros(len(ab_bins.centres()), np.int64)
     gray = int(np.abs(ab_bins.centres()).sum(axis=1).argmin())
     counts[gray], counts[0] = 990, 10
@@ -40,13 +40,13 @@ def test_rebalancing_weights_have_mean_one_and_favour_rare_colours():
     assert weights[0] > 10 * weights[gray]
 
 
-def test_weights_of_no_pixels_are_finite():
+def test_rebalancing_weights_of_no_pixels_are_finite():
     weights = analyze.rebalancing_weights(tf.zeros(len(ab_bins.centres()), tf.int64)).numpy()
     assert np.isfinite(weights).all()
 
 
-def test_moments_and_prior_are_those_of_the_records(dataset):
-    """Against NumPy over the very records: the full pass has to count each pixel of the train split once."""
+def test_moments_and_prior_match_the_records(dataset):
+    """Against NumPy over the same records: the full pass must count each pixel of the train split once."""
     path, examples = dataset
     lightness = np.concatenate([e.lightness.ravel() for e in examples["train"]]) / 2.55
     ab = np.concatenate([e.ab.reshape(-1, 2) for e in examples["train"]]).astype(float)
@@ -59,7 +59,7 @@ def test_moments_and_prior_are_those_of_the_records(dataset):
     np.testing.assert_allclose(sum(found["ab_prior"]), 1)
 
 
-def test_saved_graph_turns_raw_records_into_training_tensors(dataset):
+def test_saved_graph_computes_training_tensors(dataset):
     path, examples = dataset
     loaded = tf.saved_model.load(str(path / "transform_fn" / "transform_fn"))
     serialized = [e.to_example() for e in examples["train"][:3]]

@@ -19,7 +19,7 @@ from trainer.data.stream import MAPS, TrainStream
 from trainer.model import build, weights
 from trainer.training import loop, reporting
 
-# One worker makes what several tests need.
+# One worker prepares the dataset that several tests share.
 pytestmark = pytest.mark.xdist_group("test_cached_features")
 
 NETWORK = ("--backbone=EfficientNetLite0", "--backbone_weights=imagenet")
@@ -66,7 +66,7 @@ def _info(dataset):
     return json.loads((dataset / "dataset_info.json").read_text())
 
 
-def test_features_are_what_the_network_sees_in_each_record(embedded, network):
+def test_maps_match_the_network_outputs(embedded, network):
     opened = Dataset(embedded)
     stream = TrainStream(opened, 4, 8, 0, features=opened.cached_features(_backbone(network)))
     batch = next(iter(stream.batches(0)))
@@ -77,7 +77,7 @@ def test_features_are_what_the_network_sees_in_each_record(embedded, network):
         np.testing.assert_allclose(one, expected[f"map_{i}"], rtol=1e-3, atol=1e-3)
 
 
-def test_a_run_on_features_has_the_loss_curve_of_one_that_computes_them(embedded, tmp_path, monkeypatch):
+def test_training_on_features_has_same_losses(embedded, tmp_path, monkeypatch):
     cached = []
     monkeypatch.setattr(reporting.Report, "train", lambda self, step, _, values: cached.append(values["loss"]))
     train.run([f"{flag}={value}" for flag, value in FLAGS.items()] + [f"--model_dir={tmp_path}", "--cached_features"]
@@ -87,7 +87,7 @@ def test_a_run_on_features_has_the_loss_curve_of_one_that_computes_them(embedded
 
 
 def _computed_losses(dataset):
-    """Makes the same steps from the same weights on the same photographs, with the backbone in them."""
+    """Computes the losses of the same steps, weights and photographs with the backbone in the graph."""
     config = TrainConfig(data="", model_dir="", batch_size=4, steps=STEPS)
     keras.utils.set_random_seed(1 + config.seed)
     backbone = weights.load_backbone("EfficientNetLite0", weights.fetch("imagenet", "EfficientNetLite0"))
@@ -98,7 +98,7 @@ def _computed_losses(dataset):
     return [float(step(batch)["loss"]) for batch in stream.batches(0).take(STEPS)]
 
 
-def test_records_and_digest_are_the_same_without_features(photo_folder, embedded, network, tmp_path):
+def test_dataset_digest_does_not_depend_on_features(photo_folder, embedded, network, tmp_path):
     plain = tmp_path / "lab"
     _prepare(photo_folder, plain)
     assert _info(plain)["embedding"] is None
@@ -107,7 +107,7 @@ def test_records_and_digest_are_the_same_without_features(photo_folder, embedded
         Dataset(plain).cached_features(_backbone(network))
 
 
-def test_second_run_keeps_features_and_a_run_without_deletes_them(photo_folder, copied, network):
+def test_features_are_kept_and_deleted_without_embed(photo_folder, copied, network):
     files = sorted((copied / "embeddings").iterdir())
     assert [file.name for file in files] == [f"train-0000{i}-of-00002.{end}" for i in (0, 1) for end in ("json", "npy")]
     before = [file.stat().st_mtime_ns for file in files]
@@ -119,7 +119,7 @@ def test_second_run_keeps_features_and_a_run_without_deletes_them(photo_folder, 
     assert not list((copied / "embeddings").iterdir()) and _info(copied)["embedding"] is None
 
 
-def test_features_of_other_records_or_of_another_network_are_refused(copied, network):
+def test_features_of_other_records_or_network_are_refused(copied, network):
     opened = Dataset(copied)
     with pytest.raises(errors.UsageError, match=r"of weights_digest sha256:\w+, the run's is sha256:00"):
         opened.cached_features({**_backbone(network), "weights_digest": "sha256:00"})
@@ -144,7 +144,7 @@ def test_damaged_features_are_refused(copied, network):
         Dataset(copied).cached_features(_backbone(network))
 
 
-def test_a_features_bundle_is_no_colorizer_and_the_reverse(network, tint, photo_folder, tmp_path):
+def test_features_bundle_and_colorizer_are_distinguished(network, tint, photo_folder, tmp_path):
     with pytest.raises(errors.UsageError, match="holds a features model, expected a colorizer model"):
         bundle.open_bundle(str(network.path))
     with pytest.raises(errors.UsageError, match="holds a colorizer model, expected a features model"):
@@ -160,13 +160,13 @@ def test_a_features_bundle_is_no_colorizer_and_the_reverse(network, tint, photo_
         (["--output=gs://b/lite0"], "--output is gs://b/lite0, expected a local folder"),
     ],
 )
-def test_wrong_flags_of_features_are_one_line(tmp_path, flags, message):
+def test_features_command_refuses_wrong_flags(tmp_path, flags, message):
     with pytest.raises(errors.UsageError, match=message):
         features.run([f"--output={tmp_path / 'new'}", *NETWORK, *flags])
 
 
 @pytest.mark.parametrize("flag", ["--backbone=none", "--init=default"])
-def test_cached_features_go_with_a_frozen_pretrained_network_alone(dataset, tmp_path, flag):
+def test_cached_features_require_a_frozen_pretrained_network(dataset, tmp_path, flag):
     with pytest.raises(errors.UsageError, match=f"--cached_features does not go with {flag.split('=default')[0]}"):
         train.run([f"--data={dataset}", f"--model_dir={tmp_path}", flag, "--cached_features"])
 

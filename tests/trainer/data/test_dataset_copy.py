@@ -1,4 +1,4 @@
-"""Training on a dataset in a bucket: a copy on this machine, over a network that fails, stopped, too large, changed."""
+"""Training on a dataset in a bucket through a local copy: network errors, interruption, lack of space, changes."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from trainer import evaluate, train
 from trainer.data.dataset_copy import DatasetCopy
 from trainer.model import weights
 
-# One worker trains what two tests compare.
+# One worker trains the bundle that two tests compare.
 pytestmark = pytest.mark.xdist_group("test_dataset_copy")
 
 FLAGS = (
@@ -46,20 +46,20 @@ def trained(dataset, tmp_path_factory):
 
 
 def read_objects(store):
-    """Returns the names of the objects whose content was asked for, one for each request."""
+    """Returns the names of the objects whose content was requested, one for each request."""
     asked = (request for request in store.requests if request.query.get("alt") == "media")
     return [request.path.rpartition("%2F")[2] for request in asked]
 
 
 @pytest.fixture
 def remote(bucket, dataset):
-    """The dataset in a bucket, beside what training has no use for."""
+    """The dataset in a bucket, with a file that training does not read."""
     files.copy_folder(str(dataset), f"{bucket}/lab")
     files.write_bytes(f"{bucket}/lab/items-train-00000-of-00002.jsonl", b"{}")
     return f"{bucket}/lab"
 
 
-def test_a_network_that_fails_leads_to_the_weights_of_the_local_dataset(store, remote, trained, tmp_path):
+def test_network_errors_do_not_change_trained_weights(store, remote, trained, tmp_path):
     cache = f"--cache_dir={tmp_path / 'cache'}"
     store.fault = every(4, "503", "429", RESET, LOST, CUT)
     made = train_on(remote, tmp_path / "remote", cache)
@@ -71,7 +71,7 @@ def test_a_network_that_fails_leads_to_the_weights_of_the_local_dataset(store, r
     assert not list((tmp_path / "cache").rglob("items-*"))
 
 
-def test_a_killed_copy_goes_on_with_what_is_there(store, remote, tmp_path):
+def test_killed_copy_resumes_with_missing_files(store, remote, tmp_path):
     argv = [f"--data={remote}", f"--model_dir={tmp_path / 'run'}", f"--cache_dir={tmp_path / 'cache'}", *FLAGS]
     code = (
         "import sys\nfrom photochrom import cli\nfrom photochrom.storage import local_cache\n"
@@ -95,7 +95,7 @@ def test_a_killed_copy_goes_on_with_what_is_there(store, remote, tmp_path):
     assert not list(half.glob(".photochrom-tmp-*"))
 
 
-def test_what_arrives_changed_is_not_kept(store, remote, tmp_path):
+def test_corrupted_transfer_is_discarded(store, remote, tmp_path):
     store.fault = lambda request: FLIPPED if request.path.endswith(SHARDS[0]) else None
     copy = DatasetCopy(remote, str(tmp_path))
     with pytest.raises(OSError, match="does not have the object's CRC-32C"):
@@ -103,7 +103,7 @@ def test_what_arrives_changed_is_not_kept(store, remote, tmp_path):
     assert not (copy.folder / SHARDS[0]).exists()
 
 
-def test_a_copy_that_was_damaged_on_the_disk_is_made_anew(remote, dataset, tmp_path):
+def test_copy_damaged_on_disk_is_replaced(remote, dataset, tmp_path):
     copy = DatasetCopy(remote, str(tmp_path))
     copy.bring(shard_prefix("train"))
     data = bytearray((copy.folder / SHARDS[0]).read_bytes())
@@ -113,14 +113,14 @@ def test_a_copy_that_was_damaged_on_the_disk_is_made_anew(remote, dataset, tmp_p
     assert (copy.folder / SHARDS[0]).read_bytes() == (dataset / SHARDS[0]).read_bytes()
 
 
-def test_a_shard_that_is_replaced_meanwhile_is_said(remote, tmp_path):
+def test_shard_replaced_during_copy_is_reported(remote, tmp_path):
     copy = DatasetCopy(remote, str(tmp_path))
     files.write_bytes(f"{remote}/{SHARDS[0]}", b"another")
     with pytest.raises(OSError, match=f"{SHARDS[0]} was replaced while it was copied; the same command copies it anew"):
         copy.bring(shard_prefix("train"))
 
 
-def test_another_state_of_the_dataset_is_another_copy(remote, tmp_path):
+def test_each_state_of_a_dataset_has_its_copy(remote, tmp_path):
     first = DatasetCopy(remote, str(tmp_path)).folder
     assert DatasetCopy(remote, str(tmp_path)).folder == first
     info = json.loads(files.read_bytes(f"{remote}/dataset_info.json"))
@@ -128,7 +128,7 @@ def test_another_state_of_the_dataset_is_another_copy(remote, tmp_path):
     assert DatasetCopy(remote, str(tmp_path)).folder != first
 
 
-def test_what_has_no_room_is_refused_before_a_shard_is_copied(store, remote, tmp_path, monkeypatch, capsys):
+def test_copy_without_space_is_refused_beforehand(store, remote, tmp_path, monkeypatch, capsys):
     flags = [f"--data={remote}", f"--model_dir={tmp_path / 'run'}", f"--cache_dir={tmp_path / 'cache'}", *FLAGS]
     assert cli.call(train.run, [*flags, "--cache_gb=0.00001"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
@@ -140,7 +140,7 @@ def test_what_has_no_room_is_refused_before_a_shard_is_copied(store, remote, tmp
     assert not set(read_objects(store)) & set(SHARDS)
 
 
-def test_no_dataset_there_is_one_line(bucket, tmp_path, capsys):
+def test_missing_dataset_is_one_line(bucket, tmp_path, capsys):
     for data, said in (
         (f"{bucket}/none", "is no complete dataset"),
         ("gs://no-such-bucket/lab", "there is no bucket gs:"),
@@ -150,7 +150,7 @@ def test_no_dataset_there_is_one_line(bucket, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("flag", ["model_dir", "promote_if_better", "cache_dir"])
-def test_what_must_be_local_is_refused_before_anything_is_read(store, flag, capsys):
+def test_bucket_paths_of_local_flags_are_refused(store, flag, capsys):
     flags = {"data": "gs://b/lab", "model_dir": "run", flag: "gs://b/run"}
     assert cli.call(train.run, [*(f"--{name}={value}" for name, value in flags.items()), *FLAGS]) == 2
     assert f"--{flag} is gs://b/run, expected a local folder: " in capsys.readouterr().err
@@ -168,13 +168,13 @@ def test_evaluate_reads_and_writes_buckets(store, remote, bucket, learned, datas
     assert files.read_bytes(f"{bucket}/evaluation/metrics.csv") == (tmp_path / "local/metrics.csv").read_bytes()
 
 
-def test_training_starts_from_a_bundle_in_a_bucket(remote, bucket, trained, tmp_path):
+def test_training_starts_from_bundle_in_bucket(remote, bucket, trained, tmp_path):
     files.copy_folder(str(trained.path), f"{bucket}/start")
     begun = train_on(remote, tmp_path / "begun", f"--init={bucket}/start", f"--cache_dir={tmp_path / 'cache'}")
     assert begun.info["init"] == trained.digest
 
 
-def test_weights_that_changed_in_their_bucket_are_copied_anew(store, bucket, tmp_path, monkeypatch):
+def test_weights_changed_in_bucket_are_copied_again(store, bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     for content in (b"first", b"other"):
         files.write_bytes(f"{bucket}/net.h5", content)

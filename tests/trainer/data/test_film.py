@@ -17,7 +17,7 @@ def batch(photographs):
     return {name: tf.constant(np.repeat(values[None], 32, axis=0)) for name, values in tensors.items()}
 
 
-def test_conversions_are_those_of_the_shared_package(photographs):
+def test_conversions_match_the_shared_package(photographs):
     lab = cielab.rgb_to_lab(photographs["chelsea"])
     linear = cielab.lab_to_linear(lab)
     np.testing.assert_allclose(film.lab_to_linear(tf.constant(lab)), linear, atol=1e-5)
@@ -26,7 +26,7 @@ def test_conversions_are_those_of_the_shared_package(photographs):
     np.testing.assert_allclose(film.luminance_to_lightness(tf.constant(luminance)), expected, atol=1e-3)
 
 
-def test_lightness_alone_changes_in_the_share_of_pictures(batch):
+def test_simulate_changes_only_lightness_of_the_share(batch):
     after = film.simulate(batch, 0.5, SEED)
     changed = np.abs(after["lightness"] - batch["lightness"]).max(axis=(1, 2, 3)) > 0
     assert 8 < changed.sum() < 24
@@ -36,7 +36,7 @@ def test_lightness_alone_changes_in_the_share_of_pictures(batch):
     assert 0 <= float(tf.reduce_min(after["lightness"])) <= float(tf.reduce_max(after["lightness"])) <= 100
 
 
-def test_old_pictures_have_less_contrast_and_still_show_the_scene(batch):
+def test_simulate_reduces_contrast_and_keeps_the_scene(batch):
     old = film.simulate(batch, 1.0, SEED)["lightness"].numpy()[..., 0]
     true = batch["lightness"].numpy()[0, ..., 0]
     likeness = [np.corrcoef(one.ravel(), true.ravel())[0, 1] for one in old]
@@ -44,7 +44,7 @@ def test_old_pictures_have_less_contrast_and_still_show_the_scene(batch):
     assert np.std(old, axis=(1, 2)).mean() < np.std(true)
 
 
-def test_film_that_does_not_see_red_darkens_it():
+def test_orthochromatic_film_darkens_red():
     lab = cielab.rgb_to_lab(np.full((32, 32, 3), (200, 30, 30), np.uint8))
     red = {"lightness": lab[None, ..., :1].repeat(64, axis=0), "ab": lab[None, ::2, ::2, 1:].repeat(64, axis=0)}
     gray = {**red, "ab": np.zeros_like(red["ab"])}
@@ -53,7 +53,7 @@ def test_film_that_does_not_see_red_darkens_it():
     assert 20 < (darker > 5).sum() < 50  # about half of the pictures are on orthochromatic film
 
 
-def test_the_same_seed_makes_the_same_pictures(batch):
+def test_simulate_is_a_function_of_its_seed(batch):
     first, again, other = (film.simulate(batch, 1.0, SEED + i)["lightness"] for i in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert float(tf.reduce_mean(tf.abs(first - other))) > 1
