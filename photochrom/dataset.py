@@ -143,8 +143,8 @@ class Split:
     Attributes:
         examples: records in all.
         shard_lengths: records in each shard.
-        files: of the records.
-        sha256: of each file, hex.
+        files: names of the files of records.
+        sha256: digest of each file, hex.
     """
 
     examples: int
@@ -158,10 +158,10 @@ class NearDuplicates:
     """Groups of near-duplicates among the inputs.
 
     Attributes:
-        groups: of two or more inputs.
-        inputs: in all groups.
+        groups: number of groups of two or more inputs.
+        inputs: number of inputs in all groups.
         overlap: pairs within a group that are in different splits.
-        largest_group: inputs in it.
+        largest_group: number of inputs in it.
         across_splits: pairs within a group that would be in different splits by their keys alone.
     """
 
@@ -178,9 +178,9 @@ class Embedding:
 
     Attributes:
         backbone: name of the network.
-        weights_digest: of its weights.
-        bundle_digest: of the features bundle.
-        dtype: of the arrays.
+        weights_digest: digest of its weights.
+        bundle_digest: digest of the features bundle.
+        dtype: type of the arrays.
         shapes: [h, w, C] of the network's maps, fine to coarse.
         records_sha256: shard -> digest of the file of the records.
     """
@@ -198,11 +198,11 @@ class DatasetInfo:
     """The content of dataset_info.json.
 
     Attributes:
-        digest: of settings and splits: of all that decides the records.
-        settings: of `photochrom prepare`, by name.
+        digest: digest of settings and splits, and so of all that decides the records.
+        settings: those of `photochrom prepare`, by name.
         splits: name -> its shards.
-        photochrom_version: that wrote the dataset.
-        inputs: listed.
+        photochrom_version: the version that wrote the dataset.
+        inputs: number of listed inputs.
         examples: records in all splits.
         refused: stage:reason -> inputs.
         near_duplicates: None if they were not searched for.
@@ -240,12 +240,12 @@ class DatasetInfo:
         return self.splits.get(name, Split(0, ()))
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
+        """Returns the content for json.dumps."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: Any, path: str) -> "DatasetInfo":
-        """Reads what `to_json` returned, also of versions that stated less.
+        """Reads what `to_json` returned, also that of versions with fewer fields.
 
         Args:
             values: parsed JSON.

@@ -35,7 +35,7 @@ def run(argv: Sequence[str] | None = None) -> str:
     """Runs the demo and returns the path of the sheet of pictures.
 
     Raises:
-        UsageError: the output folder holds something else.
+        UsageError: the output folder has other files in it.
     """
     flags = build_parser().parse_args(argv)
     output = pathlib.Path(flags.output)
@@ -58,8 +58,10 @@ def run(argv: Sequence[str] | None = None) -> str:
         f"  {sheet}  before and after\n  {evaluation}/report.html  metrics, plots, pictures\n"
         f"  {coloured}/images  the coloured copies"
     )
-    print("The evaluated model has seen 29 photographs for half a minute: it shows the workflow, not what it can do.")
-    print("before-after.png and the pictures are by the model that comes with the project.")
+    print(
+        "The evaluated model was trained on 29 photographs for half a minute: it shows the workflow, not the quality."
+    )
+    print("The model that comes with the project made before-after.png and the coloured copies.")
     return str(sheet)
 
 
@@ -73,7 +75,7 @@ def _step(command: str, *argv: str) -> None:
 
 
 def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:
-    """Lays the originals beside their coloured copies, by the rows of the manifest."""
+    """Draws the originals next to their coloured copies, from the rows of the manifest."""
     from photochrom.imaging import contact_sheet, decoding
     from photochrom.storage import json_lines
 
@@ -93,7 +95,7 @@ def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:
 
 
 def _sample(key: str) -> bytes:
-    """Returns a sample, loose or out of a zip, by its key."""
+    """Returns the bytes of a sample, a file or a member of a zip, by its key."""
     file, _, member = key.partition("!")
     if not member:
         return (SAMPLES / file).read_bytes()

@@ -36,10 +36,10 @@ class ShardFeatures:
     """The origin of a shard's features, as the .json states it.
 
     Attributes:
-        name: of the shard.
-        examples: records.
-        records_sha256: of the file of records, hex.
-        bundle_digest: of the features bundle.
+        name: the shard's.
+        examples: number of records.
+        records_sha256: digest of the file of records, hex.
+        bundle_digest: digest of the features bundle.
         shapes: [h, w, C] of the network's maps, fine to coarse.
     """
 

@@ -14,14 +14,14 @@ class Item:
     """A row of items-*.jsonl.
 
     Attributes:
-        key: of the input.
-        format: of the file, by content.
+        key: the input's.
+        format: the file's, by content.
         source_height, source_width: size of the original, px.
         source_bytes: size of the file.
-        source_sha256: of the file, hex.
-        colorfulness: of the record, by Hasler and Suesstrunk.
-        notes: of the decoder.
-        split, shard, position: of the record.
+        source_sha256: digest of the file, hex.
+        colorfulness: the record's, by Hasler and Suesstrunk.
+        notes: the decoder's.
+        split, shard, position: place of the record.
         near_duplicate_of: the least key of its group, if that is another one, or "".
     """
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 
-from photochrom import errors
+from photochrom import dataset, errors
 from photochrom.storage import json_lines
 from pipelines import shards
 from pipelines.config import PrepareConfig
@@ -38,7 +38,7 @@ class Reconcile(beam.PTransform):
             | "JoinKeys" >> beam.CoGroupByKey()
             | "FindMismatches" >> beam.FlatMap(mismatches)
             | "Some" >> beam.combiners.Top.Smallest(_EXAMPLES)
-            | "Check" >> beam.Map(_check)
+            | "Check" >> beam.Map(check)
         )
 
 
@@ -54,10 +54,12 @@ def mismatches(element: tuple[str, Mapping[str, Iterable[None]]]) -> list[str]:
     return [] if matches else [key]
 
 
-def _check(mismatched: list[str]) -> bool:
+def check(mismatched: list[str]) -> bool:
+    """Returns True, or raises PhotochromError if there are mismatched keys."""
     if mismatched:
         raise errors.PhotochromError(
             "the run does not add up: keys without exactly one row in items-*.jsonl and failures-*.jsonl, such as "
-            f"{mismatched}; if these files were edited, delete the folder `shards` and run the same command again"
+            f"{mismatched}; if these files were edited, delete the folder `{dataset.SUMMARIES}` and run the "
+            "same command again"
         )
     return True

@@ -33,14 +33,14 @@ class ShardSummary:
     """The totals of a shard.
 
     Attributes:
-        name: of the shard.
-        file: of its records.
-        split: of the shard.
-        examples: records.
-        inputs: sources, records and failures together.
+        name: the shard's.
+        file: the file of its records.
+        split: its split.
+        examples: number of records.
+        inputs: number of records and failures.
         refused: stage:reason -> inputs.
         near_duplicates: [key, least key of its group] of the inputs that have near-duplicates.
-        sha256: of the file of records, hex.
+        sha256: digest of the file of records, hex.
         plan_digest: the result of `plan_digest`.
     """
 

@@ -1,4 +1,5 @@
-"""A colorizer as its users see it: the bundle on disk, its signature, one way to load and call it.
+"""The interface of a colorizer: the bundle on disk, its signature, one way to load and call it.
 
-Here also: the default bundle, and the ensemble of views. Not here: how a model is built and trained (`trainer`).
+Here also: the default bundle, the working sizes and the ensemble of views. Not here: how a model is built and trained
+(`trainer`).
 """

@@ -1,12 +1,12 @@
-"""A model bundle: the folder that carries a colorizer from training to serving, or a pretrained network to prepare.
+"""A model bundle: the folder that transfers a colorizer from training to serving, or a pretrained network to prepare.
 
     BUNDLE/
       saved_model/     TensorFlow SavedModel with the signature of photochrom.model.signature
       model.json       kind, name, version, digest over the files, settings, data digest, metrics, licences
-      MODEL_CARD.md    the same for people, of a colorizer
+      MODEL_CARD.md    the same for human readers, of a colorizer
 
-Reading one needs no TensorFlow; the digest is checked before anything is loaded. Of a bundle in a bucket each machine
-that needs it makes a copy, once, under the system's folder for temporary files.
+Reading one needs no TensorFlow; the digest is checked before anything is loaded. Each machine that needs a bundle from
+a bucket copies it once, below the system's folder for temporary files.
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ from photochrom import errors
 from photochrom.storage import files, local_cache
 
 FORMAT_VERSION = 1
-# What to open instead of a folder: the bundle that comes with the project.
+# The path that opens the bundle that comes with the project.
 DEFAULT = "default"
 _DEFAULT_FOLDER = pathlib.Path(__file__).parent / "default"
-# What a bundle can hold, as `kind` in model.json, and the command that writes it.
+# The kinds of bundles, `kind` in model.json, and the commands that write them.
 COLORIZER, FEATURES = "colorizer", "features"
 _WRITTEN_BY = {COLORIZER: "`photochrom train` wrote (MODEL_DIR/bundle)", FEATURES: "`photochrom features` wrote"}
 _INFO = "model.json"
@@ -36,11 +36,11 @@ _staging = threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """A bundle whose digest was found right.
+    """A bundle whose digest was verified.
 
     Attributes:
         path: its folder, or this machine's copy of it.
-        info: what model.json says.
+        info: the content of model.json.
         origin: `default`, its folder in a bucket, or "".
     """
 
@@ -50,12 +50,12 @@ class Bundle:
 
     @property
     def saved_model(self) -> str:
-        """The SavedModel's folder on this machine, which may be a worker: the default one's in the package that it has.
+        """The SavedModel's folder on this machine, which may be a worker: of the default bundle, in its own package.
 
-        Of a bundle in a bucket it is a copy, made here if it is not there yet.
+        A bundle in a bucket is copied first, unless this machine has its copy already.
 
         Raises:
-            UsageError: what the bucket holds has another digest by now.
+            UsageError: the bundle in the bucket has another digest by now.
         """
         folder = (
             _DEFAULT_FOLDER if self.origin == DEFAULT
@@ -71,7 +71,7 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of the SavedModel, which lies on this machine."""
+        """Size of the SavedModel on this machine, bytes."""
         return sum(file.stat().st_size for file in (self.path / _SAVED_MODEL).rglob("*") if file.is_file())
 
     @property
@@ -81,7 +81,7 @@ class Bundle:
 
     @property
     def ab_stride(self) -> int:
-        """How many px of L* one px of ab stands for, along each axis."""
+        """Px of L* for one px of ab, along each axis."""
         return self.info["ab_stride"]
 
 
@@ -103,12 +103,14 @@ def seal(folder: pathlib.Path, info: dict[str, Any]) -> Bundle:
 
 
 def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
-    """Opens a bundle, `default` or a folder (also in a bucket), and checks that it is whole and of that kind.
+    """Opens a bundle, `default` or a folder (also in a bucket), and checks that it is complete and of that kind.
 
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
     """
-    folder = str(_DEFAULT_FOLDER) if path == DEFAULT else files.absolute(path.rstrip("/"))  # workers stand elsewhere
+    folder = (
+        str(_DEFAULT_FOLDER) if path == DEFAULT else files.absolute(path.rstrip("/"))
+    )  # workers have another current folder
     try:
         info = json.loads(files.read_bytes(files.join(folder, _INFO)))
     except errors.UsageError:
@@ -122,7 +124,7 @@ def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
         raise errors.UsageError(f"{path} has bundle format {found}, this version reads format {FORMAT_VERSION}")
     held = info.get("kind", COLORIZER)
     if held != kind:
-        raise errors.UsageError(f"{path} holds a {held} model, expected a {kind} model: what {_WRITTEN_BY[kind]}")
+        raise errors.UsageError(f"{path} holds a {held} model, expected a {kind} model that {_WRITTEN_BY[kind]}")
     if not files.is_local(folder):
         return Bundle(_stage(folder, str(info.get("digest"))), info, folder)
     _check_digest(pathlib.Path(folder), str(info.get("digest")), path)
@@ -138,22 +140,22 @@ def _check_digest(folder: pathlib.Path, digest: str, path: str) -> None:
 
 
 def _stage(origin: str, digest: str) -> pathlib.Path:
-    """Returns the folder of this user's copy of a bundle; its digest is looked at each time.
+    """Returns the folder of this user's copy of a bundle; its digest is verified each time.
 
     Raises:
-        UsageError: what the bucket holds has another digest.
+        UsageError: the bundle in the bucket has another digest.
     """
     if not _DIGEST.fullmatch(digest):
         raise errors.UsageError(f"{origin} is damaged: {_INFO} says {digest!r}, expected sha256: and 64 hex digits")
     folder = local_cache.user_folder("bundles") / digest.replace(":", "-")
-    with _staging:  # the threads of a worker; processes may both copy, and one of them wins
+    with _staging:  # for the threads of a worker; two processes may both copy, and one of them wins
         if folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest:
             return folder
         partial = folder.with_name(f"{files.TEMPORARY_MARK}{uuid.uuid4().hex}")
         try:
             local_cache.fetch(origin, files.list_folder(origin), partial)
             _check_digest(partial, digest, origin)
-            files.delete(str(folder))  # a copy that was tampered with, or broke
+            files.delete(str(folder))  # a copy that was damaged or edited
             partial.rename(folder)
         except OSError:
             if not (folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest):

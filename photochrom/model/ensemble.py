@@ -1,7 +1,6 @@
-"""Averages what a model says of several views of the same pictures: as they are, mirrored, and larger.
+"""Averages a model's answers to several views of the same pictures: unchanged, mirrored, and enlarged.
 
-Its mistakes differ from view to view, what it knows does not. It costs as many times the model's work as the views
-have pixels.
+Its errors differ between views, correct answers do not. The cost is proportional to the pixels of all views together.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +12,12 @@ from photochrom.model import signature
 
 # ab [B, h, w, 2] and confidence [B, h, w, 1] of [B, H, W, 1] float32 L*.
 Answers = tuple[np.ndarray, np.ndarray]
-# Sides of the views, to the nearest size that the model takes.
+# Scales of the views, rounded to the nearest size that the model accepts.
 SCALES = (1.0, 1.25)
 
 
 def average(predict: Callable[[np.ndarray], Answers], lightness: np.ndarray) -> Answers:
-    """Returns the mean of a model's answers to all views, at the size of its answer to the pictures as they are.
+    """Returns the mean of a model's answers to all views, at the size of its answer to the unchanged pictures.
 
     Args:
         predict: calls the model.
@@ -34,7 +33,7 @@ def average(predict: Callable[[np.ndarray], Answers], lightness: np.ndarray) -> 
 
 
 def views(lightness: np.ndarray) -> Iterator[tuple[np.ndarray, bool]]:
-    """Yields each view of [B, H, W, 1] pictures, and whether it is mirrored; the pictures as they are come first."""
+    """Yields each view of [B, H, W, 1] pictures, and whether it is mirrored; the unchanged pictures come first."""
     step = signature.SIZE_STEP
     for scale in SCALES:
         height, width = (max(step, round(side * scale / step) * step) for side in lightness.shape[1:3])

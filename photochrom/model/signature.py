@@ -1,4 +1,4 @@
-"""The names, shapes and units that a model bundle and whoever runs it agree on.
+"""The interface between a model bundle and its callers: names, shapes and units of the tensors.
 
 | tensor          | dtype, shape                                          | unit           |
 |-----------------|-------------------------------------------------------|----------------|
@@ -6,8 +6,8 @@
 | out `ab`        | float32 [B, H/s, W/s, 2]                              | CIE a*, b*     |
 | out `confidence`| float32 [B, H/s, W/s, 1]                              | 0..1           |
 
-A features bundle, which `photochrom features` writes, has the same input, and as outputs `map_0`, `map_1` ... what a
-pretrained network sees at each scale, fine to coarse: float32 [B, about H/4, about W/4, C] and so on.
+A features bundle, which `photochrom features` writes, has the same input; its outputs `map_0`, `map_1` ... are a
+pretrained network's feature maps at each scale, fine to coarse: float32 [B, about H/4, about W/4, C] and so on.
 """
 
 NAME = "serving_default"

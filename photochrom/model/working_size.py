@@ -4,7 +4,7 @@ import numpy as np
 
 from photochrom.model import signature
 
-# The narrowest working shape has this ratio of its sides; a longer panorama is scaled by its long side.
+# The largest ratio of the sides of a working shape; a longer panorama is scaled by its long side.
 _MAX_ASPECT = 4
 
 

@@ -42,7 +42,7 @@ class FindNearDuplicates(beam.PTransform):
     Attributes:
         config: the job's settings.
         total: side input, the number of sources.
-        progress_folder: of the workers' counts.
+        progress_folder: the folder of the workers' counts.
     """
 
     config: PrepareConfig

@@ -13,7 +13,7 @@ def count_groups(summaries: Iterable[ShardSummary], config: PrepareConfig) -> Ne
     """Returns the counts for dataset_info.json; None if the job did not search for near-duplicates.
 
     Args:
-        summaries: of all shards.
+        summaries: those of all shards.
         config: the job's settings.
     """
     if config.near_duplicates == "ignore":

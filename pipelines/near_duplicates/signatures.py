@@ -81,7 +81,7 @@ class WriteSignatures(beam.DoFn):
 
     def _signature(self, data: bytes) -> bytes:
         picture = self._config.decoder().decode(data, draft_size=_DRAFT_SIZE)
-        # The signature is of what the record shows: a picture and its middle square give the same record.
+        # The square that the record shows: a picture and its middle square give the same record.
         return perceptual_hash.signature(resizing.center_square(picture.opaque_rgb(), _DRAFT_SIZE))
 
 

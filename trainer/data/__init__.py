@@ -1,4 +1,4 @@
 """A prepared dataset as a stream of training tensors: local copy, parsing, order, augmentation.
 
-Not here: what is learned from it.
+Not here: the model that learns from it.
 """

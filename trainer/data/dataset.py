@@ -19,8 +19,8 @@ class Dataset:
     """A checked dataset with its tensorflow-transform graph.
 
     Attributes:
-        folder: of the dataset, local.
-        digest: of its records and settings, from dataset_info.json.
+        folder: its local folder.
+        digest: digest of its records and settings, from dataset_info.json.
         image_size: px, of L*.
         ab_stride: px of L* per px of ab.
     """

@@ -18,13 +18,13 @@ _log = logging.getLogger("photochrom")
 
 
 class DatasetCopy:
-    """The local files of a dataset: all of a local one; of one in a bucket, those that `bring` has copied.
+    """The local files of a dataset: all files of a local dataset, or those that `bring` has copied from a bucket.
 
     Each state of a dataset has its own copy, identified by its address and dataset_info.json, which `prepare` writes
     last: a run continues with the records that it started with, even if the bucket's have changed.
 
     Attributes:
-        folder: of the files.
+        folder: the folder of the files.
     """
 
     def __init__(self, data: str, cache_dir: str = "", cache_gb: float = 0.0):
@@ -32,7 +32,7 @@ class DatasetCopy:
 
         Args:
             data: the dataset's folder.
-            cache_dir: of the copies of all datasets; "": the user's cache below the system's temporary folder.
+            cache_dir: folder of the copies of all datasets; "": the user's cache below the system's temporary folder.
             cache_gb: limit of all copies together; 0: the disk's free space.
 
         Raises:

@@ -29,7 +29,7 @@ def simulate(tensors: Tensors, share: float, seed: tf.Tensor) -> Tensors:
 
     Args:
         tensors: `lightness` [B, H, W, 1] L* and `ab` [B, h, w, 2], square; others are returned unchanged.
-        share: of the pictures, 0..1.
+        share: share of the pictures, 0..1.
         seed: [2] int; the same seed gives the same pictures.
     """
     lightness = tensors[signature.LIGHTNESS]

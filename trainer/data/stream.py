@@ -23,10 +23,10 @@ class TrainStream:
     batch, and the batches already done are skipped before they are parsed.
 
     Attributes:
-        dataset: whose train split is read.
+        dataset: its train split is read.
         batch_size: photographs, of all hosts together.
         shuffle_buffer: records.
-        seed: of the order and of all random changes.
+        seed: seed of the order and of all random changes.
         crop: side of random crops, px; 0 for whole photographs.
         film: share of photographs with simulated film, 0..1.
         mirror: whether half of the photographs are mirrored.
