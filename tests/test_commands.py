@@ -1,4 +1,4 @@
-"""The four commands and the demo through the console script, as a user runs them."""
+"""The console script, as a user runs it. Each job's own tests run it as a process of its own as well."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photochrom import demo
+from photochrom import cli, demo
 from photochrom.color import cielab, tone
 
 SCRIPT = pathlib.Path(sys.executable).with_name("photochrom")
@@ -25,35 +25,11 @@ def succeeds(*argv) -> str:
     return done.stdout
 
 
-def test_the_four_commands_one_after_the_other(tmp_path):
-    dataset, model, report, coloured = (tmp_path / name for name in ("dataset", "model", "report", "coloured"))
-    samples = [f"--input={demo.SAMPLES / name}" for name in ("colour", "colour-box.zip", "colour-roll.tar.gz")]
-    said = succeeds("prepare", *samples, f"--output={dataset}", "--image_size=64", "--split=train=0.7,validation=0.3")
-    assert "32 of 32" in said or "of 32 inputs" in said
-    assert json.loads((dataset / "dataset_info.json").read_text())["inputs"] == 32
-
-    tiny = (
-        "--backbone=none",
-        "--width=8",
-        "--batch_size=4",
-        "--steps=6",
-        "--fine_tune_steps=0",
-        "--confidence_steps=0",
-        "--eval_every=3",
-    )
-    succeeds("train", f"--data={dataset}", f"--model_dir={model}", *tiny)
-    assert {path.name for path in (model / "bundle").iterdir()} == {"saved_model", "model.json", "MODEL_CARD.md"}
-
-    succeeds("evaluate", f"--model={model}/bundle", f"--data={dataset}", f"--output={report}")
-    assert {"report.html", "metrics.csv", "summary.json", "sheet.png"} <= {path.name for path in report.iterdir()}
-
-    gray = [f"--input={demo.SAMPLES / name}" for name in ("grayscale", "grayscale-box.zip")]
-    said = succeeds("colorize", *gray, f"--model={model}/bundle", f"--output={coloured}")
-    assert "9 inputs: 9 done, 0 skipped, 0 failed" in said
-    assert len([path for path in (coloured / "images").rglob("*") if path.is_file()]) == 9
+def names(folder: pathlib.Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
-def test_colorize_needs_no_model_of_the_users(tmp_path):
+def test_colorize_needs_no_model(tmp_path):
     said = succeeds("colorize", f"--input={demo.SAMPLES / 'grayscale'}", f"--output={tmp_path}")
     assert "6 inputs: 6 done, 0 skipped, 0 failed" in said
     for path in (path for path in (tmp_path / "images").rglob("*") if path.is_file()):
@@ -62,33 +38,45 @@ def test_colorize_needs_no_model_of_the_users(tmp_path):
 
 
 def test_demo_runs_the_whole_workflow(tmp_path):
-    said = succeeds("demo", f"--output={tmp_path / 'demo'}", "--steps=4")
-    assert (tmp_path / "demo/before-after.png").stat().st_size > 10_000
-    assert "9 done" in said and "before-after.png" in said
+    demo_out = tmp_path / "demo"
+    said = succeeds("demo", f"--output={demo_out}", "--steps=4")
+    assert (demo_out / "before-after.png").stat().st_size > 10_000
+    assert "9 inputs: 9 done, 0 skipped, 0 failed" in said and "before-after.png" in said
+    assert json.loads((demo_out / "dataset/dataset_info.json").read_text())["inputs"] == 32
+    assert names(demo_out / "model/bundle") == {"saved_model", "model.json", "MODEL_CARD.md"}
+    assert names(demo_out / "evaluation") >= {"report.html", "metrics.csv", "summary.json", "sheet.png"}
+    assert len([path for path in (demo_out / "coloured/images").rglob("*") if path.is_file()]) == 9
 
 
 @pytest.mark.parametrize("command", ["prepare", "train", "evaluate", "colorize", "demo"])
-def test_help_names_units_and_defaults(command):
-    said = succeeds(command, "--help")
+def test_help_names_units_and_defaults(command, capsys):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
     assert "default:" in said
     assert command == "demo" or "px" in said
 
 
 @pytest.mark.parametrize(
-    ("argv", "status", "message"),
+    ("argv", "message"),
     [
-        (["colorize", "--input=/none", "--output=x", "--model=/none"], 2, "photochrom: /none is no model bundle"),
-        (["prepare", "--input=/none", "--output=x"], 2, "photochrom: --input /none does not exist"),
-        (["train", "--data=/none", "--model_dir=x", "--backbone=none"], 2, "photochrom: /none"),
-        (["prepare"], 2, "the following arguments are required: --input, --output"),
-        (["paint"], 2, "invalid choice: 'paint'"),
+        (["colorize", "--input=/none", "--output=x", "--model=/none"], "photochrom: /none is no model bundle"),
+        (["prepare", "--input=/none", "--output=x"], "photochrom: --input /none does not exist"),
+        (["train", "--data=/none", "--model_dir=x", "--backbone=none"], "photochrom: /none"),
+        (["prepare"], "the following arguments are required: --input, --output"),
+        (["paint"], "invalid choice: 'paint'"),
     ],
 )
-def test_bad_usage_is_one_line_and_status_2(argv, status, message, tmp_path):
-    done = subprocess.run([SCRIPT, *argv], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == status
-    assert message in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+def test_bad_usage_is_one_line_and_status_2(argv, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = cli.main(argv)
+    except SystemExit as error:  # argparse's own way
+        status = error.code
+    said = capsys.readouterr().err
+    assert status == 2
+    assert message in said.splitlines()[-1]
+    assert "Traceback" not in said
 
 
 def test_too_many_failures_is_status_3(tmp_path, tint):

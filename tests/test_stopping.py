@@ -33,7 +33,7 @@ def decoders(pid: int) -> list[int]:
     for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             for child in map(int, path.read_text().split()):
-                found += [child] if b"decoder_process" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes() else []
+                found += [child] if b"sandbox.worker" in pathlib.Path(f"/proc/{child}/cmdline").read_bytes() else []
                 found += decoders(child)
     return found
 
