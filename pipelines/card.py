@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from photochrom import __version__, dataset, records, settings
-from photochrom.color import ab_bins, cielab
+from photochrom.color import ab_bins, gamut
 from photochrom.dataset import DatasetInfo, Split
 from photochrom.imaging import contact_sheet
 from photochrom.model.bundle import Bundle
@@ -138,7 +138,7 @@ def _write_sheet(config: PrepareConfig, summaries: list[ShardSummary]) -> None:
         for record in shards.read_records(summary.file, config):
             if len(pictures) == _SHEET_ROWS * _SHEET_COLUMNS:
                 break
-            pictures.append(cielab.lab_to_rgb(record.to_lab()))
+            pictures.append(gamut.lab_to_rgb(record.to_lab()))
     rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]
     if rows:
         files.write_bytes(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from photochrom import errors
-from photochrom.color import cielab, difference
+from photochrom.color import cielab, difference, gamut
 from photochrom.imaging import contact_sheet, resizing
 from photochrom.model.bundle import Bundle
 from photochrom.sources import keys
@@ -136,7 +136,7 @@ def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row
         new_lab = old_lab * np.array([1, 0, 0], np.float32) if after is None else cielab.rgb_to_lab(after)
         differences.append(difference.ciede2000(old_lab, new_lab).mean())
         chromas.append((difference.mean_chroma(old_lab), difference.mean_chroma(new_lab)))
-        shown.append((before, cielab.lab_to_rgb(new_lab), old["key"]))
+        shown.append((before, gamut.lab_to_rgb(new_lab), old["key"]))
     if not differences:
         return None
     old_chroma, new_chroma = np.mean(chromas, axis=0)

@@ -1,4 +1,4 @@
-"""The grid of ab bins: which colours sRGB has, in squares 10 units wide (Zhang 2016, section 2.1).
+"""The grid of ab bins: the colours of sRGB in squares 10 units wide (Zhang 2016, section 2.1).
 
 Bins are numbered along b* first. Only those with a colour of the sRGB gamut in them are kept.
 Source: R. Zhang, P. Isola, A. Efros, "Colorful Image Colorization", ECCV 2016.

@@ -1,4 +1,4 @@
-"""sRGB to CIE L*a*b* and back under D65, by the formula, and colours brought into the sRGB gamut.
+"""sRGB to CIE L*a*b* and back under D65, by the formula.
 
 OpenCV's own Lab conversion is fast but off by up to 0.47; this module composes the exact formula
 from OpenCV's primitives (table, matrix, power), which is within 0.01 of it at a similar speed.
@@ -11,7 +11,6 @@ import functools
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 # Linear sRGB -> XYZ under D65 (Lindbloom). Its row sums are the white point, to which L*a*b* refers.
 _RGB_TO_XYZ = np.array(
@@ -30,21 +29,15 @@ LAB_TO_F = np.array(
 )
 EPSILON = 216 / 24389
 KAPPA = 24389 / 27
-# This much beyond 0..1 in linear light still counts as inside. Clipping it moves L* by up to 903.3 times as much, in
-# the dark: by 0.09 where pixels have 8 bits, of which rounding takes 0.25 anyway; by 0.002 where they have 16. Below
-# that lies the noise of float32, 0.0000005.
-_GAMUT_TOLERANCE = {np.dtype(np.uint8): 1e-4, np.dtype(np.uint16): 2e-6}
-
-
 # No vector register holds more float32.
 _LANES = 16
 
 
 def _transform(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Multiplies each of [H, W, 3] float32 pixels by a matrix, with the same result wherever it lies.
+    """Multiplies each of [H, W, 3] float32 pixels by a matrix, with the same result at any position.
 
-    OpenCV does the last pixels one by one, and rounds them otherwise than the rest on processors that add and multiply
-    at once; they are done again, with more behind them.
+    OpenCV computes the last pixels one by one, and on processors with fused multiply-add it rounds them differently
+    from the rest; they are computed again, with more pixels behind them.
     """
     pixels = np.ascontiguousarray(pixels)
     result = cv2.transform(pixels, matrix)
@@ -145,78 +138,3 @@ def lab_to_linear(lab: np.ndarray) -> np.ndarray:
     if dark.any():
         xyz[dark] = (116 * f[dark] - 16) / KAPPA
     return _transform(xyz, WHITE_XYZ_TO_RGB)
-
-
-def is_in_gamut(lab: np.ndarray, depth: npt.DTypeLike = np.uint8) -> np.ndarray:
-    """Returns [H, W] bool: which of the [H, W, 3] L*a*b* colours sRGB pixels of the dtype `depth` can show."""
-    return _is_in_range(lab_to_linear(lab), _GAMUT_TOLERANCE[np.dtype(depth)])
-
-
-def _is_in_range(linear: np.ndarray, tolerance: float) -> np.ndarray:
-    # NumPy's min and max over an axis of 3 take ten times as long.
-    return cv2.inRange(linear, (-tolerance,) * 3, (1 + tolerance,) * 3) > 0
-
-
-def fit_to_gamut(lab: np.ndarray, depth: npt.DTypeLike = np.uint8) -> np.ndarray:
-    """Brings colours into the sRGB gamut by less chroma, at constant L* and hue angle.
-
-    Args:
-        lab: [H, W, 3] float32 CIE L*a*b*.
-        depth: dtype of the pixels to be, uint8 or uint16.
-
-    Returns:
-        [H, W, 3] float32, the same where the colour was inside.
-    """
-    outside = ~is_in_gamut(lab, depth)
-    if not outside.any():
-        return lab
-    fitted = lab.copy()
-    fitted[outside] = _less_chroma(lab[outside], _GAMUT_TOLERANCE[np.dtype(depth)])
-    return fitted
-
-
-def _less_chroma(colours: np.ndarray, tolerance: float, iterations: int = 12) -> np.ndarray:
-    """Returns [N, 3] L*a*b* with the largest share of the chroma of [N, 3] `colours` that fits.
-
-    By bisection: 12 halvings leave an error under 0.03 at a chroma of 130. L* and with it Y stay; along the ray only
-    X and Z move, and with them the linear R, G and B.
-    """
-    lightness, a, b = (np.ascontiguousarray(channel) for channel in colours.T)
-    f_y = (lightness + 16) / np.float32(116)
-    of_y = WHITE_XYZ_TO_RGB[:, 1:2] * _f_to_relative(f_y)  # [3, N]
-    a, b = a / np.float32(500), b / np.float32(-200)
-    low = np.zeros_like(lightness)
-    limit = tolerance - 1e-6  # so that another order of the same sums finds them inside too
-    for i in range(iterations):
-        middle = low + np.float32(0.5 ** (i + 1))
-        x, z = _f_to_relative(f_y + middle * a), _f_to_relative(f_y + middle * b)
-        inside = np.ones(len(low), bool)
-        for channel in range(3):
-            linear = WHITE_XYZ_TO_RGB[channel, 0] * x + of_y[channel] + WHITE_XYZ_TO_RGB[channel, 2] * z
-            inside &= (linear >= -limit) & (linear <= 1 + limit)
-        low = np.where(inside, middle, low)
-    return colours * np.stack([np.ones_like(low), low, low], axis=1)
-
-
-def _f_to_relative(f: np.ndarray) -> np.ndarray:
-    """Inverts the f of CIE 15:2004: f(X/Xn) to X/Xn, the same for Y and Z."""
-    return np.where(f > 6 / 29, f * f * f, (116 * f - 16) / np.float32(KAPPA))
-
-
-def lab_to_rgb(lab: np.ndarray, depth: npt.DTypeLike = np.uint8) -> np.ndarray:
-    """Converts CIE L*a*b* to sRGB, bringing colours outside the gamut in at constant L* and hue.
-
-    Args:
-        lab: [H, W, 3] float32.
-        depth: dtype of the result, uint8 or uint16.
-
-    Returns:
-        [H, W, 3] of that dtype. L* moves by at most 0.5 (uint8) or 0.01 (uint16), by rounding and clipping.
-    """
-    tolerance = _GAMUT_TOLERANCE[np.dtype(depth)]
-    linear = lab_to_linear(lab)
-    outside = ~_is_in_range(linear, tolerance)
-    if outside.any():
-        linear[outside] = lab_to_linear(_less_chroma(lab[outside], tolerance)[:, None])[:, 0]
-    full = np.iinfo(depth).max
-    return np.rint(linear_to_srgb(linear) * full).astype(depth)

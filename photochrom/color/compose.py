@@ -1,4 +1,4 @@
-"""Puts predicted colour and the original's lightness together: ab upsampled, fitted to sRGB, as pixels."""
+"""Composition: predicted ab, upsampled, joined with the original's lightness, mapped into sRGB, as pixels."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from photochrom.color import cielab, upsampling
+from photochrom.color import gamut, upsampling
 from photochrom.color.lightness import Lightness
 
 # Rows are composed in bands of about this many px, so that float copies of a large scan do not pile up.
@@ -42,11 +42,11 @@ def compose_rows(
     saturation: float = 1.0,
     depth: npt.DTypeLike = np.uint8,
 ) -> np.ndarray:
-    """Returns some rows of what `compose` returns: the same pixels, whatever the cut into bands."""
+    """Returns some rows of the result of `compose`: the same pixels for any division into bands."""
     ab = colours.rows(rows.start, rows.stop)
     if saturation != 1:
         ab = ab * np.float32(saturation)
-    return cielab.lab_to_rgb(cv2.merge([lightness[rows], ab]), depth)
+    return gamut.lab_to_rgb(cv2.merge([lightness[rows], ab]), depth)
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""How far colours lie apart, and from gray."""
+"""Distances between colours (CIEDE2000), and from gray (chroma)."""
 
 import numpy as np
 

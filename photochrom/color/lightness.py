@@ -1,4 +1,4 @@
-"""The L* of a picture, computed for the rows that are asked for: a large scan's would take 4 bytes for each pixel."""
+"""L* of a picture, computed on demand for some rows: that of a whole large scan would take 4 bytes a pixel."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _BAND_PIXELS = 1 << 20
 
 
 class Lightness:
-    """Looks like the [H, W] float32 array of L* in 0..100 of some pixels, and is sliced as one is."""
+    """Behaves like the [H, W] float32 array of L* in 0..100 of some pixels under slicing and conversion."""
 
     def __init__(self, pixels: np.ndarray):
         """Args: pixels: [H, W] gray or [H, W, 3] sRGB, uint8 or uint16."""
@@ -31,7 +31,7 @@ class Lightness:
         return self[:].astype(dtype or np.float32)
 
     def resized(self, height: int, width: int) -> np.ndarray:
-        """Returns what `geometry.resize` makes of the whole, [height, width] float32, without having the whole."""
+        """Returns the result of `resizing.resize` on the whole, [height, width] float32, computed in bands."""
         if height > self.shape[0] or width > self.shape[1]:
             return resizing.resize(self[:], height, width)
         rows = max(1, _BAND_PIXELS // self.shape[1])

@@ -1,4 +1,4 @@
-"""Tells colour photographs from gray and from toned ones (sepia, cyanotype), and measures colourfulness."""
+"""Tone of a picture: separates colour, gray and toned photographs (sepia, cyanotype); measures colourfulness."""
 
 import dataclasses
 import functools
@@ -11,23 +11,23 @@ _THUMBNAIL = 96
 _LIGHTNESS_BINS = 16
 # Red-green and yellow-blue of Hasler and Susstrunk.
 _OPPONENT = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)
-# CIE units, root mean square over the picture. Under the first a picture is gray; with a spread under the second a
+# CIE units, root mean square over the picture. Below the first a picture is gray; with a spread below the second a
 # colour photograph is too dull to learn from.
 _GRAY_CHROMA = 2.0
 _TEACHING_SPREAD = 1.2
-# A toned picture strays less than factor * chroma^power. The power is that of a logistic regression on the logarithms,
-# between toned historic scans and colour photographs; the factor is where 2 of 87 such scans and 5% of 1,417 colour
-# photographs lie on the wrong side. docs/triage.md has more.
+# A toned picture strays less than factor * chroma^power. The power is from a logistic regression on the logarithms,
+# between toned historic scans and colour photographs; with this factor 2 of 87 such scans and 5% of 1,417 colour
+# photographs are misclassified. docs/triage.md has more.
 _STRAY_FACTOR = 4.0
 _STRAY_POWER = 0.28
-# Which share of the pixels `stray` covers, and how often lightness and place are fitted in turn.
+# Share of the pixels that `stray` covers, and rounds of fitting lightness and place in turn.
 _STRAY_SHARE = 0.98
 _STRAY_ROUNDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Tone:
-    """What colour there is in a picture, in CIE units.
+    """Amount and variation of colour in a picture, in CIE units.
 
     Attributes:
         chroma: root mean square of C*ab.

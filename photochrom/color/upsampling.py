@@ -1,11 +1,11 @@
 """Brings predicted ab from the model's size to a scan's, along the edges of the scan's own L*.
 
-At each px of ab, and for each of a few levels of L*, the colour that pixels of this lightness have there is estimated:
-a bilateral grid. Full-size ab is read off that grid at each pixel's place and L*, so colour ends where lightness does.
+A bilateral grid estimates, at each px of ab and for each of a few levels of L*, the colour of pixels of this lightness.
+Full-size ab is read off that grid at each pixel's place and L*, so colour ends where lightness does.
 
 The grid is fitted so that its mean over each px of ab, under the L* that the scan has there, is that px of ab again
-(iterative back-projection). So a px that mixes two sides of an edge takes the sides' colours apart. Where lightness
-tells nothing, all levels get one colour, and what is left is bicubic interpolation, equally fitted.
+(iterative back-projection). So the two colours that are mixed in a px across an edge are separated. Where lightness
+has no information, all levels get one colour; the result is bicubic interpolation, fitted in the same way.
 
 Sources: Chen, Paris, Durand 2007, Real-time edge-aware image processing with the bilateral grid; Kopf et al. 2007,
 Joint bilateral upsampling; Irani, Peleg 1991, Improving resolution by image registration (back-projection).
@@ -20,12 +20,12 @@ from photochrom.imaging import resizing
 
 # Levels of L*, from 0 to 100, of the grid.
 _LEVELS = 9
-# What a px of the grid takes from its neighbours: Gaussian, px of ab; and what a level takes from the next ones.
+# Weights of neighbours in the grid: Gaussian over px of ab, and a factor for the next levels.
 _SIGMA = 1.0
 _NEXT_LEVEL = 0.3
 # Rounds of back-projection.
 _FIT_STEPS = 3
-# A level believes in a colour of its own in the measure in which more pixels of the scan than this speak for it ...
+# A level has a colour of its own to the degree that more pixels of the scan than this are evidence for it ...
 _EVIDENCE_PIXELS = 6.4
 # ... or more than this share of a px of ab: there is grain in large scans.
 _LEAST_EVIDENCE = 0.02
@@ -35,7 +35,7 @@ _BEYOND = 0.25
 _FIT_SCALE = 6
 # The grid is enlarged this many times by bicubic interpolation, then read bilinearly.
 _READ_SCALE = 4
-# Half as often does for the mean over a px of ab, at a quarter of the time.
+# Half of that suffices for the mean over a px of ab, in a quarter of the time.
 _FIT_READ_SCALE = 2
 # cv2.remap takes sides up to this, px; the enlarged grid of all levels takes up to 64 MB.
 _LONGEST_SIDE = 32767
@@ -52,7 +52,7 @@ class Upsampler:
 
         Args:
             ab: [h, w, 2] float32 CIE a*, b*. A picture that is no larger than it along an axis gets it resized as
-                `geometry.resize` does, without regard to its lightness.
+                `resizing.resize` does, without regard to its lightness.
             lightness: [H, W] float32 L* of the full picture; it is kept, not copied.
         """
         self._lightness = lightness
@@ -87,7 +87,7 @@ def _fit(ab: np.ndarray, lightness: np.ndarray | Lightness, scale: int) -> np.nd
         spread = _gather(share[..., None] * missing[:, :, None]) + evidence * missing[:, :, None]
         grid += spread / weight[..., None]
         missing = ab - np.einsum("hwk,hwkc->hwc", share, grid)
-    # So far each px of ab was taken by itself; what interpolation between them blurs is given back to all levels.
+    # Each px of ab was fitted by itself; the error that interpolation between them causes is added to all levels.
     coarse = _table(grid, min(scale, _FIT_READ_SCALE))
     mean = cv2.resize(_read(coarse, guide, range(len(guide))), (w, h), interpolation=cv2.INTER_AREA)
     return _table(_near(grid + (ab - mean)[:, :, None], ab), scale)
@@ -113,7 +113,7 @@ def _reduced(lightness: np.ndarray | Lightness, h: int, w: int) -> np.ndarray:
 
 
 def _level_shares(guide: np.ndarray, h: int, w: int) -> np.ndarray:
-    """Returns [h, w, K] float32: what share of each px of ab has the L* of each level, linearly between two levels."""
+    """Returns [h, w, K] float32: the share of each px of ab with the L* of each level, linearly between two levels."""
     position = np.clip(guide * np.float32((_LEVELS - 1) / 100), 0, _LEVELS - 1)
     members = (np.maximum(0, 1 - np.abs(position - np.float32(level))) for level in range(_LEVELS))
     return np.dstack([cv2.resize(member, (w, h), interpolation=cv2.INTER_AREA) for member in members])
@@ -162,5 +162,5 @@ def _read(table: np.ndarray, lightness: np.ndarray | Lightness, rows: range) -> 
 
 
 def _centres(full: int, small: int) -> np.ndarray:
-    """Returns where the centres of `full` px lie among the centres of `small` px along the same side, float32."""
+    """Returns the positions of the centres of `full` px on the scale of `small` px along the same side, float32."""
     return np.clip((np.arange(full, dtype=np.float32) + 0.5) * (small / full) - 0.5, 0, small - 1).astype(np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from photochrom import errors
-from photochrom.color import cielab
+from photochrom.color import cielab, gamut
 from photochrom.imaging import resizing
 from serving.config import ColorizeConfig
 from serving.screening import triage
@@ -59,7 +59,7 @@ def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0
         Uncolored: the mean chroma is that of a gray picture.
     """
     small = resizing.resize(np.ascontiguousarray(lightness), *ab.shape[:2])
-    lab = cielab.rgb_to_lab(cielab.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)])))
+    lab = cielab.rgb_to_lab(gamut.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)])))
     chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
     if chroma < _LEAST_CHROMA:
         raise errors.Uncolored(

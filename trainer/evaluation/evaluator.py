@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from photochrom.color import ab_bins, cielab, compose, difference
+from photochrom.color import ab_bins, compose, difference, gamut
 from photochrom.imaging import resizing
 from photochrom.model import bundle, ensemble, loaded
 from trainer.evaluation import ab_histogram, confidence, frechet, lpips, metrics, saturation
@@ -170,7 +170,7 @@ def judge(
     flat = np.broadcast_to(np.array(constant, np.float32), (*lightness.shape, 2))
     predicted = resizing.resize(predicted, *lightness.shape)
     colours = {MODEL: predicted, GRAY: np.zeros_like(flat), MEAN_COLOUR: np.ascontiguousarray(flat)}
-    truth = Picture.of(cielab.lab_to_rgb(example.lab))
+    truth = Picture.of(gamut.lab_to_rgb(example.lab))
     pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
     weights = None if ab_weights is None else ab_weights[ab_bins.nearest_to(truth.ab)]
     error = difference.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))

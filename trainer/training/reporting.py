@@ -14,7 +14,7 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from photochrom.color import cielab
+from photochrom.color import gamut
 from photochrom.model import signature
 
 _log = logging.getLogger("photochrom")
@@ -117,7 +117,7 @@ def compare(lightness: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> 
     size = lightness.shape[1::-1]
     chroma = [np.zeros_like(truth), predicted, truth]
     labs = [np.dstack([lightness, cv2.resize(ab.astype(np.float32), size)]).astype(np.float32) for ab in chroma]
-    return np.hstack([cielab.lab_to_rgb(lab) for lab in labs])
+    return np.hstack([gamut.lab_to_rgb(lab) for lab in labs])
 
 
 def _png(rgb: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""What the copy shows in L* is what the scan shows, at 8 and at 16 bit, by the formula in double precision."""
+"""L* of a copy equals L* of the scan, at 8 and at 16 bit, by the formula in double precision."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def moved(pixels: np.ndarray, ab: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("depth", "bar"), BARS)
 @pytest.mark.parametrize("strength", [5, 40, 128])  # in gamut mostly, both, outside mostly
-def test_every_gray_keeps_its_lightness_under_any_colour(depth, bar, strength):
+def test_compose_keeps_lightness_of_every_gray(depth, bar, strength):
     levels = np.arange(np.iinfo(depth).max + 1, dtype=depth)  # all of them
     gray = np.resize(levels, (4, 65536))
     ab = np.random.default_rng(strength).uniform(-strength, strength, (4, 65536, 2)).astype(np.float32)
@@ -35,7 +35,7 @@ def test_every_gray_keeps_its_lightness_under_any_colour(depth, bar, strength):
 
 @pytest.mark.parametrize(("depth", "bar"), BARS)
 @pytest.mark.parametrize("darker", [1, 40])
-def test_every_tone_keeps_its_lightness_under_any_colour(depth, bar, darker):
+def test_compose_keeps_lightness_of_every_tone(depth, bar, darker):
     random = np.random.default_rng(darker)
     toned = (random.integers(0, np.iinfo(depth).max + 1, (500, 300, 3)) // darker).astype(depth)
     assert moved(toned, random.uniform(-100, 100, (500, 300, 2)).astype(np.float32)) <= bar
@@ -43,21 +43,21 @@ def test_every_tone_keeps_its_lightness_under_any_colour(depth, bar, darker):
 
 @pytest.mark.parametrize(("depth", "bar"), BARS)
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])
-def test_photographs_keep_their_lightness_under_enlarged_colour(photographs, depth, bar, name):
+def test_compose_keeps_lightness_of_photographs(photographs, depth, bar, name):
     toned = photographs[name].astype(np.uint32) * (np.iinfo(depth).max // 255)
     ab = np.random.default_rng(0).normal(0, 40, (20, 30, 2)).astype(np.float32)
     assert moved(toned.astype(depth), ab) <= bar
     assert moved(toned[..., 1].astype(depth), ab) <= bar
 
 
-def test_sixteen_bits_of_true_colour_come_back(photographs):
+def test_compose_of_true_ab_returns_16_bits(photographs):
     rgb = photographs["chelsea"].astype(np.uint16) * 257
     lab = cielab.rgb_to_lab(rgb / 65535)
     back = compose.compose(np.ascontiguousarray(lab[:, :, 0]), lab[:, :, 1:], depth=np.uint16)
     assert np.abs(back.astype(int) - rgb).max() <= 4
 
 
-def test_lightness_of_rows_is_that_of_the_whole():
+def test_lightness_rows_equal_the_whole():
     toned = np.random.default_rng(0).integers(0, 65536, (50, 20, 3)).astype(np.uint16)
     lightness = Lightness(toned)
     assert lightness.shape == (50, 20)
@@ -67,7 +67,7 @@ def test_lightness_of_rows_is_that_of_the_whole():
 
 
 @pytest.mark.parametrize("size", [(7, 5), (50, 20), (20, 20), (80, 30), (80, 5)])
-def test_lightness_is_resized_as_the_whole_would_be(monkeypatch, size):
+def test_lightness_resized_equals_the_whole_resized(monkeypatch, size):
     monkeypatch.setattr("photochrom.color.lightness._BAND_PIXELS", 20 * 9)
     lightness = Lightness(np.random.default_rng(0).integers(0, 65536, (50, 20)).astype(np.uint16))
     np.testing.assert_allclose(lightness.resized(*size), resizing.resize(lightness[:], *size), atol=1e-4)

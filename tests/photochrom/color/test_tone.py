@@ -14,7 +14,7 @@ def toned(rgb: np.ndarray, dark: tuple[int, int, int], light: tuple[int, int, in
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
-def test_a_colour_photograph_teaches(photographs, name):
+def test_measure_finds_colour_in_photographs(photographs, name):
     found = measured(photographs[name])
     assert not found.is_gray and not found.is_monochrome and found.teaches_color
 
@@ -23,29 +23,29 @@ def test_a_colour_photograph_teaches(photographs, name):
 @pytest.mark.parametrize(
     ("dark", "light"), [((40, 20, 5), (250, 225, 190)), ((5, 20, 60), (215, 235, 250))], ids=["sepia", "cyanotype"]
 )
-def test_a_toned_photograph_is_monochrome_and_not_gray(photographs, name, dark, light):
+def test_measure_finds_toned_photographs_monochrome(photographs, name, dark, light):
     found = measured(toned(photographs[name], dark, light))
     assert found.is_monochrome and not found.is_gray and not found.teaches_color
 
 
-def test_gray_is_gray(photographs):
+def test_measure_finds_gray(photographs):
     found = measured(toned(photographs["coffee"], (0, 0, 0), (255, 255, 255)))
     assert found.is_gray and found.is_monochrome and not found.teaches_color
     assert found.chroma == pytest.approx(0, abs=0.01)
 
 
-def test_noise_in_the_chroma_of_a_gray_scan_is_no_colour(photographs):
+def test_measure_ignores_chroma_noise_of_gray_scans(photographs):
     noise = np.random.default_rng(0).normal(0, 6, photographs["coffee"].shape)
     gray = toned(photographs["coffee"], (10, 10, 10), (245, 245, 245))
     assert measured((gray + noise).clip(0, 255).astype(np.uint8)).is_gray
 
 
-def test_one_strong_colour_all_over_is_toned():
+def test_measure_finds_one_strong_colour_toned():
     found = measured(np.full((50, 50, 3), (200, 30, 30), np.uint8))
     assert found.chroma > 60 and found.spread < 0.05 and found.is_monochrome
 
 
-def test_a_picture_of_one_pixel_is_measured():
+def test_measure_accepts_a_single_pixel():
     assert measured(np.uint8([[[10, 200, 30]]])).chroma > 50
 
 
@@ -56,10 +56,10 @@ def hasler(rgb: np.ndarray) -> float:
     return np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean())
 
 
-def test_colorfulness_is_that_of_the_paper(photographs):
+def test_colorfulness_matches_the_paper(photographs):
     for rgb in photographs.values():
         assert tone.colorfulness(rgb) == pytest.approx(hasler(rgb), rel=1e-5)
 
 
-def test_gray_has_no_colorfulness():
+def test_colorfulness_of_gray_is_zero():
     assert tone.colorfulness(np.full((4, 4, 3), 77, np.uint8)) == 0

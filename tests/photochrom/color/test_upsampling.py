@@ -24,7 +24,7 @@ def coffee(photographs):
 
 
 @pytest.mark.parametrize("size", [(10, 10), (40, 30), (37, 103), (5, 30), (1, 1)])
-def test_constant_ab_stays_constant(size):
+def test_upsampler_keeps_constant_ab(size):
     ab = np.full((10, 10, 2), (12.5, -40), np.float32)
     lightness = np.random.default_rng(0).uniform(0, 100, size).astype(np.float32)
     upsampled = whole(ab, lightness)
@@ -33,13 +33,13 @@ def test_constant_ab_stays_constant(size):
     np.testing.assert_allclose(upsampled, np.broadcast_to((12.5, -40), (*size, 2)), atol=1e-3)
 
 
-def test_ab_of_the_full_size_is_not_changed(coffee):
+def test_upsampler_keeps_ab_of_full_size(coffee):
     lightness, ab = coffee
     np.testing.assert_array_equal(whole(ab, lightness), ab)
 
 
 @pytest.mark.parametrize(("factor", "gain"), [(4, 0.2), (12, 0.2)])
-def test_colour_edges_are_nearer_to_the_truth_than_by_bilinear_interpolation(coffee, factor, gain):
+def test_upsampler_edges_beat_bilinear_interpolation(coffee, factor, gain):
     lightness, ab = coffee
     small = area_average(ab, factor)
     steepness = sum(cv2.Sobel(ab, cv2.CV_32F, *axes)[..., c] ** 2 for axes in ((1, 0), (0, 1)) for c in (0, 1))
@@ -53,7 +53,7 @@ def test_colour_edges_are_nearer_to_the_truth_than_by_bilinear_interpolation(cof
     assert error(whole(small, lightness)) < (1 - gain) * error(bilinear)
 
 
-def test_colour_changes_where_lightness_does():
+def test_upsampler_changes_colour_where_lightness_changes():
     truth = np.zeros((96, 96, 2), np.float32)
     truth[:, 43:] = (40, -20)
     lightness = np.where(np.arange(96) < 43, 30, 70) * np.ones((96, 1))
@@ -61,7 +61,7 @@ def test_colour_changes_where_lightness_does():
     assert np.abs(upsampled - truth)[:, [41, 42, 43, 44]].max() < 12  # bilinear interpolation is off by 20
 
 
-def test_lightness_that_says_nothing_of_colour_adds_no_noise_to_it(coffee):
+def test_upsampler_adds_no_noise_from_unrelated_lightness(coffee):
     _, ab = coffee
     small = area_average(ab, 12)
     noise = np.random.default_rng(0).normal(50, 3, ab.shape[:2]).astype(np.float32)
@@ -71,7 +71,7 @@ def test_lightness_that_says_nothing_of_colour_adds_no_noise_to_it(coffee):
 
 @pytest.mark.parametrize("rows", [1, 7, 64])
 @pytest.mark.parametrize("small", [(33, 50), (35, 47)])
-def test_bands_equal_the_whole_picture(coffee, rows, small):
+def test_upsampler_bands_equal_the_whole(coffee, rows, small):
     lightness, ab = coffee
     upsampler = Upsampler(resizing.resize(ab, *small), lightness)
     bands = [upsampler.rows(top, top + rows) for top in range(0, len(lightness), rows)]
@@ -79,7 +79,7 @@ def test_bands_equal_the_whole_picture(coffee, rows, small):
 
 
 @pytest.mark.parametrize("factor", [4, 12])
-def test_the_mean_over_each_px_of_ab_is_that_px(coffee, factor):
+def test_upsampler_keeps_the_mean_of_each_px(coffee, factor):
     lightness, ab = coffee
     small = area_average(ab, factor)
     upsampled = whole(small, lightness)
@@ -89,7 +89,7 @@ def test_the_mean_over_each_px_of_ab_is_that_px(coffee, factor):
 
 @pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1), (3, 200), (2, 40000)])
 @pytest.mark.parametrize("small", [(1, 1), (1, 9), (9, 1), (2, 70), (32, 32)])
-def test_thin_and_tiny_pictures_get_their_colour(size, small):
+def test_upsampler_accepts_thin_and_tiny_pictures(size, small):
     random = np.random.default_rng(0)
     ab = random.uniform(-100, 100, (*small, 2)).astype(np.float32)
     upsampled = whole(ab, random.uniform(0, 100, size).astype(np.float32))
@@ -97,7 +97,7 @@ def test_thin_and_tiny_pictures_get_their_colour(size, small):
     assert np.isfinite(upsampled).all()
 
 
-def test_extremes_stay_finite_and_near_the_given_colours():
+def test_upsampler_stays_finite_near_extremes():
     random = np.random.default_rng(0)
     ab = np.where(random.random((16, 16, 2)) < 0.5, -128, 127).astype(np.float32)
     lightness = np.where(random.random((200, 190)) < 0.5, -5, 130).astype(np.float32)  # beyond what L* is

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from photochrom.color import cielab, compose, difference
+from photochrom.color import cielab, compose, difference, gamut
 from trainer.evaluation import metrics, saturation
 from trainer.evaluation.metrics import Picture
 
@@ -9,7 +9,7 @@ from trainer.evaluation.metrics import Picture
 @pytest.fixture(scope="module")
 def photograph(photographs):
     lab = cielab.rgb_to_lab(np.ascontiguousarray(photographs["coffee"][100:228, 100:228]))
-    return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:]), Picture.of(cielab.lab_to_rgb(lab))
+    return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1:]), Picture.of(gamut.lab_to_rgb(lab))
 
 
 def _row(sweep, factor):

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from photochrom.color import cielab
+from photochrom.color import gamut
 from trainer.training import reporting
 
 VALUES = {"loss": 2.0, "chroma": 3.0, "true_chroma": 6.0, "gain": 1.5}
@@ -64,5 +64,5 @@ def test_comparison_shows_gray_model_and_truth():
     sheet = reporting.compare(lightness, green, blue)
     assert sheet.shape == (8, 24, 3)
     for column, ab in ((4, (0, 0)), (12, (-30, 20)), (20, (0, -40))):
-        expected = cielab.lab_to_rgb(np.array([[[50, *ab]]], np.float32))[0, 0]
+        expected = gamut.lab_to_rgb(np.array([[[50, *ab]]], np.float32))[0, 0]
         np.testing.assert_array_equal(sheet[4, column], expected)
