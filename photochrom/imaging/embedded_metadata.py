@@ -1,4 +1,4 @@
-"""Collects what a file says of its picture: EXIF, XMP, IPTC, profile, resolution and texts, each of bounded size."""
+"""Collects the metadata of a file: EXIF, XMP, IPTC, profile, resolution and texts, each of bounded size."""
 
 import re
 from typing import Any, NamedTuple
@@ -6,25 +6,21 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from photochrom import errors
-from photochrom.imaging import jp2, tiff_directory
-from photochrom.imaging.exif_layout import from_tiff
+from photochrom.imaging import jp2, tags, tiff_directory
+from photochrom.imaging.exif import from_tiff
 from photochrom.imaging.icc import MAX_PROFILE_BYTES
 from photochrom.imaging.picture import Metadata
 
 # A longer block is left out; a longer text is cut.
 _MAX_BLOCK_BYTES = 16_000_000
 _MAX_TEXT = 1_000_000
-_ORIENTATION, _EXIF_DIRECTORY, _GPS_DIRECTORY = 274, 34665, 34853
-_DESCRIPTION, _ARTIST, _COPYRIGHT = 270, 315, 33432
-_XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675
-_IPTC_RESOURCE = 0x0404
 _INCH, _CENTIMETRE = 2, 3
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([1-8])\b")
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 
 
 class Embedded(NamedTuple):
-    """What a file says beside its pixels: its metadata, its orientation (1..8, EXIF tag 274), and notes."""
+    """The metadata of a file, its orientation (1..8, EXIF tag 274), and notes."""
 
     metadata: Metadata
     orientation: int
@@ -32,11 +28,11 @@ class Embedded(NamedTuple):
 
 
 def of_image(image: Image.Image, boxes: jp2.Boxes) -> Embedded:
-    """Collects from an image that Pillow has opened, and loaded where its chunks may follow its pixels.
+    """Collects from an image that Pillow has opened, and loaded where chunks may follow the pixels.
 
     Args:
         image: of any format but TIFF.
-        boxes: of a JPEG 2000 file, whose blocks Pillow leaves alone; empty ones for all others.
+        boxes: of a JPEG 2000 file, whose blocks Pillow does not read; empty ones for all others.
     """
     exif, notes = _checked(_bytes(image, "exif") or _raw_profile(image, "exif", "APP1") or boxes.exif)
     xmp = _bytes(image, "xmp") or _text(image, "XML:com.adobe.xmp").encode() or _raw_profile(image, "xmp") or boxes.xmp
@@ -60,34 +56,34 @@ def of_image(image: Image.Image, boxes: jp2.Boxes) -> Embedded:
 
 def of_tiff(reader: tiff_directory.Reader, page: tiff_directory.Directory) -> Embedded:
     """Collects from the tags of a TIFF page."""
-    stated = reader.number(page, _ORIENTATION)
-    resources = reader.raw(page, _PHOTOSHOP, len(reader.data))
+    stated = reader.number(page, tags.ORIENTATION)
+    resources = reader.raw(page, tags.PHOTOSHOP, len(reader.data))
     metadata = Metadata(
         exif=from_tiff(reader, page),
-        xmp=reader.raw(page, _XMP, _MAX_BLOCK_BYTES).rstrip(b"\0"),
-        iptc=reader.raw(page, _IPTC, _MAX_BLOCK_BYTES) or _bounded(_resource(resources, _IPTC_RESOURCE)),
-        icc=reader.raw(page, _ICC, MAX_PROFILE_BYTES),
+        xmp=reader.raw(page, tags.XMP, _MAX_BLOCK_BYTES).rstrip(b"\0"),
+        iptc=reader.raw(page, tags.IPTC, _MAX_BLOCK_BYTES) or _bounded(_resource(resources, tags.IPTC_RESOURCE)),
+        icc=reader.raw(page, tags.ICC_PROFILE, MAX_PROFILE_BYTES),
         dpi=_tiff_dpi(reader, page),
-        artist=reader.text(page, _ARTIST, _MAX_TEXT),
-        copyright=reader.text(page, _COPYRIGHT, _MAX_TEXT),
-        description=reader.text(page, _DESCRIPTION, _MAX_TEXT),
+        artist=reader.text(page, tags.ARTIST, _MAX_TEXT),
+        copyright=reader.text(page, tags.COPYRIGHT, _MAX_TEXT),
+        description=reader.text(page, tags.IMAGE_DESCRIPTION, _MAX_TEXT),
     )
     return Embedded(metadata, stated if 1 <= stated <= 8 else 1)
 
 
 def _checked(exif: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Returns the block, or none of it with a note where it is too large or would fill the memory of who reads it."""
+    """Returns the block, or none of it and a note where it is too large or would fill a reader's memory."""
     if len(exif) > _MAX_BLOCK_BYTES:
         return b"", (f"EXIF of {len(exif)} bytes is not kept",)
     try:
         reader = tiff_directory.Reader(_without_mark(exif))
         first = reader.directory(reader.first_offset)
         directories = [first]
-        for number in (_EXIF_DIRECTORY, _GPS_DIRECTORY):
+        for number in (tags.EXIF_IFD, tags.GPS_IFD):
             if number in first.tags:
                 directories.append(reader.directory(reader.number(first, number)))
     except errors.DecodeError:
-        return exif, ()  # broken, but no danger
+        return exif, ()  # broken, but harmless
     if sum(directory.value_bytes for directory in directories) > len(exif):
         return b"", ("damaged EXIF is not kept",)
     return exif, ()
@@ -106,8 +102,10 @@ def _of_exif(exif: bytes) -> tuple[int, str, str, str]:
         first = reader.directory(reader.first_offset)
     except errors.DecodeError:
         return 0, "", "", ""
-    stated = reader.number(first, _ORIENTATION)
-    artist, copyright, description = (reader.text(first, n, _MAX_TEXT) for n in (_ARTIST, _COPYRIGHT, _DESCRIPTION))
+    stated = reader.number(first, tags.ORIENTATION)
+    artist, copyright, description = (
+        reader.text(first, n, _MAX_TEXT) for n in (tags.ARTIST, tags.COPYRIGHT, tags.IMAGE_DESCRIPTION)
+    )
     return stated if 1 <= stated <= 8 else 0, artist, copyright, description
 
 
@@ -144,10 +142,10 @@ def _info_text(image: Image.Image, name: str) -> str:
 
 def _iptc(image: Image.Image) -> bytes:
     resources = image.info.get("photoshop")
-    if isinstance(resources, dict) and isinstance(resources.get(_IPTC_RESOURCE), bytes):
-        return resources[_IPTC_RESOURCE]
+    if isinstance(resources, dict) and isinstance(resources.get(tags.IPTC_RESOURCE), bytes):
+        return resources[tags.IPTC_RESOURCE]
     block = _raw_profile(image, "iptc")
-    return _resource(block, _IPTC_RESOURCE) or block
+    return _resource(block, tags.IPTC_RESOURCE) or block
 
 
 def _resource(block: bytes, wanted: int) -> bytes:
@@ -173,8 +171,8 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _tiff_dpi(reader: tiff_directory.Reader, page: tiff_directory.Directory) -> tuple[float, float] | None:
-    unit = {_INCH: 1.0, _CENTIMETRE: 2.54}.get(reader.number(page, 296, _INCH), 0.0)
-    return _plausible(reader.rational(page, 282) * unit, reader.rational(page, 283) * unit)
+    unit = {_INCH: 1.0, _CENTIMETRE: 2.54}.get(reader.number(page, tags.RESOLUTION_UNIT, _INCH), 0.0)
+    return _plausible(reader.rational(page, tags.X_RESOLUTION) * unit, reader.rational(page, tags.Y_RESOLUTION) * unit)
 
 
 def _plausible(horizontal: float, vertical: float) -> tuple[float, float] | None:

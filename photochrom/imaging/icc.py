@@ -1,4 +1,4 @@
-"""Converts stored pixels to sRGB, by the profile that the file carries where it has one that works."""
+"""ICC profiles: stored pixels to sRGB by the file's own profile, the sRGB profile of copies, names of profiles."""
 
 import functools
 import io
@@ -12,13 +12,13 @@ from photochrom.imaging.stored_pixels import Samples
 
 _SPACES = {"gray": b"GRAY", "RGB": b"RGB ", "CMYK": b"CMYK"}
 _PERCEPTUAL = 0
-# A larger one is no profile: those of presses with many tables have 2 to 4 MB.
+# Larger blocks are no profiles: those of presses with many tables have 2 to 4 MB.
 MAX_PROFILE_BYTES = 16_000_000
-# Pixels that are floats at a time.
+# Pixels that are converted by floats at a time.
 _BAND_PIXELS = 2_000_000
-# gAMA that is as good as sRGB's own curve, by share.
-_GAMMA_TOLERANCE = 0.05
-_SRGB_GAMMA = 1 / 2.2
+# Fields of a profile's header. Source: ICC.1:2022, section 7.2.
+_DATE, _SPACE = slice(24, 36), slice(16, 20)
+_MAX_NAME = 80
 
 
 def to_srgb(samples: Samples, profile: bytes = b"") -> tuple[np.ndarray, tuple[str, ...]]:
@@ -37,7 +37,7 @@ def to_srgb(samples: Samples, profile: bytes = b"") -> tuple[np.ndarray, tuple[s
     if profile:
         try:
             return _by_profile(samples, profile), ()
-        except Exception as error:  # LittleCMS, by two libraries, on whatever the file holds
+        except Exception as error:  # LittleCMS, by two libraries, on untrusted bytes
             problem = f"unusable ICC profile, {'none' if samples.space == 'CMYK' else 'sRGB'} assumed: {error}"
     notes = (problem,) if problem else ()
     if samples.space != "CMYK":
@@ -46,7 +46,7 @@ def to_srgb(samples: Samples, profile: bytes = b"") -> tuple[np.ndarray, tuple[s
 
 
 def _by_profile(samples: Samples, profile: bytes) -> np.ndarray:
-    space = profile[16:20]
+    space = profile[_SPACE]
     if len(profile) > MAX_PROFILE_BYTES:
         raise ValueError(f"{len(profile)} bytes, at most {MAX_PROFILE_BYTES}")
     if space != _SPACES[samples.space] and not (samples.space == "gray" and space == b"RGB "):
@@ -60,9 +60,9 @@ def _by_profile(samples: Samples, profile: bytes) -> np.ndarray:
 
 @functools.lru_cache(maxsize=16)
 def _gray_table(profile: bytes, dtype: str) -> np.ndarray:
-    """Returns the sRGB value of each gray value. In an RGB profile gray is what has three equal values."""
+    """Returns the sRGB value of each gray value. In an RGB profile gray has three equal values."""
     ramp = np.arange(np.iinfo(dtype).max + 1).astype(dtype)[:, None]
-    if profile[16:20] == b"RGB ":
+    if profile[_SPACE] == b"RGB ":
         return _transform(np.repeat(ramp[:, :, None], 3, axis=2), profile, "RGB", ramp.dtype)[:, 0, 0]
     return _transform(ramp, profile, "gray", ramp.dtype)[:, 0, 0]
 
@@ -90,7 +90,7 @@ def _deep_band(values: np.ndarray, profile: bytes, space: str, dtype: np.dtype) 
     rgb = imagecodecs.cms_transform(
         np.ascontiguousarray(values),
         profile,
-        _srgb(),
+        srgb_profile(),
         colorspace=space.lower(),
         outcolorspace="rgb",
         outdtype=np.float32,
@@ -107,7 +107,7 @@ def _eight_bit(profile: bytes, mode: str) -> Any:
 
 @functools.lru_cache(maxsize=32)
 def _is_srgb(profile: bytes) -> bool:
-    """Tells whether the profile changes no colour by more than one code of 255, whatever it calls itself."""
+    """Whether the profile changes no colour by more than one code of 255, under any name."""
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     ramp = np.repeat(levels[:, None], 3, axis=1)
     primaries = (np.eye(3, dtype=np.uint8)[:, None] * levels[None, :, None]).reshape(-1, 3)
@@ -116,17 +116,12 @@ def _is_srgb(profile: bytes) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def _srgb() -> bytes:
-    return imagecodecs.cms_profile("srgb")
-
-
-@functools.lru_cache(maxsize=1)
 def _lab() -> bytes:
     return imagecodecs.cms_profile("lab4")
 
 
 def cmyk_by_formula(cmyk: np.ndarray) -> np.ndarray:
-    """Returns [H, W, 3] RGB of [H, W, 4] CMYK, full value full ink: (1 - ink)(1 - black), as Pillow has it."""
+    """Returns [H, W, 3] RGB of [H, W, 4] CMYK, full value full ink: (1 - ink)(1 - black), as Pillow converts it."""
     full = int(np.iinfo(cmyk.dtype).max)
     light = full - cmyk[:, :, 3:].astype(np.uint32)
     out = np.empty((*cmyk.shape[:2], 3), cmyk.dtype)
@@ -136,14 +131,19 @@ def cmyk_by_formula(cmyk: np.ndarray) -> np.ndarray:
     return out
 
 
-def undo_gamma(values: np.ndarray, gamma: float) -> np.ndarray:
-    """Brings values stored with a PNG's gAMA exponent to sRGB's curve; near sRGB's own they stay as they are.
+@functools.cache
+def srgb_profile() -> bytes:
+    """Returns a profile of 588 bytes, always the same: zeros replace the date that LittleCMS writes into it."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[_DATE] = bytes(12)
+    return bytes(profile)
 
-    Source: PNG (third edition), 11.3.2.2: sample = light ** gamma; IEC 61966-2-1 for the curve.
-    """
-    if not 0.05 < gamma < 5 or abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_TOLERANCE:
-        return values
-    full = np.iinfo(values.dtype).max
-    light = np.linspace(0, 1, full + 1) ** (1 / gamma)
-    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * full).astype(values.dtype)[values]
+
+def describe(profile: bytes) -> str:
+    """Returns a profile's name and colour space in words, for a note."""
+    try:
+        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return f"unreadable, {len(profile)} bytes"
+    space = profile[_SPACE].decode("ascii", "replace").strip()
+    return f"{''.join(c for c in name if c.isprintable())[:_MAX_NAME]}, {space}"

@@ -4,10 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from photochrom import errors
+
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """The blocks of metadata as the file holds them, unparsed; empty where it has none.
+    """The blocks of metadata of a file, unparsed; empty where it has none.
 
     Attributes:
         exif: EXIF block, a TIFF header and its directories, with or without "Exif" and two zeros before it.
@@ -40,8 +42,8 @@ class Picture:
         alpha: [H, W] opacity, of the dtype of `pixels`, or None.
         format: the file's format by content, one of FORMATS.
         source_height, source_width: size of the upright original, px; more than H, W after scaled decoding.
-        metadata: what the file says beside its pixels.
-        notes: what a careful reader should know, in words.
+        metadata: the file's blocks of metadata.
+        notes: conversions and losses, in words.
     """
 
     pixels: np.ndarray
@@ -53,7 +55,7 @@ class Picture:
     notes: tuple[str, ...] = ()
 
     def opaque_rgb(self) -> np.ndarray:
-        """Returns [H, W, 3] uint8 sRGB, with transparency laid over white."""
+        """Returns [H, W, 3] uint8 sRGB, composed over white where it is transparent."""
         rgb = to_uint8(self.pixels)
         if rgb.ndim == 2:
             rgb = np.repeat(rgb[:, :, None], 3, axis=2)
@@ -66,3 +68,16 @@ class Picture:
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
     """Scales uint16 pixels to uint8, rounding; uint8 pass through."""
     return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Checks the size in a header, before any pixel is allocated.
+
+    Raises:
+        TooLarge: more than max_pixels.
+        DecodeError: no pixels.
+    """
+    if width * height > max_pixels:
+        raise errors.TooLarge(f"image is too large: {width}x{height} px, at most {max_pixels} px")
+    if width < 1 or height < 1:
+        raise errors.DecodeError(f"image of {width}x{height} px")

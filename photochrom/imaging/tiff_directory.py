@@ -1,8 +1,8 @@
-"""Reads the directories of a TIFF file, or of an EXIF block, from bytes that nobody vouches for.
+"""Reads the directories of a TIFF file or of an EXIF block, as untrusted input.
 
-A directory (IFD) is a list of tags. Nothing here follows a pointer twice, nor reads a value that lies outside the
-bytes, and a directory whose values add up to more than the file is refused: copies of one long value under many
-tags are how a small file fills a memory. Source: TIFF 6.0, section 2; BigTIFF as libtiff documents it.
+A directory (IFD) is a list of tags. No pointer is followed twice, and no value outside the bytes is read. Callers
+refuse a directory whose values add up to more than the file (`value_bytes`): copies of one long value under many tags
+are how a small file fills a memory. Source: TIFF 6.0, section 2; BigTIFF as libtiff documents it.
 """
 
 import dataclasses
@@ -10,42 +10,27 @@ import functools
 import struct
 
 from photochrom import errors
+from photochrom.imaging import tags
 
-# Bytes of a value by its type: BYTE, ASCII, SHORT, LONG, RATIONAL, the signed ones, floats, IFD, BigTIFF's, and UTF-8
-# of EXIF 3.0.
-TYPE_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-    129: 1,
-}
-_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_INTEGERS = {
+    tags.BYTE: "B", tags.SHORT: "H", tags.LONG: "I", tags.SBYTE: "b", tags.SSHORT: "h", tags.SLONG: "i",
+    tags.IFD: "I", tags.LONG8: "Q", tags.SLONG8: "q", tags.IFD8: "Q",
+}  # fmt: skip
+_FLOATS = {tags.FLOAT: "f", tags.DOUBLE: "d"}
+_TEXTS = (tags.BYTE, tags.ASCII, tags.UNDEFINED)
 _MAGIC = {
     b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
 }  # fmt: skip
 MAX_TAGS = 4096
 # Tags in all directories of a file: a chain of long overlapping directories would take hours to walk.
 _MAX_TAGS_IN_CHAIN = 500_000
-_SUBFILE_TYPE, _SUB_DIRECTORIES = 254, 330
+# Bits of NewSubfileType: a reduced version of another page, a transparency mask.
 _REDUCED, _MASK = 1, 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Tag:
-    """Where the value of a tag lies.
+    """Place of a tag's value.
 
     Attributes:
         type, count: of the value, as the file states them.
@@ -63,11 +48,11 @@ class Directory:
     """One directory.
 
     Attributes:
-        offset: where it begins in the file, bytes.
-        chain_index: its position in the file's chain of directories; -1 for one that hangs under another.
+        offset: of its first byte in the file.
+        chain_index: its position in the file's chain of directories; -1 for one below another.
         tags: number -> Tag; the first of several with the same number.
-        entries: how many tags it has, with those left out.
-        next_offset: where the next one of the chain begins, 0 for none.
+        entries: count of its tags, with those left out.
+        next_offset: of the next directory of the chain, 0 for none.
     """
 
     offset: int
@@ -83,7 +68,7 @@ class Directory:
 
 
 def is_tiff(data: bytes) -> bool:
-    """Tells whether the content begins like a TIFF or BigTIFF file."""
+    """Whether the content begins like a TIFF or BigTIFF file."""
     return data[:4] in _MAGIC
 
 
@@ -98,7 +83,7 @@ class Reader:
         if not is_tiff(data):
             raise errors.DecodeError(f"no TIFF header: begins with {data[:4]!r}")
         self.data = data
-        # Whether `chain` found that a directory which the one before it points to cannot be read.
+        # Whether `chain` met a directory that cannot be read.
         self.is_cut = False
         self.order, self.big = _MAGIC[data[:4]]
         # Of an entry: tag, type, count, value or offset. Of a directory: count of entries, offset of the next.
@@ -108,7 +93,7 @@ class Reader:
 
     @property
     def first_offset(self) -> int:
-        """Where the first directory begins."""
+        """Offset of the first directory."""
         return self._unpack(self._offset, 8 if self.big else 4)
 
     def _unpack(self, format: struct.Struct, offset: int) -> int:
@@ -121,7 +106,7 @@ class Reader:
         """Reads the directory at `offset`; tags with values outside of the file are left out.
 
         Raises:
-            DecodeError: it lies outside of the file or has more than MAX_TAGS tags.
+            DecodeError: it is outside of the file, empty, or has more than MAX_TAGS tags.
         """
         count = self._unpack(self._count, offset)
         if not 0 < count <= MAX_TAGS:
@@ -130,28 +115,28 @@ class Reader:
         end = begin + count * self._entry.size
         if end > len(self.data):
             raise errors.DecodeError(f"TIFF directory ends at {end} of {len(self.data)} bytes")
-        tags: dict[int, Tag] = {}
+        found: dict[int, Tag] = {}
         for i, (number, type, values, _) in enumerate(self._entry.iter_unpack(self.data[begin:end])):
-            size = TYPE_SIZES.get(type, 0) * values
+            size = tags.TYPE_SIZES.get(type, 0) * values
             place = begin + (i + 1) * self._entry.size - self._offset.size
             if size > self._offset.size:
                 place = self._unpack(self._offset, place)
             if 0 < size <= len(self.data) - place:
-                tags.setdefault(number, Tag(type, values, place, size))
+                found.setdefault(number, Tag(type, values, place, size))
         try:
             following = self._unpack(self._offset, end)
         except errors.DecodeError:
             following = 0
-        return Directory(offset, chain_index, tags, count, following)
+        return Directory(offset, chain_index, found, count, following)
 
     def chain(self) -> list[Directory]:
-        """Returns the directories of the file's chain, up to the first that is broken or comes round again.
+        """Returns the directories of the file's chain, up to the first that is broken or repeated.
 
         Raises:
-            DecodeError: the very first is broken, or there are too many to be true.
+            DecodeError: the first is broken, or they have more than _MAX_TAGS_IN_CHAIN tags.
         """
         chain = [self.directory(self.first_offset, 0)]
-        seen, tags = {chain[0].offset}, 0
+        seen, entries = {chain[0].offset}, 0
         while (offset := chain[-1].next_offset) and offset not in seen:
             try:
                 chain.append(self.directory(offset, len(chain)))
@@ -159,8 +144,8 @@ class Reader:
                 self.is_cut = True
                 break
             seen.add(offset)
-            tags += chain[-1].entries
-            if tags > _MAX_TAGS_IN_CHAIN:
+            entries += chain[-1].entries
+            if entries > _MAX_TAGS_IN_CHAIN:
                 raise errors.DecodeError(f"more than {_MAX_TAGS_IN_CHAIN} tags in the TIFF's directories")
         return chain
 
@@ -183,17 +168,17 @@ class Reader:
     def rational(self, directory: Directory, number: int) -> float:
         """Returns a RATIONAL, FLOAT or integer tag as a number; 0 where it is missing or no number."""
         tag = directory.tags.get(number)
-        if tag is None or tag.type not in (5, 11, 12):
-            return float(self.number(directory, number))
-        if tag.type == 5:
+        if tag is not None and tag.type == tags.RATIONAL:
             numerator, denominator = struct.unpack_from(f"{self.order}2I", self.data, tag.offset)
             return numerator / denominator if denominator else 0.0
-        return float(struct.unpack_from(self.order + ("f" if tag.type == 11 else "d"), self.data, tag.offset)[0])
+        if tag is not None and tag.type in _FLOATS:
+            return float(struct.unpack_from(self.order + _FLOATS[tag.type], self.data, tag.offset)[0])
+        return float(self.number(directory, number))
 
     def text(self, directory: Directory, number: int, limit: int) -> str:
         """Returns an ASCII tag as text up to its NUL; UTF-8 where it is that, else Latin-1."""
         tag = directory.tags.get(number)
-        if tag is None or tag.type not in (1, 2, 7):
+        if tag is None or tag.type not in _TEXTS:
             return ""
         raw = self.data[tag.offset : tag.offset + min(tag.size, limit)].split(b"\0")[0].strip()
         try:
@@ -205,11 +190,14 @@ class Reader:
     def pages(self) -> list[Directory]:
         """The file's pages: its directories without thumbnails, lower levels of a pyramid and masks.
 
-        A camera's file may hold but a thumbnail in its chain and the picture under it (tag 330): then that is it.
+        A camera's file may have only a thumbnail in its chain and the picture in a directory below (SubIFDs): then
+        that one is the page.
         """
         chain = self.chain()
-        full = [page for page in chain if not self.number(page, _SUBFILE_TYPE) & (_REDUCED | _MASK)]
-        if full:
+        if full := list(filter(self._is_page, chain)):
             return full
-        under = [self.directory(offset) for offset in self.numbers(chain[0], _SUB_DIRECTORIES, 64)]
-        return [page for page in under if not self.number(page, _SUBFILE_TYPE) & (_REDUCED | _MASK)] or chain
+        below = [self.directory(offset) for offset in self.numbers(chain[0], tags.SUB_IFDS, 64)]
+        return list(filter(self._is_page, below)) or chain
+
+    def _is_page(self, directory: Directory) -> bool:
+        return not self.number(directory, tags.NEW_SUBFILE_TYPE) & (_REDUCED | _MASK)

@@ -16,6 +16,7 @@ Address space is bounded on Linux alone; macOS ignores the limit.
 
 import contextlib
 import functools
+import logging
 import os
 import resource
 import signal
@@ -44,7 +45,8 @@ _MEMORY_WORDS = ("out of memory", "insufficient memory", "cannot allocate", "fai
 
 def main() -> int:
     """Answers requests until the input ends; returns the exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the job's to handle: it ends, and the input with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job handles interrupts: it ends, and the worker's input with it
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a DataError reports broken files
     answers, requests = _take_stdout(), os.fdopen(0, "rb", closefd=False)
     started_with = _memory()[1]
     with contextlib.suppress(BrokenPipeError):

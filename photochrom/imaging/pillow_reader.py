@@ -1,0 +1,157 @@
+"""Reads the pixels of all formats but TIFF: by Pillow, or by `high_bit_depth` where Pillow would lose bits."""
+
+import contextlib
+import dataclasses
+import io
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from photochrom.imaging import high_bit_depth, jp2, jpeg
+from photochrom.imaging.picture import check_size
+from photochrom.imaging.stored_pixels import Samples, of_channels, scale_floats
+
+# Pillow could open others too; EPS, for one, runs Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+_SRGB_GAMMA = 1 / 2.2
+# A gAMA that differs from that of sRGB by no more than this share counts as equal.
+_GAMMA_TOLERANCE = 0.05
+_limit_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def without_size_limit() -> Iterator[None]:
+    """Suspends Pillow's own limit on pixels, for callers that check the header's size against theirs.
+
+    The limit is a variable of the whole process, so one thread at a time is let in.
+    """
+    with _limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def open_header(data: bytes) -> Image.Image:
+    """Opens an image without decoding its pixels.
+
+    Raises:
+        UnidentifiedImageError: it is of no format in FORMATS.
+    """
+    header = jpeg.as_8_bit(data) if high_bit_depth.is_deep_jpeg(data) else data
+    return Image.open(io.BytesIO(header), formats=FORMATS)
+
+
+def read(image: Image.Image, data: bytes, boxes: jp2.Boxes, *, max_pixels: int, draft_size: int) -> Samples:
+    """Reads the pixels of an image that `open_header` opened, whose header's size the caller has checked.
+
+    Args:
+        image: the open image; of an animation the first frame is read.
+        data: the file's content.
+        boxes: of a JPEG 2000 file.
+        max_pixels: the most pixels, for sizes in further headers.
+        draft_size: as in `decoding.decode`.
+    """
+    return _deep(image, data, boxes, max_pixels) or _eight_bit(image, draft_size)
+
+
+def _deep(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) -> Samples | None:
+    """Reads images of more than 8 bit a channel, or with a palette that Pillow gets wrong; None for all others."""
+    if high_bit_depth.is_deep_jpeg(data):
+        return high_bit_depth.read_jpeg(data)
+    if image.format == "PNG" and high_bit_depth.is_deep_png(data):
+        image.load()  # for the chunks after the pixels
+        return high_bit_depth.read_png(data)
+    if image.format == "JPEG2000":
+        return _deep_jpeg2000(image, data, boxes, max_pixels)
+    if image.format == "AVIF" and high_bit_depth.avif_bits(data) > 8:
+        return high_bit_depth.read_avif(data)
+    if image.format == "PPM" and image.mode == "RGB":
+        codec, _, offset, arguments = _tile(image)
+        if codec == "ppm" and isinstance(arguments, tuple) and int(arguments[1]) > 255:
+            return high_bit_depth.read_ppm(data, offset, *image.size, int(arguments[1]))
+    return None
+
+
+def _deep_jpeg2000(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) -> Samples | None:
+    header = high_bit_depth.codestream(data)
+    if header is not None and high_bit_depth.is_deep(header):
+        check_size(header.width, header.height, max_pixels)
+        return high_bit_depth.read_jpeg2000(data, header, boxes.colour)
+    if header is not None and image.mode in ("P", "PA"):
+        check_size(header.width, header.height, max_pixels)
+        return high_bit_depth.read_palette_jpeg2000(data)
+    return None
+
+
+def _eight_bit(image: Image.Image, draft_size: int) -> Samples:
+    """Reads the images that Pillow reads well: up to 8 bit a channel, and 16-bit and floating point PNM."""
+    if draft_size and image.format in ("JPEG", "MPO"):
+        image.draft(None, (draft_size, draft_size))
+    notes = _depth_notes(image)
+    image.load()
+    if image.mode in ("I", "F"):
+        values = np.asarray(image)
+        if image.mode == "F":
+            values, notes = scale_floats(values)
+        return of_channels(np.clip(values, 0, 65535).astype(np.uint16), has_alpha=False, notes=notes)
+    if image.mode == "CMYK":
+        values = np.asarray(image)
+        if image.format == "JPEG" and "adobe" not in image.info:  # Pillow inverts as Adobe does, marked or not
+            values, notes = 255 - values, ("CMYK JPEG without Adobe's mark, taken as not inverted",)
+        return Samples(values, "CMYK", values.dtype, None, notes)
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.has_transparency_data:
+        values = np.asarray(image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA"))
+        return of_channels(values, has_alpha=True, notes=notes)
+    values = np.asarray(image.convert("L") if image.mode == "1" else image)
+    return of_channels(values if image.mode in ("1", "L", "RGB") else np.asarray(image.convert("RGB")), False, notes)
+
+
+def _depth_notes(image: Image.Image) -> tuple[str, ...]:
+    is_ppm = image.format == "PPM" and image.mode == "RGB"
+    arguments = _tile(image)[3] if is_ppm else ()
+    is_cut = isinstance(arguments, tuple) and len(arguments) > 1 and int(arguments[1]) > 255
+    return ("16 bit reduced to 8",) if is_cut else ()
+
+
+def _tile(image: Any) -> Any:
+    """Returns codec, box, offset of the pixels in the file, and the codec's arguments."""
+    return image.tile[0]
+
+
+def with_frames_noted(samples: Samples, image: Image.Image) -> Samples:
+    """Adds a note on the frames of an animation; counting them moves the image to other frames and back."""
+    frames = getattr(image, "n_frames", 1) if getattr(image, "is_animated", False) else 1
+    if frames == 1 or image.format == "MPO":
+        return samples
+    return dataclasses.replace(samples, notes=(*samples.notes, f"first of {frames} frames"))
+
+
+def without_gamma(samples: Samples, image: Image.Image) -> Samples:
+    """Converts the samples of a PNG without a profile from its gAMA to sRGB; an sRGB chunk overrules gAMA."""
+    gamma = image.info.get("gamma") if image.format == "PNG" else None
+    if not isinstance(gamma, float) or "srgb" in image.info:
+        return samples
+    values = undo_gamma(samples.values, gamma)
+    if values is samples.values:
+        return samples
+    return dataclasses.replace(samples, values=values, notes=(*samples.notes, f"PNG gamma {gamma:g} converted"))
+
+
+def undo_gamma(values: np.ndarray, gamma: float) -> np.ndarray:
+    """Converts values stored with a PNG's gAMA exponent to sRGB's curve; values near that curve are unchanged.
+
+    Source: PNG (third edition), 11.3.2.2: sample = light ** gamma; IEC 61966-2-1 for the curve.
+    """
+    if not 0.05 < gamma < 5 or abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_TOLERANCE:
+        return values
+    full = np.iinfo(values.dtype).max
+    light = np.linspace(0, 1, full + 1) ** (1 / gamma)
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(encoded * full).astype(values.dtype)[values]
