@@ -9,6 +9,7 @@ from photochrom.model import bundle
 from photochrom.settings import check, digest, setting
 from photochrom.storage import files
 from serving.copies import formats, label, provenance
+from serving.copies.options import CopyOptions
 
 MAX_SATURATION = 10
 # Scratch folder below the output: exists during a run and after a killed one.
@@ -201,6 +202,10 @@ class ColorizeConfig:
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""
         return Decoder(self.max_pixels, self.image_timeout)
+
+    def copy_options(self) -> CopyOptions:
+        """Returns the settings of the copies themselves."""
+        return CopyOptions(self.format, self.quality, self.subsampling, self.saturation, self.mark, self.mark_text)
 
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the bytes of an output depend, but for its date."""

@@ -130,7 +130,7 @@ def _write_copy(
     picture = scan.full_picture(config.decoder())
     with _unwritable_names():
         path = files.join("images", keys.to_path(scan.source.key))
-        written = writer.write(path, picture, colors.ab, provenance, config)
+        written = writer.write(config.output, path, picture, colors.ab, provenance, config.copy_options())
     return manifest.row(
         scan.source,
         manifest.DONE,

@@ -11,8 +11,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from photochrom.imaging import exif_layout
-from serving.copies import exif_update, iptc
+from photochrom.imaging import exif, tags
 from serving.copies.metadata import Blocks
 from serving.copies.raster import Raster
 
@@ -21,10 +20,10 @@ _STRIP_BYTES = 1 << 20
 _LEVEL = 6
 # Offsets of a classic TIFF have 32 bits; some room for metadata and for what deflate cannot shrink.
 _MAX_CLASSIC = 2**32 - 2**26
-_BYTE, _LONG, _LONG8 = 1, 4, 16
-_XMP, _IPTC = 700, 33723
-_POINTERS = {exif_update.EXIF_IFD: "ExifTag", exif_update.GPS_IFD: "GPSTag"}
-_OWN = frozenset((exif_update.X_RESOLUTION, exif_update.Y_RESOLUTION, exif_update.RESOLUTION_UNIT, *_POINTERS))
+# Pointers to directories, by tifffile's name.
+_POINTERS = {tags.EXIF_IFD: "ExifTag", tags.GPS_IFD: "GPSTag"}
+# Fields of the original that are not copied: tifffile or `_append_directories` writes those of the copy.
+_REPLACED = tags.STRUCTURE | {tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT, *_POINTERS}
 
 
 def encode(file: IO[bytes], raster: Raster, blocks: Blocks) -> None:
@@ -74,15 +73,15 @@ def _compress(strip: np.ndarray, order: Any) -> bytes:
 
 
 def _fields(blocks: Blocks, big: bool) -> list[Any]:
-    """Returns the fields of the first directory that say nothing of the layout of pixels."""
-    main = {tag: entry for tag, entry in blocks.exif.main.items() if tag not in exif_update.STRUCTURE | _OWN}
+    """Returns the fields of the first directory that do not describe the storage of pixels."""
+    main = {tag: entry for tag, entry in blocks.exif.main.items() if tag not in _REPLACED}
     fields: list[Any] = [(tag, entry.type, None, entry.value, True) for tag, entry in main.items()]
-    fields.append((_XMP, _BYTE, None, blocks.xmp, True))
+    fields.append((tags.XMP, tags.BYTE, None, blocks.xmp, True))
     if blocks.iptc:
-        fields.append((_IPTC, _LONG, None, iptc.tiff_field(blocks.iptc), True))
+        fields.append((tags.IPTC, tags.LONG, None, blocks.iptc, True))
     for tag, name in _POINTERS.items():
         if _has_directory(blocks, tag):
-            fields.append((name, _LONG8 if big else _LONG, 1, 0, True))  # where it lies is known at the end
+            fields.append((name, tags.LONG8 if big else tags.LONG, 1, 0, True))  # its offset is known at the end
     return fields
 
 
@@ -91,7 +90,7 @@ def _has_directory(blocks: Blocks, tag: int) -> bool:
 
 
 def _append_directories(file: IO[bytes], blocks: Blocks, big: bool) -> None:
-    """Writes the directories of EXIF and GPS behind the pixels, and where they lie into their fields."""
+    """Writes the directories of EXIF and GPS behind the pixels, and their offsets into the fields."""
     order = blocks.exif.order
     pointers = [tag for tag in _POINTERS if _has_directory(blocks, tag)]
     if not pointers:
@@ -103,16 +102,16 @@ def _append_directories(file: IO[bytes], blocks: Blocks, big: bool) -> None:
         end += -end % 8
         directory = blocks.exif.main[tag].value
         assert isinstance(directory, dict)
-        directory = {tag: entry for tag, entry in directory.items() if tag not in exif_update.OF_A_JPEG}
-        file.write(exif_layout.lay_out(directory, end, order, big=big))
+        directory = {tag: entry for tag, entry in directory.items() if tag not in tags.ONLY_IN_JPEG}
+        file.write(exif.lay_out(directory, end, order, big=big))
         file.seek(places[tag])
         file.write(struct.pack(f"{order}{'Q' if big else 'I'}", end))
 
 
 def _places(file: IO[bytes], order: str, big: bool) -> dict[int, int]:
-    """Returns where in the file the value of each field of the first directory stands.
+    """Returns the offset in the file of the value of each field of the first directory.
 
-    tifffile would follow the pointers, which point nowhere yet.
+    tifffile would follow the pointers, which are not set yet.
     """
     header, offset, number, size, value = (16, "8xQ", "Q", 20, 12) if big else (8, "4xI", "H", 12, 8)
     file.seek(0)

@@ -1,9 +1,9 @@
-"""The formats of the copies: which one a scan's copy gets, what it can hold, and how the file is named."""
+"""Formats of the copies: their limits, the choice for a scan, the name of the file."""
 
 import dataclasses
 
 KEEP = "keep"
-# Begins the end that a name gets with its new format.
+# First part of the suffix that a name gets with its new format.
 _MARK = ".coloured"
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
@@ -14,7 +14,7 @@ class Format:
 
     Attributes:
         name: as Pillow calls it.
-        suffixes: ends of names that say so, lower case; the first is the one added.
+        suffixes: of file names in this format, lower case; the first is the one added.
         max_side: the longest side that it can hold, px.
         has_uint16: whether it holds 16 bit a channel.
         has_alpha: whether it holds opacity.
@@ -46,7 +46,7 @@ def choose(source: str, wanted: str, width: int, height: int) -> tuple[Format, t
         width, height: size of the copy, px.
 
     Returns:
-        The format, and a note where it is not the one that was wanted.
+        The format, and a note where it is not the wanted one.
     """
     name = source if wanted == KEEP else wanted.upper()
     notes: tuple[str, ...] = ()
@@ -61,14 +61,14 @@ def choose(source: str, wanted: str, width: int, height: int) -> tuple[Format, t
 
 
 def names(path: str) -> list[str]:
-    """Returns what a copy of that input may be named: as it is, or all that `file_name` may make of it."""
+    """Returns the possible names of a copy of that input: unchanged, or any result of `file_name`."""
     return sorted({path} | {file_name(path, format) for format in FORMATS.values()})
 
 
 def file_name(path: str, format: Format) -> str:
-    """Returns the output's name: the input's, with an end added where its own is not that of the format.
+    """Returns the output's name: the input's, with a suffix added where its own does not belong to the format.
 
-    No two inputs get one name: what is added begins with a mark, and a name that already looks like that gets it again.
+    No two inputs get one name: the added suffix begins with a mark, and a name with the mark gets it once more.
     """
     stem, _, _ = path.rpartition(".")
     if path.lower().endswith(format.suffixes) and not stem.endswith(_MARK):

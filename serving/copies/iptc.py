@@ -7,29 +7,32 @@ for them, the text chunk in which ImageMagick writes them and ExifTool looks for
 import struct
 import zlib
 
-_RESOURCE = 1028
+from photochrom.imaging import tags
 
 
-def photoshop_resource(records: bytes) -> bytes:
-    """Returns Photoshop's image resource block with the records."""
+def wrap(records: bytes, format: str) -> bytes:
+    """Returns the records as a format stores them; b"" for none.
+
+    Args:
+        records: IPTC-IIM.
+        format: "JPEG" for an APP13 segment, "PNG" for the content of a zTXt chunk, "TIFF" for the value of its field.
+    """
+    if not records:
+        return b""
+    if format == "TIFF":
+        return records + b"\0" * (-len(records) % 4)  # the field's type counts in 4 bytes, by custom
     padding = b"\0" * (len(records) % 2)
-    return b"8BIM" + struct.pack(">HHI", _RESOURCE, 0, len(records)) + records + padding
+    resource = b"8BIM" + struct.pack(">HHI", tags.IPTC_RESOURCE, 0, len(records)) + records + padding
+    return _jpeg_segment(resource) if format == "JPEG" else _png_text(resource)
 
 
-def jpeg_segment(records: bytes) -> bytes:
-    """Returns a JPEG's APP13 segment."""
-    content = b"Photoshop 3.0\0" + photoshop_resource(records)
+def _jpeg_segment(resource: bytes) -> bytes:
+    content = b"Photoshop 3.0\0" + resource
     return b"\xff\xed" + struct.pack(">H", 2 + len(content)) + content
 
 
-def png_profile(records: bytes) -> bytes:
-    """Returns the content of a zTXt chunk: the resource in hexadecimal, 36 bytes a line."""
-    resource = photoshop_resource(records)
+def _png_text(resource: bytes) -> bytes:
+    """Returns keyword and compressed text: the resource in hexadecimal, 36 bytes a line."""
     lines = [resource[i : i + 36].hex() for i in range(0, len(resource), 36)]
     text = f"\niptc\n{len(resource):8d}\n" + "\n".join(lines) + "\n"
     return b"Raw profile type iptc\0\0" + zlib.compress(text.encode())
-
-
-def tiff_field(records: bytes) -> bytes:
-    """Returns the value of TIFF's tag 33723, which by custom counts in 4 bytes."""
-    return records + b"\0" * (-len(records) % 4)

@@ -1,4 +1,4 @@
-"""A visible label on a copy, for those who never look at metadata: in a corner, or on a border below the picture."""
+"""A visible label on a copy, for viewers who never see its metadata: in a corner, or on a border below the picture."""
 
 import dataclasses
 import importlib.util
@@ -11,22 +11,22 @@ NONE, CORNER, BORDER = "none", "corner", "border"
 CHOICES = (NONE, CORNER, BORDER)
 DEFAULT_TEXT = "Colorized by AI"
 MAX_TEXT = 200
-# Height of the letters, of the picture's shorter side, and the least that can be read, px.
+# Height of the letters, as a share of the picture's shorter side, and the least that is legible, px.
 _SHARE, _LEAST = 0.028, 11
-# Of the corner's plate: 0 black to 1 white, and its opacity; the letters are white.
+# Gray of the corner's plate, 0 black to 1 white, and its opacity; the letters are white.
 _PLATE, _PLATE_OPACITY = 0.1, 0.7
 _MISSING = "\U0010fffe"
 
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """A label to lay over or set below the picture.
+    """A label over the picture or below it.
 
     Attributes:
         ink: [h, w] float32, 0 black to 1 white.
-        opacity: [h, w] float32, how much of the picture it covers, 0..1.
-        top, left: where it stands, px of the copy.
-        added_rows: how many rows it adds below the picture.
+        opacity: [h, w] float32, 0 transparent to 1 opaque.
+        top, left: of its upper left corner, px of the copy.
+        added_rows: rows that it adds below the picture.
     """
 
     ink: np.ndarray
@@ -35,18 +35,20 @@ class Mark:
     left: int
     added_rows: int = 0
 
-    def draw(self, rgb: np.ndarray, rows: slice) -> np.ndarray:
-        """Returns rows of the picture, [h, W, 3] uint8 or uint16, with the part of the label that falls on them."""
+    def draw(self, pixels: np.ndarray, rows: slice) -> np.ndarray:
+        """Returns rows of the picture, [h, W, 3 or 4] uint8 or uint16, with the opaque label on them."""
         begin, end = max(rows.start, self.top), min(rows.stop, self.top + len(self.ink))
         if begin >= end:
-            return rgb
+            return pixels
         here = slice(begin - self.top, end - self.top)
         ink, opacity = self.ink[here, :, None], self.opacity[here, :, None]
         area = (slice(begin - rows.start, end - rows.start), slice(self.left, self.left + self.ink.shape[1]))
-        full = np.iinfo(rgb.dtype).max
-        rgb = rgb.copy()
-        rgb[area] = np.rint(rgb[area] * (1 - opacity) + ink * opacity * full).astype(rgb.dtype)
-        return rgb
+        full = np.iinfo(pixels.dtype).max
+        pixels = pixels.copy()
+        rgb, alpha = pixels[area][:, :, :3], pixels[area][:, :, 3:]
+        rgb[...] = np.rint(rgb * (1 - opacity) + ink * opacity * full).astype(pixels.dtype)
+        alpha[opacity[:, :, 0] > 0] = full
+        return pixels
 
 
 def make(style: str, text: str, height: int, width: int) -> Mark | None:
@@ -99,7 +101,7 @@ def _letters(text: str, size: int, width: int) -> np.ndarray:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Returns DejaVu Sans, which matplotlib carries: the one within Pillow knows ASCII alone."""
+    """Returns DejaVu Sans, which matplotlib carries: Pillow's own font has ASCII alone."""
     spec = importlib.util.find_spec("matplotlib")  # found, not imported
     folder = pathlib.Path(str(spec and spec.origin)).parent
     path = folder / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"

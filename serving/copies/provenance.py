@@ -1,4 +1,4 @@
-"""What a coloured copy says of its making: by a model, by which, when, from what original."""
+"""Provenance metadata of a coloured copy: the program, the model, the date, the original."""
 
 import dataclasses
 import datetime
@@ -32,13 +32,13 @@ DEFAULT_SOURCE_TYPE = "compositeWithTrainedAlgorithmicMedia"
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """What an output says of itself.
+    """Provenance of a copy.
 
     Attributes:
         model_name, model_digest: of the bundle.
         source_sha256: digest of the original's bytes, hex.
         source_name: the original's file name, without folders.
-        date: when it was made, as in ISO 8601: a day, or a day and a time with its zone.
+        date: of its making, as in ISO 8601: a day, or a day and a time with its zone.
         digital_source_type: one of DIGITAL_SOURCE_TYPES.
     """
 

@@ -1,4 +1,4 @@
-"""The pixels of a copy, made for the rows that an encoder asks for: colour composed, opacity added, the label drawn."""
+"""The pixels of a copy, computed on demand for some rows: colour composed, opacity added, the label drawn."""
 
 import dataclasses
 import functools
@@ -20,7 +20,7 @@ class Raster:
         picture: the decoded original.
         ab: [h, w, 2] float32 CIE a*, b*.
         depth: np.uint8 or np.uint16.
-        keeps_alpha: whether opacity becomes a fourth channel; else it is laid over white.
+        keeps_alpha: whether opacity becomes a fourth channel; else the picture is composed over white.
         saturation: factor on the chroma.
         mark: a label, or None.
     """
@@ -46,10 +46,12 @@ class Raster:
             yield self.rows(rows)
 
     def array(self) -> np.ndarray:
-        """Returns all of it, [H, W, 3 or 4]."""
+        """Returns all rows, [H, W, 3 or 4]."""
         pixels: np.ndarray = np.empty(self.shape, self.depth)
-        for rows in compose.bands(*self.shape[:2]):
-            pixels[rows] = self.rows(rows)
+        top = 0
+        for band in self.bands():
+            pixels[top : top + len(band)] = band
+            top += len(band)
         return pixels
 
     def rows(self, rows: slice) -> np.ndarray:
@@ -59,11 +61,7 @@ class Raster:
         pixels: np.ndarray = np.full((rows.stop - rows.start, width, channels), np.iinfo(self.depth).max, self.depth)
         if inside.start < inside.stop:
             pixels[: inside.stop - inside.start] = self._inside(inside)
-        if self.mark:
-            pixels[:, :, :3] = self.mark.draw(pixels[:, :, :3], rows)
-            if channels == 4:
-                pixels[:, :, 3] = self._opaque_below_mark(pixels[:, :, 3], rows)
-        return pixels
+        return self.mark.draw(pixels, rows) if self.mark else pixels
 
     @functools.cached_property
     def _lightness(self) -> Lightness:
@@ -79,13 +77,6 @@ class Raster:
             return rgb
         alpha = _to_depth(self.picture.alpha[rows], self.depth)
         return np.dstack([rgb, alpha]) if self.keeps_alpha else _over_white(rgb, alpha)
-
-    def _opaque_below_mark(self, alpha: np.ndarray, rows: slice) -> np.ndarray:
-        """Returns [rows, W] opacity, full where the label covers the picture."""
-        assert self.mark
-        covered = np.where(self.mark.opacity > 0, 1.0, 0.0).astype(np.float32)
-        solid = dataclasses.replace(self.mark, ink=np.ones_like(covered), opacity=covered)
-        return solid.draw(alpha[:, :, None], rows)[:, :, 0]
 
 
 def _to_depth(pixels: np.ndarray, depth: type) -> np.ndarray:

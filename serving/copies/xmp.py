@@ -1,4 +1,4 @@
-"""XMP packets: the archive's own properties kept, ours put in their place beside them.
+"""XMP packets: the archive's own properties are kept, properties about the copy are added or replaced.
 
 Source: ISO 16684-1:2019 (XMP part 1) for the packet, XMP part 2 for xmp and xmpMM, IPTC Photo Metadata Standard
 2025.1 for DigitalSourceType and the AI system.
@@ -30,13 +30,13 @@ _NAMESPACES = {
     "stRef": "http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
     "Iptc4xmpExt": _IPTC_EXT,
 }
-# What we say ourselves.
+# Properties that the copy sets itself.
 _OURS = {
     _XMP: ("CreatorTool", "MetadataDate", "ModifyDate"),
     _MM: ("DerivedFrom",),
     _IPTC_EXT: ("DigitalSourceType", "DigitalSourcefileType", "AISystemUsed", "AISystemVersionUsed"),
 }
-# What speaks of the original's pixels or its file, and would not be true of the copy's.
+# Properties of the original's pixels or file, which would be wrong for the copy.
 _UNTRUE = {
     _TIFF: (
         *("ImageWidth", "ImageLength", "BitsPerSample", "Compression", "PhotometricInterpretation", "Orientation"),
@@ -62,14 +62,14 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 
 def merge(source: bytes, provenance: Provenance) -> bytes:
-    """Returns a packet with the properties of `source` and with ours, which replace those of the same names.
+    """Returns a packet with the properties of `source` and of the copy, which replace those of the same names.
 
     Args:
         source: the original's packet; b"" if it has none.
-        provenance: what we say.
+        provenance: of the copy.
 
     Raises:
-        ValueError: `source` is no XMP, is too large, or holds what XMP may not (a DTD, entities).
+        ValueError: `source` is no XMP, is too large, or contains a DTD or entities, which XMP forbids.
     """
     document = _parse(_decode(source) if source else _BARE)
     try:
@@ -90,7 +90,7 @@ def _decode(source: bytes) -> str:
     encoding = next(encoding for mark, encoding in _ENCODINGS if source.startswith(mark))
     text = source.decode(encoding).strip("\0 \t\r\n\ufeff")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise ValueError("XMP with a document type, which may hide entities")
+        raise ValueError("XMP with a document type, which may define entities")
     return re.sub(r"^<\?xml [^>]*\?>", "", text)  # it is text now, whatever encoding was stated
 
 
@@ -129,12 +129,12 @@ def _descriptions(rdf: Any) -> list[Any]:
 
 
 def _about(description: Any) -> str:
-    """Returns what the properties are about; all descriptions of a packet have the same."""
+    """Returns the subject (rdf:about) of the properties; all descriptions of a packet have the same."""
     return description.getAttributeNS(_RDF, "about")
 
 
 def _strip(description: Any) -> list[str]:
-    """Takes out what we say ourselves and what would be untrue; returns the original's own id, if it has one."""
+    """Removes the properties in _OURS and _UNTRUE; returns the original's own id, if it has one."""
     ids = []
     for namespace, name in ((ns, name) for table in (_OURS, _UNTRUE) for ns, names in table.items() for name in names):
         nodes = [n for n in description.childNodes if (n.namespaceURI, n.localName) == (namespace, name)]

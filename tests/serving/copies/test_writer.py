@@ -13,9 +13,10 @@ from PIL import Image, ImageCms
 from photochrom import errors
 from photochrom.color import cielab, compose
 from photochrom.imaging.picture import Metadata, Picture
-from serving.config import ColorizeConfig
 from serving.copies import encode, encode_tiff, metadata, writer
-from tests.serving.conftest import IPTC, PROVENANCE, exif_block, rich_metadata
+from serving.copies.options import CopyOptions
+from tests.serving.copies.conftest import PROVENANCE
+from tests.support.metadata_blocks import IPTC, exif_block, rich_metadata
 
 FORMATS = ["JPEG", "PNG", "TIFF", "WEBP"]
 AB = np.full((2, 3, 2), (10, 20), np.float32)
@@ -70,7 +71,7 @@ def test_sixteen_bits_where_there_are_eight_is_said(write, format):
 def test_opacity_where_there_is_none_is_laid_over_white_and_said(write):
     copy = write("PNG", np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8), format="jpeg")
     assert np.asarray(Image.open(copy.path)).min() == 255
-    assert "the picture is laid over white" in copy.notes
+    assert "the picture is composed over white" in copy.notes
 
 
 def test_lossy_copies_are_near_the_composed_pixels(write, photographs):
@@ -168,7 +169,7 @@ def test_exif_is_kept_and_set_right(write, format, order):
 @pytest.mark.parametrize("garbage", [b"Exif\0\0garbage", b"II*\0\xff\xff\xff\xff" + bytes(20), b"x"])
 def test_broken_exif_is_left_behind_and_said(write, garbage):
     copy = write("JPEG", metadata=Metadata(exif=garbage))
-    assert copy.written.notes == ("broken EXIF lies beside the copy as it came",)
+    assert copy.written.notes == ("broken EXIF is kept unchanged beside the copy",)
     assert Image.open(copy.path).size == (30, 20)
 
 
@@ -180,7 +181,7 @@ def large_exif() -> bytes:
 
 def test_exif_too_large_for_a_jpeg_lies_beside_it(write):
     copy = write("JPEG", metadata=Metadata(exif=large_exif()))
-    assert "EXIF of 700" in copy.notes and "has no place in a JPEG; it lies beside the copy, end .exif" in copy.notes
+    assert "EXIF of 700" in copy.notes and "has no place in a JPEG; it is kept beside the copy, in .exif" in copy.notes
     beside = Image.Exif()
     beside.load(copy.path.with_name(copy.path.name + ".exif").read_bytes())
     assert (beside[274], len(beside[270])) == (1, 70_000)
@@ -211,7 +212,7 @@ def test_blocks_just_below_the_limits_of_a_jpeg_fit_together(write):
 
 def test_iptc_without_a_place_lies_beside(write):
     copy = write("WEBP", metadata=Metadata(iptc=IPTC))
-    assert f"IPTC of {len(IPTC)} bytes has no place in a WEBP; it lies beside the copy, end .iptc" in copy.notes
+    assert f"IPTC of {len(IPTC)} bytes has no place in a WEBP; it is kept beside the copy, in .iptc" in copy.notes
     assert copy.path.with_name(copy.path.name + ".iptc").read_bytes() == IPTC
     assert copy.written.sidecars == {f"{copy.written.path}.iptc": hashlib.sha256(IPTC).hexdigest()}
 
@@ -233,8 +234,7 @@ def test_a_format_that_cannot_hold_the_size_is_changed_and_that_is_said(write):
 
 def test_rows_are_made_as_they_are_asked_for():
     picture = Picture(gray(), None, "TIFF", 50, 70)
-    config = ColorizeConfig(input=("in",), output="out", mark="border")
-    raster, _, _ = writer.plan(picture, AB, config)
+    raster, _, _ = writer.plan(picture, AB, CopyOptions(mark="border"))
     pieces = [raster.rows(slice(top, min(top + 11, raster.shape[0]))) for top in range(0, raster.shape[0], 11)]
     np.testing.assert_array_equal(np.concatenate(pieces), raster.array())
 
@@ -247,10 +247,10 @@ def test_damaged_exif_never_costs_the_copy(seed, format):
     for _ in range(source.randrange(1, 30)):
         block[source.randrange(14, len(block))] = source.randrange(256)
     picture = Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
-    raster, kept, _ = writer.plan(picture, AB, ColorizeConfig(input=("in",), output="out"))
+    raster, kept, _ = writer.plan(picture, AB, CopyOptions())
     file = io.BytesIO()
     prepared = metadata.prepare(picture.metadata, PROVENANCE, kept, 30, 20)
-    encode.encode(file, kept, raster, prepared, encode.Options())
+    encode.encode(file, kept, raster, prepared, CopyOptions())
     assert Image.open(file).size == (30, 20)
 
 

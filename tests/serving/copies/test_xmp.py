@@ -3,7 +3,8 @@ from xml.etree import ElementTree
 import pytest
 
 from serving.copies import xmp
-from tests.serving.conftest import PROVENANCE, XMP
+from tests.serving.copies.conftest import PROVENANCE
+from tests.support.metadata_blocks import XMP
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 

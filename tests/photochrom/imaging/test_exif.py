@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from photochrom.imaging.exif_layout import lay_out
-from serving.copies import exif_update
-from tests.serving.conftest import exif_block
+from photochrom.imaging import exif
+from tests.support.metadata_blocks import exif_block
 
 
 def loaded(block: bytes) -> Image.Exif:
@@ -20,7 +19,7 @@ def loaded(block: bytes) -> Image.Exif:
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_block_is_changed_in_place_so_that_maker_notes_stay_where_they_are(order):
     before = exif_block(order)[6:]
-    after = exif_update.to_bytes(exif_update.set_right(exif_update.parse(before), 30, 20))
+    after = exif.update_for(exif.parse(before), 30, 20).to_bytes()
     assert len(after) == len(before)
     assert sum(a != b for a, b in zip(after, before, strict=True)) < 20
     assert (loaded(after)[274], loaded(after).get_ifd(0x8769)[0xA001]) == (1, 1)
@@ -30,21 +29,21 @@ def test_the_thumbnail_which_has_no_colours_is_no_longer_pointed_at():
     main = struct.pack("<HHHIHHI", 1, 274, 3, 1, 6, 0, 26)  # its next directory lies at 26
     thumbnail = struct.pack("<HHHIHHI", 1, 259, 3, 1, 6, 0, 0)
     block = b"II*\0" + struct.pack("<I", 8) + main + thumbnail
-    after = exif_update.to_bytes(exif_update.set_right(exif_update.parse(block), 1, 1))
+    after = exif.update_for(exif.parse(block), 1, 1).to_bytes()
     assert after[22:26] == bytes(4) and len(after) == len(block)
 
 
 def test_fields_of_a_tiffs_own_pixels_are_taken_out():
     block = Image.Exif()
     block[273], block[259], block[271], block[700] = 8, 1, "Maker", b"<xmp/>"
-    after = exif_update.to_bytes(exif_update.set_right(exif_update.parse(block.tobytes()), 1, 1))
+    after = exif.update_for(exif.parse(block.tobytes()), 1, 1).to_bytes()
     assert dict(loaded(after)) == {271: "Maker"}
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_block_laid_out_anew_says_the_same(order):
-    parsed = exif_update.parse(exif_block(order))
-    anew = exif_update.to_bytes(dataclasses.replace(parsed, raw=b""))
+    parsed = exif.parse(exif_block(order))
+    anew = dataclasses.replace(parsed, raw=b"").to_bytes()
     assert dict(loaded(anew)) | {34665: 0, 34853: 0} == dict(loaded(exif_block(order))) | {34665: 0, 34853: 0}
     for directory in (0x8769, 0x8825):
         assert loaded(anew).get_ifd(directory) == loaded(exif_block(order)).get_ifd(directory)
@@ -53,7 +52,7 @@ def test_a_block_laid_out_anew_says_the_same(order):
 def test_fields_that_share_their_bytes_are_refused():
     fields = b"".join(struct.pack("<HHII", 40_000 + i, 7, 4000, 8) for i in range(330))
     with pytest.raises(ValueError, match="EXIF fields overlap"):
-        exif_update.parse(b"II*\0" + struct.pack("<IH", 8, 330) + fields + bytes(100))
+        exif.parse(b"II*\0" + struct.pack("<IH", 8, 330) + fields + bytes(100))
 
 
 @settings(deadline=None, max_examples=200)
@@ -66,8 +65,8 @@ def test_a_damaged_block_is_read_or_refused(seed, changes):
     for _ in range(changes):
         block[source.randrange(8, len(block))] = source.randrange(256)
     try:
-        parsed = exif_update.set_right(exif_update.parse(bytes(block)), 30, 20)
+        parsed = exif.update_for(exif.parse(bytes(block)), 30, 20)
     except ValueError:
         return
-    exif_update.to_bytes(parsed)
-    assert len(lay_out(parsed.main, 8, parsed.order)) < 10 * len(block)
+    parsed.to_bytes()
+    assert len(exif.lay_out(parsed.main, 8, parsed.order)) < 10 * len(block)

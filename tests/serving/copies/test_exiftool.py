@@ -1,4 +1,4 @@
-"""What a second tool, ExifTool, reads in the copies."""
+"""Metadata of the copies as a second tool, ExifTool, reads it."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from photochrom.imaging.picture import Metadata
-from tests.serving.conftest import IPTC, XMP, exif_block, rich_metadata
+from tests.support.metadata_blocks import IPTC, XMP, exif_block, rich_metadata
 
 pytestmark = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is not installed")
 FORMATS = ["JPEG", "PNG", "TIFF", "WEBP"]
@@ -87,7 +87,7 @@ def test_nothing_is_wrong_that_was_not_wrong_in_the_original(write, format, tmp_
 
 def test_a_packet_that_cannot_be_merged_lies_beside_the_copy(write):
     copy = write("PNG", metadata=Metadata(xmp=b"<broken"))
-    assert "the original's XMP could not be merged" in copy.notes and "end .xmp" in copy.notes
+    assert "the original's XMP could not be merged" in copy.notes and "in .xmp" in copy.notes
     assert copy.path.with_name(copy.path.name + ".xmp").read_bytes() == b"<broken"
     assert "XMP-iptcExt:AISystemUsed" in exiftool(copy.path)
 
@@ -95,7 +95,7 @@ def test_a_packet_that_cannot_be_merged_lies_beside_the_copy(write):
 def test_a_packet_too_large_for_a_jpeg_lies_beside_it_with_ours_in_both(write):
     large = XMP.replace(b"Bread", b"B" * 70_000)
     copy = write("JPEG", metadata=Metadata(xmp=large))
-    assert "has no place in a JPEG; it lies beside the copy, end .xmp" in copy.notes
+    assert "has no place in a JPEG; it is kept beside the copy, in .xmp" in copy.notes
     inside, beside = exiftool(copy.path), exiftool(copy.path.with_name(copy.path.name + ".xmp"))
     assert inside["XMP-iptcExt:AISystemUsed"] == beside["XMP-iptcExt:AISystemUsed"]
     assert len(beside["XMP-dc:Title"]) > 70_000 and "XMP-dc:Title" not in inside
