@@ -34,14 +34,14 @@ def encode(file: IO[bytes], format: Format, raster: Raster, blocks: Blocks, opti
         DataError: the pixels or the metadata cannot be encoded.
     """
     try:
-        if format.name == "TIFF":
-            encode_tiff.encode(file, raster, blocks)
+        if format.name == "JPEG":
+            _write_jpeg(file, raster.array(), blocks, options)
         elif format.name == "PNG":
             _write_png(file, raster.array(), blocks)
-        elif format.name == "JPEG":
-            _write_jpeg(file, raster.array(), blocks, options)
-        else:
+        elif format.name == "WEBP":
             _write_webp(file, raster.array(), blocks, options)
+        else:
+            encode_tiff.encode(file, raster, blocks)
     except (ValueError, TypeError, OverflowError, RuntimeError, struct.error) as error:
         message = f"cannot be encoded as {format.name}: {type(error).__name__}: {error}"
         raise errors.DataError(message, "unencodable", "write") from error

@@ -62,6 +62,7 @@ def prepare(metadata: Metadata, provenance: Provenance, format: Format, width: i
 
 
 def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, width: int, height: int) -> None:
+    """Updates the original's EXIF; adds its texts outside EXIF, and the fields that the format requires with them."""
     block = exif.Block()
     if metadata.exif:
         try:
@@ -69,20 +70,14 @@ def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, width: int, he
         except (ValueError, struct.error):
             blocks.sidecars[".exif"] = metadata.exif
             blocks.notes.append("broken EXIF is kept unchanged beside the copy")
-    added = _missing_fields(block, metadata, format, width, height)
-    blocks.exif = dataclasses.replace(block, raw=b"", main={**block.main, **added}) if added else block
-    blocks.exif_bytes = blocks.exif.to_bytes()
-
-
-def _missing_fields(block: exif.Block, metadata: Metadata, format: Format, width: int, height: int) -> exif.Directory:
-    """Returns the fields that the original has outside EXIF, and those that the format requires beside them."""
     texts = {tag: getattr(metadata, name) for tag, name in _TEXTS.items()}
     added = {tag: exif.text(value) for tag, value in texts.items() if value and tag not in block.main}
     if format.name == "WEBP" and metadata.dpi and tags.X_RESOLUTION not in block.main:
         added |= exif.resolution(metadata.dpi, block.order)
     if added and format.name == "JPEG" and not block.main:
         added |= exif.required_in_jpeg(width, height) | exif.resolution(metadata.dpi or _NO_DPI, block.order)
-    return added
+    blocks.exif = dataclasses.replace(block, raw=b"", main={**block.main, **added}) if added else block
+    blocks.exif_bytes = blocks.exif.to_bytes()
 
 
 def _add_xmp(blocks: Blocks, metadata: Metadata, provenance: Provenance) -> None:

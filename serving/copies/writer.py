@@ -61,11 +61,11 @@ def write(
         OSError: it cannot be written.
         DataError: it cannot be encoded.
     """
-    raster, format, notes = plan(picture, ab, options)
-    height, width, _ = raster.shape
-    blocks = metadata.prepare(picture.metadata, provenance, format, width, height)
-    path = formats.file_name(path, format)
-    with _workspace(height * width) as file:
+    with _workspace(picture.source_height * picture.source_width) as file:
+        raster, format, notes = plan(picture, ab, options)
+        height, width, _ = raster.shape
+        blocks = metadata.prepare(picture.metadata, provenance, format, width, height)
+        path = formats.file_name(path, format)
         encode.encode(file, format, raster, blocks, options)
         sidecars = {path + suffix: data for suffix, data in sorted(blocks.sidecars.items())}
         for name, data in sidecars.items():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from photochrom import errors
-from photochrom.color import cielab, gamut
+from photochrom.color import cielab, difference, gamut
 from photochrom.imaging import resizing
 from serving.config import ColorizeConfig
 from serving.screening import triage
@@ -59,8 +59,8 @@ def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0
         Uncolored: the mean chroma is that of a gray picture.
     """
     small = resizing.resize(np.ascontiguousarray(lightness), *ab.shape[:2])
-    lab = cielab.rgb_to_lab(gamut.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)])))
-    chroma = float(np.hypot(lab[..., 1], lab[..., 2]).mean())
+    rgb = gamut.lab_to_rgb(np.dstack([small, ab * np.float32(saturation)]))
+    chroma = difference.mean_chroma(cielab.rgb_to_lab(rgb))
     if chroma < _LEAST_CHROMA:
         raise errors.Uncolored(
             f"the model gave it a mean chroma of {chroma:.2f} CIE units; under {_LEAST_CHROMA} it counts as gray"
