@@ -13,7 +13,7 @@ import resource
 import time
 
 from photochrom import errors
-from photochrom.imaging.sandbox import decoder
+from photochrom.imaging.sandbox import decoder, pool
 from tests.support import mutations
 
 _FAULTS = ("decoder_crashed", "decode_timeout", "out_of_memory")
@@ -44,7 +44,7 @@ def main() -> None:
         end = _decode(guarded, data)
         slowest = max(slowest, (time.monotonic() - started, f"{end}, {len(data)} bytes"))
         counts[end] += 1
-        peak = max(peak, *map(_peak_bytes, decoder.helper_pids()), 0)
+        peak = max(peak, *map(_peak_bytes, pool.helper_pids()), 0)
         if end in _FAULTS and flags.keep:
             flags.keep.mkdir(parents=True, exist_ok=True)
             (flags.keep / f"{end}-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import photographs
 from photochrom import errors
-from photochrom.imaging.sandbox import decoder
+from photochrom.imaging.sandbox import pool
 from pipelines.config import PrepareConfig
 
 _SIZE = 256
@@ -76,7 +76,7 @@ def _seconds(work: Callable[[], None], repeats: int = 3) -> float:
     def once() -> float:
         started = _processor_seconds()
         work()
-        decoder.end_helpers()
+        pool.end_helpers()
         return _processor_seconds() - started
 
     return min(once() for _ in range(repeats))

@@ -1,4 +1,4 @@
-"""The job's end of one decoder helper: starts the process, sends it a file, reads its answer by a deadline, ends it."""
+"""One decoder helper, from the job: starts the process, sends a file, reads the answer by a deadline, ends it."""
 
 import contextlib
 import os
@@ -15,12 +15,12 @@ from photochrom.imaging.sandbox import protocol
 _MODULE = "photochrom.imaging.sandbox.worker"
 _START_SECONDS = 60.0
 _TAIL_BYTES = 4096
-# A picture of 256x256 px and what belongs to it.
+# A picture of 256x256 px and its metadata.
 _SCRATCH_BYTES = 256 << 10
 # A pipe of 1 MiB takes a third fewer turns than the usual 64 KiB; Linux alone can set it.
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ
-# There is a helper for each core: threads within one would only be in each other's way. Arenas are address space.
+# There is a helper for each core: threads within one would compete for it. Arenas are address space.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -30,11 +30,11 @@ _ENVIRONMENT = {
 
 
 class HelperDied(Exception):
-    """The helper ended, or answered what it never should, in the middle of a file.
+    """The helper ended, or gave an invalid answer, in the middle of a file.
 
     Attributes:
-        status: its exit status as subprocess has it, negative for a signal.
-        last_words: the end of what it wrote on standard error.
+        status: its exit status, negative for a signal.
+        last_words: the end of its standard error.
     """
 
     def __init__(self, status: int, last_words: str):
@@ -47,7 +47,7 @@ class Helper:
     """A running helper. For one thread at a time.
 
     Attributes:
-        answered: how many files it has answered for.
+        answered: the number of files that it has answered for.
         retired: whether it asked to be replaced.
     """
 
@@ -61,7 +61,7 @@ class Helper:
         self.retired = False
         self._tail = b""
         self._scratch = bytearray(_SCRATCH_BYTES)
-        # The job's own search path, so that the helper finds what the job has found; -P: but not the working folder.
+        # The job's own search path, so that both import the same modules; -P: without the working folder.
         path = os.pathsep.join(os.path.abspath(one) for one in sys.path)
         try:
             self._process = subprocess.Popen(
@@ -96,20 +96,20 @@ class Helper:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """Id of the process."""
         return self._process.pid
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def ask(self, request: dict[str, Any], data: bytes, seconds: float, max_pixels: int) -> dict[str, Any]:
         """Sends a request and a file's bytes and returns the answer, its blocks as buffers.
 
         Raises:
-            TimeoutError: no answer within so many seconds. The helper is ended.
-            HelperDied: it has ended. Or it has answered nonsense, and is ended.
+            TimeoutError: no answer within `seconds`. The helper is ended.
+            HelperDied: it has ended, or gave an invalid answer and is ended.
         """
         deadline = time.monotonic() + seconds
         self._tail = b""
@@ -122,13 +122,13 @@ class Helper:
             raise
         except protocol.ProtocolError as error:
             self.close()
-            raise HelperDied(0, f"nonsense from the decoder: {error}") from error
+            raise HelperDied(0, f"invalid answer of the decoder: {error}") from error
         self.answered += 1
         self.retired = bool(answer.pop("retire", False))
         return answer
 
     def _receive(self, deadline: float, max_pixels: int) -> dict[str, Any]:
-        """Returns the next message; what a small picture takes comes by one read."""
+        """Returns the next message; one read suffices for a small picture."""
         start = memoryview(self._scratch)[: self._read([memoryview(self._scratch)], deadline)]
         start, header_bytes = self._take(start, protocol.LENGTH_BYTES, deadline)
         size = int.from_bytes(header_bytes, "big")
@@ -145,11 +145,11 @@ class Helper:
                 count = self._read(parts, deadline)
             parts = protocol.rest(parts, count)
         if start:
-            raise protocol.ProtocolError("more than was announced")
+            raise protocol.ProtocolError("more bytes than announced")
         return answer
 
     def _take(self, start: memoryview, size: int, deadline: float) -> tuple[memoryview, bytes]:
-        """Returns what is left of what has been read already, and the next bytes, of it and from the pipe."""
+        """Returns the next `size` bytes, of `start` and then of the pipe, after the rest of `start`."""
         taken = bytearray(start[:size])
         while len(taken) < size:
             more = memoryview(bytearray(size - len(taken)))
@@ -168,7 +168,7 @@ class Helper:
                 parts = protocol.rest(parts, count)
 
     def _read(self, parts: list[memoryview], deadline: float) -> int:
-        """Fills buffers as far as the pipe holds, waiting until it holds anything; returns how many bytes came."""
+        """Waits for bytes in the pipe and reads them into buffers; returns their number."""
         while True:
             try:
                 count = os.readv(self._answers, parts[: protocol.MAX_PARTS])
@@ -180,7 +180,7 @@ class Helper:
             return count
 
     def _wait(self, descriptor: int, event: int, deadline: float) -> None:
-        """Waits until a pipe is ready or closed at the other end; what comes on standard error is kept meanwhile."""
+        """Waits until a pipe is ready or closed at the other end; meanwhile keeps the end of standard error."""
         poll = select.poll()
         poll.register(descriptor, event)
         poll.register(self._errors, select.POLLIN)
@@ -195,7 +195,7 @@ class Helper:
                 raise TimeoutError
 
     def _keep_errors(self) -> bool:
-        """Keeps the end of what has come on standard error; says whether more may come."""
+        """Keeps the end of standard error; returns whether more may come."""
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(self._errors, 1 << 16):
                 self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
@@ -221,7 +221,7 @@ class Helper:
         self.close_pipes()
 
     def close_pipes(self) -> None:
-        """Closes this process's ends of the pipes alone: for a forked child, whose parent goes on using the helper."""
+        """Closes this process's ends of the pipes alone: for a forked child, whose parent still uses the helper."""
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()

@@ -1,8 +1,8 @@
-"""What goes over the pipes between a job and its decoder helper: length, a JSON header, then raw bytes.
+"""Messages between a job and its decoder helper: a length, a JSON header, then blocks of raw bytes.
 
-A picture is packed field by field, whatever fields it has: arrays and bytes become blocks that follow the header. The
-helper decodes hostile files, so its answers are not trusted either: nothing is unpickled, and shapes and sizes are
-checked before memory is set aside for them.
+A picture is packed field by field: arrays and bytes become blocks that follow the header. The helper decodes hostile
+files, so its answers are untrusted too: nothing is unpickled, and shapes and sizes are checked before memory is
+allocated for them.
 """
 
 import dataclasses
@@ -18,12 +18,12 @@ import numpy as np
 
 from photochrom.imaging.picture import Picture
 
-# So many parts are given to writev and readv at once; every system takes as many.
+# Parts for one call of writev or readv; every system accepts as many.
 MAX_PARTS = 64
 # Four bytes, big-endian, before each header.
 LENGTH_BYTES = 4
 MAX_HEADER_BYTES = 16 << 20
-# Profiles, EXIF, XMP and the like of one picture.
+# Profiles, EXIF, XMP and other metadata of one picture.
 _MAX_METADATA_BYTES = 256 << 20
 # Three channels and opacity, 16 bit each.
 _MAX_BYTES_PER_PIXEL = 8
@@ -38,11 +38,11 @@ def view(buffer: Buffer) -> memoryview:
 
 
 class ProtocolError(Exception):
-    """The other side sent what it never should."""
+    """The other side sent an invalid message."""
 
 
 def pack(value: Any) -> list[memoryview]:
-    """Returns the parts of a message: of JSON's types, with dataclasses, bytes and arrays in it."""
+    """Returns the parts of a message of JSON's types, dataclasses, bytes and arrays."""
     blocks: list[bytes | memoryview] = []
     header = json.dumps(_to_json(value, blocks)).encode()
     if len(header) > MAX_HEADER_BYTES:
@@ -52,7 +52,7 @@ def pack(value: Any) -> list[memoryview]:
 
 
 def rest(parts: list[memoryview], count: int) -> list[memoryview]:
-    """Returns what is left of the parts after so many bytes of them."""
+    """Returns the rest of the parts after their first `count` bytes."""
     while parts and count >= len(parts[0]):
         count -= len(parts[0])
         parts = parts[1:]
@@ -79,7 +79,7 @@ def parse(header: bytes | bytearray) -> dict[str, Any]:
     """Returns the tree of a header.
 
     Raises:
-        ProtocolError: it is none.
+        ProtocolError: it is no JSON object.
     """
     try:
         tree = json.loads(header)
@@ -91,7 +91,7 @@ def parse(header: bytes | bytearray) -> dict[str, Any]:
 
 
 def allocate(tree: dict[str, Any], max_pixels: int) -> tuple[dict[str, Any], list[Buffer]]:
-    """Returns the tree with empty buffers in the place of its blocks, and these in the order in which they arrive.
+    """Returns the tree with empty buffers in place of its blocks, and the buffers in the order of the blocks.
 
     Raises:
         ProtocolError: a shape, a dtype or a size that no picture of at most max_pixels has; nothing was allocated.
@@ -154,7 +154,7 @@ def to_picture(values: Any) -> Picture:
     """Returns the picture of an answer whose buffers are filled.
 
     Raises:
-        ProtocolError: a field is missing, unknown or of another type than Picture says, or two do not fit.
+        ProtocolError: a field is missing, unknown or of another type than in Picture, or two do not fit.
     """
     picture: Picture = _build(Picture, values)
     alpha = picture.alpha
@@ -178,7 +178,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _value(value: Any, hint: Any) -> Any:
-    """Returns the value that a field of this type has, out of what JSON and buffers made of it."""
+    """Converts a value of JSON, or a buffer, to the type of a field."""
     if isinstance(hint, types.UnionType):  # T | None
         present = next(one for one in typing.get_args(hint) if one is not type(None))
         return None if value is None else _value(value, present)

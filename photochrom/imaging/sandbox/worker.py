@@ -1,17 +1,16 @@
-"""The helper that decodes: `python -m photochrom.imaging.sandbox.worker`, which decoder.py starts.
+"""The program of a decoder helper: `python -m photochrom.imaging.sandbox.worker`, started by helper_process.py.
 
 It reads a request and a file from its standard input, answers on its standard output, and ends with its input: when
-the job dies, so does it. Before each file it bounds itself. An alarm, which the kernel delivers into native code as
-well, ends it a little after the job has lost patience, should the job be dead by then.
+the job dies, so does the helper. Before each file it limits its time and its memory. An alarm, which the kernel
+delivers into native code as well, ends it a few seconds after the job's own timeout, in case the job is dead by then.
 
-And its address space may grow by a gigabyte, some multiples of the file, and 64 bytes for each pixel, no more. The
-pixels are those that the header claims, rounded up to 4, 32 or 256 million (and so on), and not --max_pixels, which
-most files are far below: so a small picture with a bomb in it (a tile, a profile, a text that unpacks to gigabytes) is
-stopped at little more than the gigabyte, and a large one can ask for no more than --max_pixels allows. What the header
-claims `images.decode` itself says: it refuses a picture by its header if that is too large for the first of these
-bounds, and then gets the next one.
+Its address space may grow by a gigabyte, some multiples of the file, and 64 bytes for each pixel. The pixels are those
+that the header claims, rounded up to 4, 32 or 256 million (and so on), and not --max_pixels, which most files are far
+below. So a small picture with a bomb in it (a tile, a profile, a text that unpacks to gigabytes) is stopped at little
+more than the gigabyte, and a large one gets no more than --max_pixels allows. `decoding.decode` itself reads the claim:
+it refuses a picture by its header if that is too large for the first of these limits, and then gets the next one.
 
-Address space is bounded on Linux alone; macOS ignores the limit.
+Address space is limited on Linux alone; macOS ignores the limit.
 """
 
 import contextlib
@@ -28,15 +27,15 @@ from photochrom.imaging import decoding
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import protocol
 
-# What libraries and a decoder's own tables take, bytes; cv2, tifffile and imagecodecs map 0.4 GB when imported.
+# For libraries and a decoder's own tables, bytes; cv2, tifffile and imagecodecs map 0.4 GB when imported.
 _FIXED_BYTES = 1 << 30
 _COPIES_OF_FILE = 8
-# The most that was seen, of 28 kinds of files, is 28 a pixel (16 bit with a profile; JPEG 2000); JPEG takes 10 to 21.
+# The most measured, over 28 kinds of files, is 28 a pixel (16 bit with a profile; JPEG 2000); JPEG takes 10 to 21.
 _BYTES_PER_PIXEL = 64
 _FIRST_PIXELS, _PIXEL_STEP = 4_000_000, 8
-# A helper that has kept this much more than it began with is told to go, bytes.
+# A helper whose resident memory has grown by this much asks to be replaced, bytes.
 _GROWN_BYTES = 512 << 20
-# How much later than the job the helper loses patience, seconds.
+# The helper's timeout is later than the job's by this, seconds.
 _GRACE_SECONDS = 5.0
 _PAGE_BYTES = resource.getpagesize()
 _MEMORY_WORDS = ("out of memory", "insufficient memory", "cannot allocate", "failed to allocate", "bad_alloc",
@@ -61,7 +60,7 @@ def main() -> int:
 
 
 def _take_stdout() -> int:
-    """Returns the pipe to the job; what libraries print goes to standard error from now on."""
+    """Returns the pipe to the job; from then on the output of libraries goes to standard error."""
     answers = os.dup(1)
     os.dup2(2, 1)
     return answers
@@ -69,7 +68,7 @@ def _take_stdout() -> int:
 
 def _send(answers: int, message: dict[str, Any]) -> None:
     parts = protocol.pack(message)
-    while parts:  # one call for all of a small picture: the job is woken once
+    while parts:  # one call for a small picture: the job wakes once
         parts = protocol.rest(parts, os.writev(answers, parts[: protocol.MAX_PARTS]))
 
 
@@ -79,7 +78,7 @@ def _next_request(requests: IO[bytes]) -> dict[str, Any] | None:
 
 
 def _answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """Does what is asked; whatever a decoder raises is the file's fault and becomes an error in the answer."""
+    """Runs a request; any exception of a decoder is the file's fault and becomes an error in the answer."""
     try:
         if request["task"] == "count_pages":
             return {"pages": decoding.count_pages(data)}
@@ -92,7 +91,7 @@ def _answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
 
 
 def _decode(data: bytes, max_pixels: int, **options: int) -> Picture:
-    """Decodes with as much memory as pixels in the header."""
+    """Decodes with memory in proportion to the pixels that the header claims."""
     pixels = _FIRST_PIXELS
     while pixels < max_pixels:
         try:
@@ -117,7 +116,7 @@ def _describe(error: Exception) -> dict[str, str]:
 
 
 def _is_memory(error: BaseException | None) -> bool:
-    """Says whether an error, or what it came from, is one of memory: libraries say so in many ways."""
+    """Whether an error or one of its causes is out of memory, in the words of any library."""
     while error is not None:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _MEMORY_WORDS):
             return True
@@ -126,7 +125,7 @@ def _is_memory(error: BaseException | None) -> bool:
 
 
 def _limit_memory(more: int) -> None:
-    """Lets the address space grow by so many bytes from here."""
+    """Lets the address space grow by `more` bytes from its present size."""
     size, hard = _memory()[0], resource.getrlimit(resource.RLIMIT_AS)[1]
     if size:
         limit = size + more if hard == resource.RLIM_INFINITY else min(size + more, hard)

@@ -24,7 +24,7 @@ from PIL import Image
 from photochrom import errors
 from photochrom.imaging import decoding
 from photochrom.imaging.picture import Picture
-from photochrom.imaging.sandbox import decoder, helper_process
+from photochrom.imaging.sandbox import helper_process, pool
 from photochrom.imaging.sandbox.decoder import Decoder
 
 LIMIT = 300_000_000
@@ -57,9 +57,9 @@ def png_of_zeros(width: int, rows: int, repeats: int) -> bytes:
 @pytest.fixture
 def new_helpers():
     """Begins and ends without helpers, so that a test meets its own alone."""
-    decoder.end_helpers()
+    pool.end_helpers()
     yield
-    decoder.end_helpers()
+    pool.end_helpers()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def in_background(work):
     """Starts the work in a thread and waits until a helper is at it; returns the future and the helper's pid."""
     future = concurrent.futures.ThreadPoolExecutor(1).submit(work)
     deadline = time.monotonic() + 20
-    while not (pids := decoder.helper_pids()) or not is_busy(pids[0]):
+    while not (pids := pool.helper_pids()) or not is_busy(pids[0]):
         assert time.monotonic() < deadline and not future.done()
         time.sleep(0.002)
     return future, pids[0]
@@ -140,7 +140,7 @@ def test_pages_are_counted_and_decoded_one_by_one(photographs):
 def test_one_helper_does_all_the_work_of_a_thread(new_helpers, small):
     for _ in range(20):
         Decoder(LIMIT).decode(small)
-    assert len(decoder.helper_pids()) == 1
+    assert len(pool.helper_pids()) == 1
 
 
 def test_threads_share_a_helper_for_each_core(new_helpers, small):
@@ -148,7 +148,7 @@ def test_threads_share_a_helper_for_each_core(new_helpers, small):
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         for picture in threads.map(lambda _: Decoder(LIMIT).decode(small), range(80)):
             np.testing.assert_array_equal(picture.pixels, expected)
-    assert 1 <= len(decoder.helper_pids()) <= os.cpu_count()
+    assert 1 <= len(pool.helper_pids()) <= os.cpu_count()
 
 
 @pytest.mark.parametrize("death", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
@@ -159,7 +159,7 @@ def test_a_crash_costs_the_file_alone(new_helpers, slow_jpeg, small, death):
         future.result(20)
     assert caught.value.reason == "decoder_crashed"
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
-    assert pid not in decoder.helper_pids()
+    assert pid not in pool.helper_pids()
 
 
 def test_what_a_used_helper_dies_of_is_tried_again_in_a_new_one(new_helpers, slow_jpeg, small):
@@ -168,12 +168,12 @@ def test_what_a_used_helper_dies_of_is_tried_again_in_a_new_one(new_helpers, slo
     future, pid = in_background(lambda: Decoder(LIMIT).decode(slow_jpeg))
     os.kill(pid, signal.SIGSEGV)
     assert future.result(60).pixels.shape == (4000, 4000, 3)
-    assert pid not in decoder.helper_pids()
+    assert pid not in pool.helper_pids()
 
 
 def test_a_helper_that_died_between_files_is_replaced(new_helpers, small):
     Decoder(LIMIT).decode(small)
-    (pid,) = decoder.helper_pids()
+    (pid,) = pool.helper_pids()
     os.kill(pid, signal.SIGKILL)
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
@@ -186,7 +186,7 @@ def test_a_file_without_end_is_given_up_in_time(new_helpers, endless_jpeg, small
     ) as caught:
         Decoder(LIMIT, timeout_seconds=0.5).decode(endless_jpeg)
     assert caught.value.reason == "decode_timeout" and time.monotonic() - started < 5
-    assert decoder.helper_pids() == []
+    assert pool.helper_pids() == []
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
@@ -209,7 +209,7 @@ def test_a_tile_of_gigabytes_takes_little_memory(new_helpers, small):
         with pytest.raises(errors.DecodeError) as caught:
             Decoder(LIMIT).decode(tile_bomb(side))
         assert caught.value.reason in ("out_of_memory", "undecodable")
-        (pid,) = decoder.helper_pids()
+        (pid,) = pool.helper_pids()
         peak = int(pathlib.Path(f"/proc/{pid}/status").read_text().partition("VmHWM:")[2].split()[0])
         assert peak < 300_000, "KB that the helper had at most"
 
@@ -232,10 +232,10 @@ def test_a_picture_for_which_there_is_no_memory_has_that_reason(new_helpers):
 def test_what_a_used_helper_has_no_memory_for_is_tried_again_in_a_new_one(new_helpers, small):
     """What it holds may be that of files before: then this one comes through."""
     Decoder(LIMIT).decode(small)
-    (pid,) = decoder.helper_pids()
+    (pid,) = pool.helper_pids()
     let_grow(pid, 50 << 20)
     assert Decoder(LIMIT).decode(png_of_zeros(20_000, 100, 30)).pixels.shape == (3_000, 20_000)
-    assert pid not in decoder.helper_pids()
+    assert pid not in pool.helper_pids()
 
 
 def test_memory_follows_what_the_header_claims(new_helpers):
@@ -245,10 +245,10 @@ def test_memory_follows_what_the_header_claims(new_helpers):
 
 def test_a_helper_ends_with_its_parent(tmp_path):
     code = (
-        "import sys, time; from photochrom import decoder\n"
+        "import sys, time; from photochrom.imaging.sandbox import decoder, pool\n"
         "try: decoder.Decoder(10**6).decode(b'')\n"
         "except Exception: pass\n"
-        "print(*decoder.helper_pids(), flush=True); time.sleep(60)"
+        "print(*pool.helper_pids(), flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -263,7 +263,7 @@ def test_a_helper_ends_with_its_parent(tmp_path):
 
 def test_a_helper_in_the_middle_of_a_file_ends_soon_after_its_parent(monkeypatch, slow_jpeg):
     """By the alarm that it set itself: its timeout and a few seconds."""
-    helper = decoder.Helper()
+    helper = helper_process.Helper()
     request = {"task": "decode", "max_pixels": LIMIT, "draft_size": 0, "page": 0}
     with pytest.raises(TimeoutError):
         endless = threading.Event()
@@ -283,7 +283,7 @@ def wait_until_gone(pid: int) -> None:
 
 
 def _decode_in_child(small: bytes, connection) -> None:
-    connection.send((Decoder(LIMIT).decode(small).pixels.shape, decoder.helper_pids()))
+    connection.send((Decoder(LIMIT).decode(small).pixels.shape, pool.helper_pids()))
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
@@ -294,7 +294,7 @@ def test_children_start_helpers_of_their_own(small, method):
     child.start()
     shape, pids = ours.recv()
     child.join(20)
-    assert shape == (60, 90, 3) and not set(pids) & set(decoder.helper_pids())
+    assert shape == (60, 90, 3) and not set(pids) & set(pool.helper_pids())
     for pid in pids:
         wait_until_gone(pid)
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
@@ -327,9 +327,9 @@ def test_nonsense_from_a_helper_costs_the_file_alone(new_helpers, monkeypatch, t
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(helper_process, "_MODULE", "liar")
-    with pytest.raises(errors.DecodeError, match=r"the decoder crashed on it: .*nonsense") as caught:
+    with pytest.raises(errors.DecodeError, match=r"the decoder crashed on it: .*invalid answer") as caught:
         Decoder(LIMIT, timeout_seconds=10).decode(small)
-    assert caught.value.reason == "decoder_crashed" and decoder.helper_pids() == []
+    assert caught.value.reason == "decoder_crashed" and pool.helper_pids() == []
     monkeypatch.undo()
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
