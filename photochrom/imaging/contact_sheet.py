@@ -30,8 +30,8 @@ def contact_sheet(
 
     Args:
         rows: [H, W, 3] uint8 sRGB pictures of any size, each scaled into its cell with its aspect ratio kept.
-        captions: none, or one a row, written above it. From names of files: what cannot be printed is escaped,
-            what is too long loses its middle.
+        captions: none, or one a row, written above it. File names are untrusted: unprintable characters are
+            escaped, long captions lose their middle.
         headings: none, or one a column, written above the first row.
         cell: side of a cell, px.
         strips: the rows run down this many strips, side by side, each with the headings.
@@ -79,7 +79,7 @@ def _write(sheet: Image.Image, text: str, left: int, top: int, width: int) -> No
 
 
 def fit(text: str, width: float, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    """Returns printable text that is at most `width` px wide in `font`: if need be, without its middle."""
+    """Returns printable text that is at most `width` px wide in `font`: shortened in the middle if necessary."""
     text = cut(printable(cut(text, _MAX_CHARACTERS)), _MAX_CHARACTERS)
     shorter = (cut(text, length) for length in range(len(text), 0, -1))
     return next((one for one in shorter if font.getlength(one) <= width), "")

@@ -12,11 +12,9 @@ from PIL import UnidentifiedImageError
 
 from photochrom import errors
 from photochrom.imaging import embedded_metadata, icc, jp2, pillow_reader, tiff, tiff_checks, tiff_directory
-from photochrom.imaging.picture import Picture, check_size
+from photochrom.imaging.picture import FORMATS, Picture, check_size
 from photochrom.imaging.stored_pixels import Samples
 
-# Recognized by content, not by name.
-FORMATS = (*pillow_reader.FORMATS, "TIFF")
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".gif", ".bmp", ".dib",
      ".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".jpx", ".avif")
@@ -27,7 +25,7 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
     """Decodes an image file.
 
     The orientation is applied; an embedded ICC profile is converted to sRGB, gray stays gray; palettes, CMYK, L*a*b*
-    and 1-bit images are expanded; more than 8 bit become 16. Of an animation the first frame is taken.
+    and 1-bit images are expanded; more than 8 bit become 16. The first frame of an animation is taken.
 
     Args:
         data: the file's content.
@@ -80,7 +78,7 @@ def _decode_tiff(data: bytes, max_pixels: int, page: int) -> Picture:
     reader = tiff_directory.Reader(data)
     pages = len(reader.pages)
     if reader.is_cut and page == pages:
-        raise errors.DecodeError(f"what follows page {pages} is cut off or damaged: its directory cannot be read")
+        raise errors.DecodeError(f"the file is cut off or damaged after page {pages}: no directory is readable")
     if not 0 <= page < pages:
         raise _no_such_page(page, pages)
     directory = reader.pages[page]
@@ -92,7 +90,7 @@ def _decode_tiff(data: bytes, max_pixels: int, page: int) -> Picture:
         () if pages == 1 else (f"first of {pages} pages" if page == 0 else f"page {page + 1} of {pages}",)
     )
     if reader.is_cut:
-        notes += (f"what follows page {pages} is cut off or damaged",)
+        notes += (f"the file is cut off or damaged after page {pages}",)
     picture = _picture(samples, about, "TIFF", (width, height), 1 if is_upright else about.orientation)
     return dataclasses.replace(picture, notes=notes + picture.notes)
 

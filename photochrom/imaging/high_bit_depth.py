@@ -1,4 +1,4 @@
-"""Reads what Pillow would cut to 8 bit, refuse or get wrong: 16-bit PNG, PPM, AVIF, JPEG and JPEG 2000."""
+"""Reads files that Pillow would cut to 8 bit, refuse or get wrong: 16-bit PNG, PPM, AVIF, JPEG and JPEG 2000."""
 
 import struct
 from typing import NamedTuple
@@ -16,7 +16,7 @@ _ENUMERATED_CMYK, _ENUMERATED_SYCC = 12, 18
 
 
 def is_deep_png(data: bytes) -> bool:
-    """Tells whether the content is a PNG of 16 bit."""
+    """Whether the content is a PNG of 16 bit."""
     return data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and data[24:25] == b"\x10"
 
 
@@ -28,7 +28,7 @@ def read_png(data: bytes) -> Samples:
 
 
 def is_deep_jpeg(data: bytes) -> bool:
-    """Tells whether the content is a JPEG that is not of 8 bit, or a lossless one."""
+    """Whether the content is a JPEG that is not of 8 bit, or a lossless one."""
     if data[:3] != b"\xff\xd8\xff":
         return False
     try:
@@ -55,8 +55,8 @@ def read_jpeg(data: bytes) -> Samples:
 
 
 class Codestream(NamedTuple):
-    """The SIZ segment of a JPEG 2000 codestream (ISO 15444-1, A.5.1): size in px, and of each channel its bits, whether
-    it has a sign, and its subsampling.
+    """The SIZ segment of a JPEG 2000 codestream (ISO 15444-1, A.5.1): size in px; bits, sign and subsampling of
+    each channel.
     """
 
     width: int
@@ -86,7 +86,7 @@ def codestream(data: bytes) -> Codestream | None:
 
 
 def is_deep(header: Codestream) -> bool:
-    """Tells whether a JPEG 2000 file has more than 8 bit, or a sign, in any channel."""
+    """Whether a JPEG 2000 file has more than 8 bit, or signed samples, in any channel."""
     return max(header.bits, default=0) > 8 or any(header.signed)
 
 
@@ -121,8 +121,8 @@ def read_jpeg2000(data: bytes, header: Codestream, colour: int) -> Samples:
 
 
 def read_palette_jpeg2000(data: bytes) -> Samples:
-    """Reads JPEG 2000 with a palette, whose size the caller has checked: Pillow drops colours that come twice in it,
-    so that all after them are others.
+    """Reads JPEG 2000 with a palette, whose size the caller has checked: Pillow drops duplicate colours,
+    which shifts all later indices.
     """
     values = imagecodecs.jpeg2k_decode(data, numthreads=1)
     if values.dtype != np.uint8:

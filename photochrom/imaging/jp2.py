@@ -1,4 +1,4 @@
-"""Finds the boxes of a JPEG 2000 file that Pillow passes over: profile, colour space, EXIF and XMP.
+"""Finds the boxes of a JPEG 2000 file that Pillow ignores: profile, colour space, EXIF and XMP.
 
 Source: ISO 15444-1, annex I; the UUIDs are those of exiftool and of Adobe's XMP specification, part 3.
 """
@@ -24,7 +24,7 @@ class Boxes(NamedTuple):
 
 
 def read(data: bytes) -> Boxes:
-    """Returns what the boxes of a JP2 file hold; nothing for a bare codestream or any other content."""
+    """Returns the content of a JP2 file's boxes; empty for a bare codestream or any other content."""
     if not data.startswith(_SIGNATURE):
         return Boxes()
     found: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What a JPEG file says in its frame header: the depth that Pillow refuses and the size that nobody else checks."""
+"""Frame header of a JPEG file: the depth, which Pillow may refuse, and the size, which libtiff does not check."""
 
 import dataclasses
 
@@ -64,7 +64,7 @@ def frame(data: bytes) -> Frame:
 
 
 def is_complete(data: bytes, frame: Frame) -> bool:
-    """Tells whether the end marker comes after the frame: libjpeg fills what is missing with gray, and says nothing."""
+    """Whether the end marker comes after the frame: libjpeg fills missing data with gray, without an error."""
     return data.find(_END, frame.offset) >= 0
 
 

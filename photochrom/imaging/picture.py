@@ -6,6 +6,9 @@ import numpy as np
 
 from photochrom import errors
 
+# Formats that are read, recognized by content.
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:

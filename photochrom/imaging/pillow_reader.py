@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from photochrom.imaging import high_bit_depth, jp2, jpeg
-from photochrom.imaging.picture import check_size
+from photochrom.imaging.picture import FORMATS, check_size
 from photochrom.imaging.stored_pixels import Samples, of_channels, scale_floats
 
 # Pillow could open others too; EPS, for one, runs Ghostscript.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+_FORMATS = tuple(format for format in FORMATS if format != "TIFF")
 _SRGB_GAMMA = 1 / 2.2
 # A gAMA that differs from that of sRGB by no more than this share counts as equal.
 _GAMMA_TOLERANCE = 0.05
@@ -40,10 +40,10 @@ def open_header(data: bytes) -> Image.Image:
     """Opens an image without decoding its pixels.
 
     Raises:
-        UnidentifiedImageError: it is of no format in FORMATS.
+        UnidentifiedImageError: it is of none of these formats.
     """
     header = jpeg.as_8_bit(data) if high_bit_depth.is_deep_jpeg(data) else data
-    return Image.open(io.BytesIO(header), formats=FORMATS)
+    return Image.open(io.BytesIO(header), formats=_FORMATS)
 
 
 def read(image: Image.Image, data: bytes, boxes: jp2.Boxes, *, max_pixels: int, draft_size: int) -> Samples:

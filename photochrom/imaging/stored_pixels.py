@@ -6,7 +6,7 @@ import numpy as np
 
 from photochrom import errors
 
-# Floats a little over the range are sharpening or resampling, far over it another scale.
+# Floats a little beyond the range come from sharpening or resampling, far beyond it from another scale.
 _OVERSHOOT = 0.1
 
 
@@ -17,9 +17,9 @@ class Samples:
     Attributes:
         values: [H, W] or [H, W, C] uint8 or uint16; for Lab [H, W, 3] float32 L* 0..100, a*, b*.
         space: "gray", "RGB", "CMYK" (the full value is full ink) or "Lab" (D50).
-        dtype: of the pixels to make of them: uint8 or uint16.
+        dtype: of the final pixels: uint8 or uint16.
         alpha: [H, W] opacity of `dtype`, or None.
-        notes: what a careful reader should know of how they were read.
+        notes: conversions and assumptions made while reading.
     """
 
     values: np.ndarray
@@ -61,8 +61,8 @@ def scale_bits(values: np.ndarray, bits: int) -> np.ndarray:
 def scale_integers(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Scales 32-bit integers to uint16.
 
-    Where none is over 65535 they are 16 bits in a wide type, as ImageJ and GDAL write them: a picture that used the
-    whole range would be black. Otherwise unsigned ones are taken by their full range.
+    If none is over 65535 they are 16 bits in a wide type, as ImageJ and GDAL write them: scaled by the whole range
+    the picture would be black. Otherwise unsigned ones are scaled by their full range.
 
     Raises:
         DecodeError: signed integers that are negative or over 65535.
@@ -82,8 +82,8 @@ def scale_integers(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def scale_floats(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Scales floats to uint16. Their range is not stated anywhere, so it is the least that reaches as high:
-    0..1, 0..255 or 0..65535, with a tenth of that as overshoot, which is clipped.
+    """Scales floats to uint16. No field states their range, so the smallest that contains them is taken: 0..1, 0..255
+    or 0..65535, with a tenth of that as overshoot, which is clipped.
 
     Raises:
         DecodeError: not finite, or outside of all these ranges.

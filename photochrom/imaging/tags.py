@@ -5,7 +5,7 @@ Here: numbers, and groups of them by meaning. Not here: how fields are read (`ti
 
 # Types of fields. Source: TIFF 6.0, section 2; IFD is of Adobe PageMaker 6.0's technical notes.
 BYTE, ASCII, SHORT, LONG, RATIONAL, SBYTE, UNDEFINED, SSHORT, SLONG, SRATIONAL, FLOAT, DOUBLE, IFD = range(1, 14)
-# Of BigTIFF, as libtiff documents it; and of EXIF 3.0 (CIPA DC-008-2023).
+# BigTIFF's, as libtiff documents them, and EXIF 3.0's (CIPA DC-008-2023).
 LONG8, SLONG8, IFD8 = 16, 17, 18
 UTF8 = 129
 # Bytes of a value of a type.

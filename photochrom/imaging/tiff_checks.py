@@ -41,10 +41,10 @@ def size(reader: Reader, page: Directory) -> tuple[int, int]:
 
 
 def check_values(reader: Reader, page: Directory) -> None:
-    """Refuses directories whose values have more bytes than the file: of the page, and the first, which tifffile reads.
+    """Refuses tags with more bytes than the file, in the page's directory or the first, which tifffile reads.
 
     Raises:
-        DecodeError: they have.
+        DecodeError: such tags.
     """
     for directory in (page, reader.directory(reader.first_offset)):
         if directory.value_bytes > len(reader.data):

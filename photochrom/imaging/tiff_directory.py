@@ -86,7 +86,7 @@ class Reader:
         # Whether `chain` met a directory that cannot be read.
         self.is_cut = False
         self.order, self.big = _MAGIC[data[:4]]
-        # Of an entry: tag, type, count, value or offset. Of a directory: count of entries, offset of the next.
+        # Layouts of an entry (tag, type, count, value or offset), of a directory's count, and of an offset.
         self._entry = struct.Struct(self.order + ("HHQ8s" if self.big else "HHI4s"))
         self._count = struct.Struct(self.order + ("Q" if self.big else "H"))
         self._offset = struct.Struct(self.order + ("Q" if self.big else "I"))

@@ -18,7 +18,7 @@ from serving.copies.raster import Raster
 _STRIP_BYTES = 1 << 20
 # libdeflate's; on coloured scans 2% to 10% smaller than zlib's level 6, in a third of its time.
 _LEVEL = 6
-# Offsets of a classic TIFF have 32 bits; some room for metadata and for what deflate cannot shrink.
+# Offsets of a classic TIFF have 32 bits; the rest is for metadata and for incompressible strips.
 _MAX_CLASSIC = 2**32 - 2**26
 # Pointers to directories, by tifffile's name.
 _POINTERS = {tags.EXIF_IFD: "ExifTag", tags.GPS_IFD: "GPSTag"}

@@ -34,7 +34,7 @@ class Blocks:
         icc: the profile of the copy's pixels.
         dpi: horizontal and vertical resolution, or None.
         sidecars: suffix -> content of a file beside the copy, for blocks that the format cannot hold.
-        notes: what was replaced, left out or put beside the copy.
+        notes: blocks that were replaced, left out or put beside the copy.
     """
 
     exif: exif.Block

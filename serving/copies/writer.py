@@ -32,7 +32,7 @@ class Written:
         format: its format.
         height, width: its size, px.
         sidecars: path below the output folder -> digest, of the files beside it.
-        notes: what could not be kept, what was replaced, what is kept beside it.
+        notes: properties of the original that were lost, replaced or put beside the copy.
     """
 
     path: str

@@ -1,4 +1,4 @@
 """Whether a scan is colorized at all: the exclusion list, triage by content, and the decision by flags.
 
-Not here: what earlier runs did (`serving.resume`).
+Not here: results of earlier runs (`serving.resume`).
 """

@@ -1,12 +1,12 @@
-"""The exclusion list of colorize: restricted or sensitive items, of which nothing is read beyond the listing.
+"""The exclusion list of colorize: restricted or sensitive items, which are listed but never read.
 
-A line is a key or a glob as fnmatch has it, for the whole key, upper and lower case apart: `*` is anything, slashes
-too, `?` one character, `[...]` one of these, `[!...]` one of the others. A line that ends with a slash stands for all
-below. What is on the list is excluded whole: an archive with its members, a file with its pages. In doubt it wins:
-a name with brackets in it excludes the file of that name too, and letters are compared by Unicode's NFC.
+A line is a key, or a glob in fnmatch's syntax for the whole key, case-sensitive: `*` matches anything, slashes too,
+`?` one character, `[...]` one of these, `[!...]` one of the others. A line that ends with a slash matches everything
+below. An excluded archive includes its members, an excluded file its pages. In doubt the list wins: a name with
+brackets in it excludes the file of that name too, and letters are compared by Unicode's NFC.
 
-Keys are looked up in a set. A glob is tried only on keys that hold some four characters in a row which it asks for,
-those that fewest other globs ask for; fnmatch makes it of atomic groups, so that time grows with the length of a key
+Keys are looked up in a set. A glob is tried only on keys that contain one sequence of four characters from it, the one
+that occurs in the fewest other globs; fnmatch compiles it to atomic groups, so time grows with the length of a key
 times that of a glob and no faster.
 """
 
@@ -30,12 +30,12 @@ _GRAM = 4
 
 
 class Patterns:
-    """Keys and globs, ready to be held against keys."""
+    """Keys and globs, compiled for matching keys."""
 
     def __init__(self, lines: Iterable[str]):
         """Args: lines: keys and globs; no comments, no blanks."""
         self._lines = {unicodedata.normalize("NFC", line) for line in lines}
-        self._globs: dict[str, list[str]] = {}  # four characters, or "" -> globs that ask for them
+        self._globs: dict[str, list[str]] = {}  # four characters, or "" -> globs that contain them
         for line in sorted(self._lines):
             glob = _glob(line)
             if glob:
@@ -45,11 +45,11 @@ class Patterns:
         self._compiled = {gram: _compile(globs) for gram, globs in self._globs.items()}
 
     def cover(self, key: str) -> bool:
-        """Says whether a key, the file of which it is a page, or the archive of which it is a member is excluded."""
+        """Whether a key, the file of which it is a page, or the archive of which it is a member is excluded."""
         return any(name in self._lines or self._has_glob(name) for name in _wholes(key))
 
     def idle(self, excluded: Iterable[str]) -> list[str]:
-        """Returns the lines that are the reason for none of these excluded keys, sorted: perhaps mistyped."""
+        """Returns the lines that match none of these excluded keys, sorted: perhaps mistyped."""
         left = set(self._lines)
         globs = {gram: [(glob, _compile([glob])) for glob in group] for gram, group in self._globs.items()}
         for key in excluded:
@@ -94,34 +94,34 @@ def _wholes(key: str) -> Iterator[str]:
 
 @dataclasses.dataclass(frozen=True)
 class ExclusionList:
-    """A list that was found good. It crosses to workers as its path; they read it when they need it.
+    """A list that was checked. Workers receive its path, and read it when they need it.
 
     Attributes:
         path: of the file; "" for none.
-        sha256: digest of what it held, hex.
+        sha256: digest of its content, hex.
     """
 
     path: str = ""
     sha256: str = ""
 
     def covers(self, key: str) -> bool:
-        """Says whether a key is excluded.
+        """Whether a key is excluded.
 
         Raises:
-            PhotochromError: the file is no longer what it was at the start.
+            PhotochromError: the file has changed since the start.
         """
         return bool(self.path) and _load(self.path, self.sha256).cover(key)
 
     def idle(self, excluded: Iterable[str]) -> list[str]:
-        """Returns the lines that are the reason for none of these excluded keys."""
+        """Returns the lines that match none of these excluded keys."""
         return _load(self.path, self.sha256).idle(excluded) if self.path else []
 
 
 def open_list(path: str) -> ExclusionList:
-    """Reads and checks a list; "" is the one that excludes nothing.
+    """Reads and checks a list; "" gives an empty one.
 
     Raises:
-        UsageError: it is missing, too large, no text, or has a line or more globs than are taken.
+        UsageError: it is missing, too large, no text, or exceeds the limits on lines or globs.
     """
     if not path:
         return ExclusionList()
@@ -145,7 +145,7 @@ def _read(path: str) -> bytes:
     try:
         with files.open_read(path) as file:
             data = file.read(MAX_BYTES + 1)
-    except Exception as error:  # whatever a file system raises, the answer is the same
+    except Exception as error:  # the same message for any error of a file system
         raise errors.UsageError(f"--exclude {path} cannot be read: {error}; expected a text file of keys") from error
     if len(data) > MAX_BYTES:
         raise errors.UsageError(

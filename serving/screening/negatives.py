@@ -1,9 +1,9 @@
-"""Tells negatives from positives by what is darker than what: a very small network in NumPy, and three statistics.
+"""Detects negatives by the arrangement of dark and light: a very small network in NumPy, and three statistics.
 
-The histogram says next to nothing (a logistic model on 59 statistics of histogram, gradients and local contrast told
-6% of the negatives of colour photographs turned gray at 1% of false alarms): the arrangement has to be read. The
-weights in negatives.npz (5,885 numbers, float16) were trained for this on photographs turned gray and their
-inversions, with random crops, tone curves, blur and noise; docs/triage.md has which photographs, and what came of it.
+The histogram has almost no information: a logistic model on 59 statistics of histogram, gradients and local contrast
+detected 6% of the negatives of colour photographs turned gray at 1% of false alarms. The weights in negatives.npz
+(5,885 numbers, float16) were trained for this on photographs turned gray and their inversions, with random crops, tone
+curves, blur and noise; docs/triage.md has the photographs and the results.
 """
 
 import functools
@@ -21,8 +21,8 @@ _STRIDES = (2, 2, 1)
 # Scales ranks to about the range of the standardized values, and bounds these in an even picture; as in training.
 _RANK_SCALE = 1.7
 _LEAST_DEVIATION = 4.0
-# Of the network's answer, mean, skewness and tails: logistic regression on 113 historic scans and 461 photographs that
-# the network had not seen, and their inversions; the mean of two halves' fits.
+# For the network's answer, mean, skewness and tails: logistic regression on 113 historic scans and 461 photographs,
+# held out from the network's training, and their inversions; the mean of two halves' fits.
 _COEFFICIENTS = (0.70, 0.66, -0.74, 0.57)
 _TAIL_FLOOR = 0.05
 
@@ -30,7 +30,7 @@ _TAIL_FLOOR = 0.05
 def log_odds(gray: np.ndarray) -> float:
     """Returns the log odds, natural, that [H, W] uint8 gray is a negative.
 
-    The network's answer is that on the picture less that on the inversion, so neither is preferred; a logistic model
+    The network's answer for the picture, minus that for the inversion, prefers neither; a logistic model
     adds three statistics of L*.
     """
     thumbnail = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
@@ -50,7 +50,7 @@ def _statistics(lightness: np.ndarray) -> tuple[float, float, float]:
 
 
 def _ranks_and_values(gray: np.ndarray) -> np.ndarray:
-    """Returns [S, S, 2] float32: ranks of the values, which no tone curve changes, and standardized values."""
+    """Returns [S, S, 2] float32: ranks of the values, which are invariant to tone curves, and standardized values."""
     counts = np.bincount(gray.ravel(), minlength=256)
     middle = np.cumsum(counts) - counts / 2
     ranks = ((middle / gray.size * 2 - 1) * _RANK_SCALE).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Decides by what triage found, and by the flags, whether a scan is colorized, copied or skipped; and if it worked."""
+"""Decides by triage and flags whether a scan is colorized, copied or skipped; checks that the result has colours."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _SHOWS = {
 
 
 def decide(found: Triage, config: ColorizeConfig) -> tuple[str, str, str]:
-    """Returns what to do (COLORIZE, COPY or SKIP), with the row's reason and message; both "" for COLORIZE."""
+    """Returns the action (COLORIZE, COPY or SKIP), with the row's reason and message; both "" for COLORIZE."""
     if found.kind in triage.UNSUITABLE:
         return _skip(found, "unsuitable") if config.unsuitable == "skip" else _COLORIZED
     if found.kind == triage.NEGATIVE and config.negatives == "skip":
@@ -43,7 +43,7 @@ def _skip(found: Triage, flag: str) -> tuple[str, str, str]:
 
 
 def notes(found: Triage) -> tuple[str, ...]:
-    """Returns what the row of a coloured copy says of a scan for which no colour should have been invented."""
+    """Returns the notes on a coloured copy of an unsuitable scan."""
     return (_SHOWS[found.kind],) if found.kind in _SHOWS else ()
 
 
@@ -52,7 +52,7 @@ def check_colored(lightness: np.ndarray, ab: np.ndarray, saturation: float = 1.0
 
     Args:
         lightness: [h, w] float32 L*.
-        ab: [h2, w2, 2] float32, what the model says of it.
+        ab: [h2, w2, 2] float32, the model's answer.
         saturation: factor on the chroma.
 
     Raises:

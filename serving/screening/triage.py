@@ -1,6 +1,6 @@
-"""Tells what a scan shows before it is colorized: a photograph, a toned one, a colour one, a negative, text, nothing.
+"""Triage: classifies a scan before it is colorized, as gray, toned or colour photograph, negative, text or blank.
 
-Each rule is made so that a photograph is not taken for what it is not; docs/triage.md has what was measured.
+Each rule is tuned for few false alarms on photographs; docs/triage.md has the measurements.
 """
 
 import dataclasses
@@ -15,18 +15,19 @@ from serving.screening import negatives
 COLOUR, GRAY, TONED = "colour", "gray", "toned"
 BLANK, NEGATIVE, TEXT = "blank", "negative", "text"
 KINDS = (COLOUR, GRAY, TONED, BLANK, NEGATIVE, TEXT)
-# What no colour should be invented for. Negatives are not among them: more photographs would be lost than told.
+# Kinds that should get no invented colour. Negatives are not among them: more photographs than negatives would be
+# skipped.
 UNSUITABLE = (BLANK, TEXT)
-# All is measured on a thumbnail whose longer side has at most this, px: lines of text are still apart.
+# Side of the thumbnail on which everything is measured, px: lines of text are still separate.
 _THUMBNAIL = 256
-# With a shorter side below this there is too little to tell more than the tone, px.
+# With a shorter side below this only the tone can be measured, px.
 _SMALLEST = 32
 # Blank: in 98% of a small thumbnail L* keeps this close to an even surface with a vignette. Blank cards with noise
 # keep within 1.2, of 2,625 photographs and scans one, a dark skirt that fills it, does too.
 _BLANK_SIDE = 48
 _BLANK_DEVIATION = 1.5
 _SHARE = 0.98
-# Text: ink is what a closing of this size removes, px; it is wider than strokes and lines, narrower than things.
+# Text: a closing of this size removes ink, px; it is wider than strokes and lines, narrower than objects.
 _CLOSING = 11
 _INK_CONTRAST = 0.12
 _PAPER_DEVIATION = 3.0  # root mean square in L* of the paper behind the ink, from an even surface
@@ -44,12 +45,12 @@ _MASK_SHARE, _MASK_CHROMA, _MASK_LIGHT_CHROMA, _MASK_LIGHTNESS = 0.95, 8.0, 25.0
 
 @dataclasses.dataclass(frozen=True)
 class Triage:
-    """What a scan shows.
+    """Result of the triage of a scan.
 
     Attributes:
         kind: one of KINDS.
-        tone: how much colour it has.
-        scores: what the kind was told from: `deviation` from an even surface in L*; of text `light`, L* of the paper
+        tone: amount of colour.
+        scores: measurements behind the kind: `deviation` from an even surface in L*; for text `light`, L* of the paper
             behind ink, `paper`, its deviation, `flat`, the share that is paper, `ink`, the share under ink, `lines` and
             `lines_ratio`; `negative`, log odds; `mask`, 1 for the orange mask of a colour negative.
     """
@@ -60,7 +61,7 @@ class Triage:
 
     @property
     def kind_by_tone(self) -> str:
-        """COLOUR, GRAY or TONED, whatever else the scan shows."""
+        """COLOUR, GRAY or TONED, for any content."""
         return _kind_by_tone(self.tone)
 
 
@@ -77,7 +78,7 @@ def classify(pixels: np.ndarray) -> Triage:
 
 
 def _scores(thumbnail: np.ndarray, lightness: np.ndarray, lab: np.ndarray | None, found: tone.Tone) -> dict[str, float]:
-    """Measures what can decide: with colours only the mask of a colour negative, without them the rest."""
+    """Measures the scores that can decide: in colour only the mask of a colour negative, else all others."""
     if lab is not None and not found.is_monochrome:
         return {"mask": float(_has_orange_mask(lab))}
     gray = thumbnail if lab is None else cv2.cvtColor(thumbnail, cv2.COLOR_RGB2GRAY)
@@ -127,7 +128,7 @@ def _shrink(values: np.ndarray, side: int) -> np.ndarray:
 
 
 def _inner(values: np.ndarray, share: int) -> np.ndarray:
-    """Cuts 1/share off each side: the edge of the scanner's bed is no part of the page."""
+    """Cuts 1/share off each side: the edge of the scanner's bed does not belong to the page."""
     height, width = values.shape[:2]
     return values[height // share : height - height // share, width // share : width - width // share]
 
@@ -141,7 +142,7 @@ def _less_surface(values: np.ndarray, keep: np.ndarray | None = None) -> np.ndar
 
 
 def _deviation_from_even(lightness: np.ndarray) -> float:
-    """Returns the distance in L* that 98% of a thumbnail keep from a surface fitted to the 90% nearest to it."""
+    """Returns the 98th percentile of the distance in L* from a surface fitted to the 90% nearest to it."""
     thumbnail = np.ascontiguousarray(_inner(_shrink(lightness, _BLANK_SIDE), 12))
     first = np.abs(_less_surface(thumbnail))
     second = np.abs(_less_surface(thumbnail, first <= np.quantile(first, 0.9)))
@@ -149,7 +150,7 @@ def _deviation_from_even(lightness: np.ndarray) -> float:
 
 
 def _text_scores(lightness: np.ndarray) -> dict[str, float]:
-    """Measures paper and ink: what a closing (the darkest of the lightest in a window) removes is ink."""
+    """Measures paper and ink: a closing (the darkest of the lightest in a window) removes the ink."""
     page = _inner(lightness, 16)
     paper = cv2.morphologyEx(page, cv2.MORPH_CLOSE, np.ones((_CLOSING, _CLOSING), np.uint8))
     small = cv2.resize(paper, (16, 16), interpolation=cv2.INTER_AREA)

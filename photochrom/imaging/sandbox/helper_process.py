@@ -216,7 +216,7 @@ class Helper:
         self._process.wait()
 
     def close(self) -> None:
-        """Ends the process and frees what it held here."""
+        """Ends the process and closes its pipes."""
         self._end()
         self.close_pipes()
 

@@ -100,6 +100,6 @@ def test_upsampler_accepts_thin_and_tiny_pictures(size, small):
 def test_upsampler_stays_finite_near_extremes():
     random = np.random.default_rng(0)
     ab = np.where(random.random((16, 16, 2)) < 0.5, -128, 127).astype(np.float32)
-    lightness = np.where(random.random((200, 190)) < 0.5, -5, 130).astype(np.float32)  # beyond what L* is
+    lightness = np.where(random.random((200, 190)) < 0.5, -5, 130).astype(np.float32)  # beyond the range of L*
     upsampled = whole(ab, lightness)
     assert np.abs(upsampled).max() < 3 * 128

@@ -36,7 +36,7 @@ def gray(rgb):
 
 
 @pytest.mark.parametrize(("format", "name"), [("PNG", "PNG"), ("TIFF", "TIFF"), ("BMP", "BMP"), ("PPM", "PPM")])
-def test_lossless_formats_come_back_exactly(rgb, gray, format, name):
+def test_decode_of_lossless_formats_is_exact(rgb, gray, format, name):
     for image in (rgb, gray):
         picture = decode(image, format)
         np.testing.assert_array_equal(picture.pixels, np.asarray(image))
@@ -45,31 +45,31 @@ def test_lossless_formats_come_back_exactly(rgb, gray, format, name):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP", "JPEG2000"])
-def test_lossy_formats_come_back_alike(rgb, format):
+def test_decode_of_lossy_formats_is_near(rgb, format):
     picture = decode(rgb, format, **({} if format == "JPEG2000" else {"quality": 95}))
     assert picture.format == format
     assert np.abs(picture.pixels.astype(int) - np.asarray(rgb)).mean() < 4
 
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate", "packbits", "jpeg"])
-def test_compressed_tiff(gray, compression):
+def test_decode_reads_compressed_tiff(gray, compression):
     picture = decode(gray, "TIFF", compression=compression)
     assert np.abs(picture.pixels.astype(int) - np.asarray(gray)).mean() < 5
 
 
-def test_bilevel_is_black_and_white(gray):
+def test_decode_expands_bilevel(gray):
     picture = decode(gray.convert("1"), "TIFF", compression="group4")
     assert set(np.unique(picture.pixels)) == {0, 255} and picture.pixels.ndim == 2
 
 
-def test_palette_is_expanded(rgb):
+def test_decode_expands_palettes(rgb):
     palette = rgb.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
     np.testing.assert_array_equal(decode(palette).pixels, np.asarray(palette.convert("RGB")))
     assert decode(palette, "GIF").format == "GIF"
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_alpha_is_kept_apart_and_laid_over_white(rgb, mode):
+def test_decode_separates_alpha(rgb, mode):
     image = rgb.convert("L" if mode == "LA" else "RGB").convert(mode)
     opacity = Image.fromarray(np.linspace(0, 255, 60).astype(np.uint8)[:, None].repeat(90, axis=1))
     image.putalpha(opacity)
@@ -80,11 +80,11 @@ def test_alpha_is_kept_apart_and_laid_over_white(rgb, mode):
     np.testing.assert_array_equal(over[-1], np.asarray(image.convert("RGB"))[-1])
 
 
-def test_alpha_that_hides_nothing_is_dropped(rgb):
+def test_decode_drops_opaque_alpha(rgb):
     assert decode(rgb.convert("RGBA")).alpha is None
 
 
-def test_transparent_palette_color_is_transparent():
+def test_decode_reads_transparent_palette_colour():
     image = Image.new("P", (4, 2), 1)
     image.putpalette([0, 0, 0, 200, 10, 20])
     image.putpixel((0, 0), 0)
@@ -93,12 +93,12 @@ def test_transparent_palette_color_is_transparent():
     assert tuple(picture.opaque_rgb()[0, 0]) == (255, 255, 255)
 
 
-def test_cmyk_jpeg_without_profile_looks_the_same(rgb):
+def test_decode_converts_cmyk_without_profile(rgb):
     picture = decode(rgb.convert("CMYK"), "JPEG", quality=95)
     assert np.abs(picture.pixels.astype(int) - np.asarray(rgb)).mean() < 6
 
 
-def test_cmyk_jpeg_without_adobes_mark_is_not_inverted(rgb):
+def test_decode_leaves_unmarked_cmyk_jpeg_uninverted(rgb):
     data = encode(rgb.convert("CMYK"), "JPEG", quality=95)
     mark = data.index(b"\xff\xee")
     length = int.from_bytes(data[mark + 2 : mark + 4], "big")
@@ -109,7 +109,7 @@ def test_cmyk_jpeg_without_adobes_mark_is_not_inverted(rgb):
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])
-def test_of_an_animation_the_first_frame_is_taken(gray, format):
+def test_decode_takes_first_frame_of_animation(gray, format):
     options = {"lossless": True} if format == "WEBP" else {"quality": 95} if format == "AVIF" else {}
     second = gray.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     picture = decode(gray, format, save_all=True, append_images=[second], **options)
@@ -119,7 +119,7 @@ def test_of_an_animation_the_first_frame_is_taken(gray, format):
 
 
 @pytest.mark.parametrize(("gamma", "values"), [(1.0, [0, 64, 188, 255]), (0.45455, [0, 13, 128, 255])])
-def test_a_pngs_gamma_is_applied_unless_it_is_srgbs(gamma, values):
+def test_decode_applies_png_gamma_unless_srgb(gamma, values):
     """Linear light on sRGB's curve; 1/2.2 is as good as sRGB's own."""
     chunks = PngImagePlugin.PngInfo()
     chunks.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
@@ -128,7 +128,7 @@ def test_a_pngs_gamma_is_applied_unless_it_is_srgbs(gamma, values):
     assert picture.notes == (("PNG gamma 1 converted",) if gamma == 1 else ())
 
 
-def test_lab_tiff_is_converted(rgb):
+def test_decode_converts_lab_tiff(rgb):
     to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
     picture = decode(ImageCms.applyTransform(rgb, to_lab), "TIFF")
     assert np.abs(picture.pixels.astype(int) - np.asarray(rgb)).mean() < 3
@@ -149,7 +149,7 @@ def gamma_profile() -> bytes:
     return header.ljust(128, b"\0") + struct.pack(">I", 3) + tags + body
 
 
-def test_gray_profile_is_applied():
+def test_decode_applies_gray_profile():
     gray = Image.fromarray(np.array([[0, 55, 128, 255]], np.uint8))
     picture = decode(gray, icc_profile=gamma_profile())
     # Linear light v/255 under the sRGB curve.
@@ -157,13 +157,13 @@ def test_gray_profile_is_applied():
     assert picture.notes == ()
 
 
-def test_broken_profile_costs_the_profile_alone(gray):
+def test_decode_ignores_broken_profile(gray):
     picture = decode(gray, icc_profile=b"no profile at all" * 20)
     np.testing.assert_array_equal(picture.pixels, np.asarray(gray))
     assert "unusable ICC profile, sRGB assumed" in picture.notes[0]
 
 
-def test_16_bit_gray_keeps_its_depth():
+def test_decode_keeps_16_bit_gray():
     values = (np.arange(65536, dtype=np.uint32).reshape(256, 256) % 65536).astype(np.uint16)
     for format in ("PNG", "TIFF"):
         picture = decode(Image.fromarray(values), format)
@@ -194,19 +194,19 @@ def tiff(order: str, photometric: int, bits: int, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("photometric", "values"), [(0, [65535, 65435, 40000, 0]), (1, [0, 100, 25535, 65535])])
-def test_16_bit_min_is_white_is_inverted(order, photometric, values):
+def test_decode_inverts_16_bit_min_is_white(order, photometric, values):
     data = tiff(order, photometric, 16, struct.pack(f"{order}4H", *values))
     assert decoding.decode(data, max_pixels=LIMIT).pixels.ravel().tolist() == [0, 100, 25535, 65535]
 
 
-def test_8_bit_min_is_white_is_inverted():
+def test_decode_inverts_8_bit_min_is_white():
     data = tiff("<", 0, 8, bytes([255, 200, 55, 0]))
     assert decoding.decode(data, max_pixels=LIMIT).pixels.ravel().tolist() == [0, 55, 200, 255]
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF", "PNG"])
 @pytest.mark.parametrize("orientation", range(10))
-def test_orientation_is_applied_once(rgb, orientation, format):
+def test_decode_applies_orientation_once(rgb, orientation, format):
     """Stored so that a viewer who honours the tag shows the same upright picture; 0 and 9 are no orientations."""
     undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Image.Transpose that brings upright to stored
     stored = rgb.transpose(Image.Transpose(undo[orientation])) if orientation in undo else rgb
@@ -218,7 +218,7 @@ def test_orientation_is_applied_once(rgb, orientation, format):
     assert np.abs(picture.pixels.astype(int) - np.asarray(rgb)).mean() < 4
 
 
-def test_draft_decodes_smaller_and_knows_the_original_size(photographs):
+def test_decode_draft_is_smaller_and_states_source_size(photographs):
     data = encode(Image.fromarray(photographs["astronaut"]), "JPEG", quality=95)
     whole = decoding.decode(data, max_pixels=LIMIT)
     small = decoding.decode(data, max_pixels=LIMIT, draft_size=128)
@@ -227,7 +227,7 @@ def test_draft_decodes_smaller_and_knows_the_original_size(photographs):
     assert np.abs(small.pixels.astype(int) - by_area).mean() < 2
 
 
-def test_the_header_is_judged_before_pixels_are_allocated():
+def test_decode_checks_header_before_allocating_pixels():
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -240,21 +240,21 @@ def test_the_header_is_judged_before_pixels_are_allocated():
 @pytest.mark.parametrize(
     "data", [b"", b"no picture", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\0" * 500]
 )
-def test_what_is_no_image_says_what_arrived(data):
+def test_decode_refuses_other_content(data):
     with pytest.raises(errors.NotAnImage, match=f"{len(data)} bytes that begin with"):
         decoding.decode(data, max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
-def test_truncated_files_are_refused(rgb, format, share):
+def test_decode_refuses_truncated_files(rgb, format, share):
     data = encode(rgb, format)
     with pytest.raises((errors.DecodeError, errors.NotAnImage)):
         decoding.decode(data[: int(len(data) * share)], max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000"])
-def test_damaged_files_end_as_an_image_or_a_reason(rgb, format):
+def test_decode_of_damaged_file_gives_picture_or_reason(rgb, format):
     data = encode(rgb.convert("P") if format == "GIF" else rgb, format)
     random = np.random.default_rng(0)
     ends = {"image": 0, "reason": 0}

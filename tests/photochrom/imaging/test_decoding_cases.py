@@ -1,4 +1,4 @@
-"""The table of what an archive holds: each row a file made of a photograph, and the pixels that must come out of it."""
+"""Table of the files in archives: each row a file made of a photograph, and the expected pixels."""
 
 import dataclasses
 import io
@@ -169,7 +169,7 @@ def dot_gain(values: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A file and what must come out: `tolerance` is the mean absolute difference allowed, in units of 8 bit."""
+    """A file and its expected pixels: `tolerance` is the mean absolute difference allowed, in units of 8 bit."""
 
     name: str
     make: Callable[[], bytes]
@@ -294,7 +294,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_the_file_comes_out_right(case):
+def test_decode_matches_the_case(case):
     picture = decoding.decode(case.make(), max_pixels=10**6)
     assert (picture.format, picture.pixels.dtype) == (case.format, case.dtype)
     assert picture.pixels.shape == case.pixels.shape
@@ -310,7 +310,7 @@ def test_the_file_comes_out_right(case):
 
 @pytest.mark.parametrize("kind", ["gray", "RGB"])
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
-def test_a_picture_of_16_bit_is_shown_in_8(kind, format):
+def test_opaque_rgb_reduces_16_bit_to_8(kind, format):
     values = GRAY16 if kind == "gray" else RGB16
     picture = decoding.decode(png(values) if format == "PNG" else tiff(values), max_pixels=10**6)
     shown = picture.opaque_rgb()
@@ -318,13 +318,13 @@ def test_a_picture_of_16_bit_is_shown_in_8(kind, format):
     assert np.abs(shown.astype(float) - (values / 257).reshape(48, 64, -1)).max() <= 0.5
 
 
-def test_16_bit_opacity_is_laid_over_white():
+def test_opaque_rgb_composes_16_bit_alpha_over_white():
     picture = decoding.decode(png(plus(RGB16, OPACITY16)), max_pixels=10**6)
     expected = RGB16 / 257 * (OPACITY16 / 65535)[:, :, None] + 255 * (1 - OPACITY16 / 65535)[:, :, None]
     assert np.abs(picture.opaque_rgb() - expected).max() < 2
 
 
-def test_a_transparent_colour_of_16_bit_is_transparent():
+def test_decode_reads_16_bit_transparent_colour():
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
@@ -336,7 +336,7 @@ def test_a_transparent_colour_of_16_bit_is_transparent():
     np.testing.assert_array_equal(picture.alpha == 0, (RGB16[5, 7] == RGB16).all(axis=2))
 
 
-def test_a_profile_is_srgb_by_what_it_does_not_by_its_name():
+def test_to_srgb_recognizes_srgb_by_effect():
     own = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(ADOBE))).strip()
     named = ADOBE.replace(own.encode(), "sRGB, by name".ljust(len(own)).encode())
     assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(named)))

@@ -1,4 +1,4 @@
-"""What a file says beside its pixels comes through from every format, and none of it fills the memory."""
+"""Metadata is returned from every format, in bounded memory."""
 
 import io
 import struct
@@ -46,7 +46,7 @@ def tiff(values: np.ndarray = RGB, byteorder: str = "<", bigtiff: bool = False, 
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
-def test_exif_comes_through(format):
+def test_decode_returns_exif(format):
     about = saved(format, exif=exif().tobytes()).metadata
     block = Image.Exif()
     block.load(about.exif)
@@ -57,7 +57,7 @@ def test_exif_comes_through(format):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_profile_and_xmp_come_through(format):
+def test_decode_returns_profile_and_xmp(format):
     options = {"pnginfo": PngImagePlugin.PngInfo()} if format == "PNG" else {"xmp": XMP}
     if format == "PNG":
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
@@ -66,7 +66,7 @@ def test_profile_and_xmp_come_through(format):
 
 
 @pytest.mark.parametrize("layout", [{}, {"byteorder": ">"}, {"bigtiff": True}])
-def test_a_tiffs_tags_come_through(layout):
+def test_decode_returns_tags_of_tiff(layout):
     tags = [(700, 1, len(XMP), XMP, True), (33723, 7, len(IPTC), IPTC, True), (315, 2, 0, "A. Mann", True),
             (33432, 2, 0, "Town archive", True)]  # fmt: skip
     about = decoding.decode(tiff(tags=tags, **layout), max_pixels=10**6).metadata
@@ -74,7 +74,7 @@ def test_a_tiffs_tags_come_through(layout):
     assert (about.artist, about.copyright, about.description) == ("A. Mann", "Town archive", "Harbour, 1903")
 
 
-def test_iptc_within_photoshops_resources_is_found():
+def test_decode_returns_iptc_of_photoshop_resources():
     segment = b"Photoshop 3.0\0" + PHOTOSHOP
     buffer = io.BytesIO()
     Image.fromarray(RGB).save(buffer, "JPEG")
@@ -88,7 +88,7 @@ def test_iptc_within_photoshops_resources_is_found():
     assert decoding.decode(tiff(tags=tags), max_pixels=10**6).metadata.iptc == IPTC
 
 
-def test_exif_as_text_in_a_png_is_found_and_obeyed():
+def test_decode_applies_exif_text_of_png():
     block = Image.Exif()
     block[ExifTags.Base.Orientation], block[ExifTags.Base.Make] = 6, "Zeiss"
     raw = block.tobytes()
@@ -98,7 +98,7 @@ def test_exif_as_text_in_a_png_is_found_and_obeyed():
     assert picture.pixels.shape == (64, 48, 3) and b"Zeiss" in picture.metadata.exif
 
 
-def test_a_pngs_texts_come_through():
+def test_decode_returns_texts_of_png():
     chunks = PngImagePlugin.PngInfo()
     for name, text in (("Author", "A. Mann"), ("Copyright", "Town archive"), ("Description", "Harbour, 1903")):
         chunks.add_text(name, text)
@@ -106,7 +106,7 @@ def test_a_pngs_texts_come_through():
     assert (about.artist, about.copyright, about.description) == ("A. Mann", "Town archive", "Harbour, 1903")
 
 
-def test_jpeg_2000_boxes_come_through():
+def test_decode_returns_jpeg_2000_boxes():
     buffer = io.BytesIO()
     Image.fromarray(RGB).save(buffer, "JPEG2000")
     data, block = buffer.getvalue(), exif().tobytes()[6:]
@@ -117,7 +117,7 @@ def test_jpeg_2000_boxes_come_through():
 
 
 @pytest.mark.parametrize("unit", [1, 2, 3])
-def test_the_resolution_of_a_tiff_is_in_its_unit(unit):
+def test_decode_returns_tiff_resolution_in_its_unit(unit):
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, RGB, photometric="rgb", resolution=(100, 100), resolutionunit=unit, metadata=None)
     stated = decoding.decode(buffer.getvalue(), max_pixels=10**6).metadata.dpi
@@ -125,17 +125,17 @@ def test_the_resolution_of_a_tiff_is_in_its_unit(unit):
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
-def test_what_is_not_stated_is_empty(format):
+def test_decode_leaves_missing_metadata_empty(format):
     about = saved(format).metadata
     assert (about.exif, about.xmp, about.iptc, about.icc, about.dpi) == (b"", b"", b"", b"", None)
     assert (about.artist, about.copyright, about.description) == ("", "", "")
 
 
-def test_dpi_is_handed_on():
+def test_decode_returns_dpi():
     assert saved("JPEG", dpi=(600, 600)).metadata.dpi == (600, 600)
 
 
-def test_exif_that_would_fill_the_memory_is_left_out():
+def test_decode_leaves_out_exif_bombs():
     """900 tags that all point at the same 50 KB."""
     entries = b"".join(struct.pack("<HHII", 40000 + i, 7, 50_000, 8) for i in range(900))
     block = b"Exif\0\0II*\0" + struct.pack("<I", 50_008) + bytes(50_000) + struct.pack("<H", 900) + entries + bytes(4)
@@ -144,7 +144,7 @@ def test_exif_that_would_fill_the_memory_is_left_out():
     np.testing.assert_array_equal(picture.pixels, RGB)
 
 
-def test_a_block_over_the_bound_is_left_out_and_a_text_is_cut():
+def test_decode_bounds_blocks_and_texts():
     tags = [(700, 1, 17_000_000, bytes(17_000_000), True), (315, 2, 0, "A" * 1_500_000, True)]
     about = decoding.decode(tiff(tags=tags), max_pixels=10**6).metadata
     assert about.xmp == b"" and len(about.artist) == 1_000_000

@@ -30,7 +30,7 @@ def decode(data: bytes, page: int = 0) -> Picture:
 
 
 @pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}])
-def test_each_page_is_had_by_its_number(options):
+def test_decode_reads_each_page(options):
     data = tiff(*PAGES, **options)
     assert decoding.count_pages(data) == 3
     for i, pixels in enumerate(PAGES):
@@ -39,7 +39,7 @@ def test_each_page_is_had_by_its_number(options):
         assert picture.notes[0] == ("first of 3 pages" if i == 0 else f"page {i + 1} of 3")
 
 
-def test_ycbcr_pages_are_had_by_their_number():
+def test_decode_reads_each_ycbcr_page():
     rgb = skimage.data.coffee()[100:340:5, 100:420:5]
     buffer = io.BytesIO()
     first, second = (Image.fromarray(np.ascontiguousarray(p)).convert("YCbCr") for p in (rgb, rgb[::-1]))
@@ -53,13 +53,13 @@ def test_ycbcr_pages_are_had_by_their_number():
     (tiff(*PAGES), -1, "no page -1"),
     (b"\x89PNG\r\n\x1a\n", 1, "no page 1, the file has 1"),
 ])  # fmt: skip
-def test_a_page_that_is_not_there_is_refused(data, page, words):
+def test_decode_refuses_missing_page(data, page, words):
     with pytest.raises(errors.DecodeError, match=words) as caught:
         decode(data, page)
     assert caught.value.reason == "no_such_page"
 
 
-def test_thumbnails_and_masks_are_no_pages():
+def test_count_pages_ignores_thumbnails_and_masks():
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as file:
         for pixels, kind in ((GRAY[::4, ::4], 1), (GRAY, 0), (GRAY[::2, ::2], 1), (GRAY > 99, 4), (GRAY[::-1], 0)):
@@ -71,13 +71,13 @@ def test_thumbnails_and_masks_are_no_pages():
     np.testing.assert_array_equal(decode(data, 1).pixels, GRAY[::-1])
 
 
-def test_a_file_of_nothing_but_a_thumbnail_shows_it():
+def test_decode_reads_a_lone_thumbnail():
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, GRAY, photometric="minisblack", subfiletype=1, metadata=None)
     np.testing.assert_array_equal(decode(buffer.getvalue()).pixels, GRAY)
 
 
-def test_the_picture_under_a_thumbnail_is_the_page():
+def test_decode_reads_the_directory_below_a_thumbnail():
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as file:
         small = np.ascontiguousarray(GRAY[::4, ::4])
@@ -96,20 +96,20 @@ def pointed_at(data: bytes, page: int, offset: int) -> bytes:
     return data[:place] + struct.pack("<I", offset) + data[place + 4 :]
 
 
-def test_a_chain_that_comes_round_again_ends_there():
+def test_count_pages_ends_where_the_chain_repeats():
     data = tiff(*PAGES)
     second = tiff_directory.Reader(data).chain()[1].offset
     assert decoding.count_pages(pointed_at(data, 2, second)) == 3
     assert decoding.count_pages(pointed_at(data, 0, tiff_directory.Reader(data).first_offset)) == 1
 
 
-def test_a_broken_later_page_costs_itself_alone():
+def test_decode_reads_pages_before_a_broken_one():
     data = pointed_at(tiff(*PAGES), 1, 10**9)
     assert decoding.count_pages(data) == 3
     np.testing.assert_array_equal(decode(data).pixels, GRAY)
 
 
-def test_a_chain_of_long_overlapping_directories_is_refused():
+def test_count_pages_bounds_long_overlapping_directories():
     """Each begins one entry after the last: walking them all would take a million steps for each 12 bytes."""
     data = bytearray(b"II*\0" + struct.pack("<I", 8) + bytes(2_000_000))
     for i in range(130):
@@ -121,15 +121,15 @@ def test_a_chain_of_long_overlapping_directories_is_refused():
     assert decoding.count_pages(bytes(data)) == 1
 
 
-def test_what_is_no_tiff_has_one_page():
+def test_count_pages_of_other_formats_is_one():
     assert [decoding.count_pages(data) for data in (b"", b"no picture", b"II*\0", b"MM\0*\0\0\0\x08")] == [1, 1, 1, 1]
 
 
-def test_what_a_cut_lost_is_a_page_that_is_refused():
+def test_decode_refuses_the_page_that_is_cut_off():
     data = tiff(*PAGES)
     third = tiff_directory.Reader(data).pages[2].offset
     cut = data[:third]
     assert decoding.count_pages(cut) == 3
-    assert decode(cut).notes[:2] == ("first of 2 pages", "what follows page 2 is cut off or damaged")
-    with pytest.raises(errors.DecodeError, match="what follows page 2 is cut off or damaged"):
+    assert decode(cut).notes[:2] == ("first of 2 pages", "the file is cut off or damaged after page 2")
+    with pytest.raises(errors.DecodeError, match="the file is cut off or damaged after page 2"):
         decode(cut, 2)

@@ -1,4 +1,4 @@
-"""What is not read says so, with a reason to count by: nothing comes out silently wrong."""
+"""Files that are not read are refused with a reason: none gives wrong pixels silently."""
 
 import io
 import struct
@@ -67,7 +67,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "reason", "words"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_it_is_refused_with_its_reason(make, reason, words):
+def test_decode_refuses_with_its_reason(make, reason, words):
     with pytest.raises(errors.DecodeError, match=words) as caught:
         decoding.decode(make(), max_pixels=10**6)
     assert caught.value.reason == reason
@@ -89,12 +89,12 @@ BOMBS = [
 
 
 @pytest.mark.parametrize(("make", "error", "words"), [row[1:] for row in BOMBS], ids=[row[0] for row in BOMBS])
-def test_more_memory_than_the_picture_needs_is_not_taken(make, error, words):
+def test_decode_bounds_memory_by_the_picture(make, error, words):
     with pytest.raises(error, match=words):
         decoding.decode(make(), max_pixels=10**6)
 
 
-def test_many_tags_with_one_long_value_are_refused():
+def test_decode_refuses_tags_that_share_a_value():
     """4,000 tags that all point at the same megabyte would fill 4 GB."""
     entries = b"".join(struct.pack("<HHII", 40000 + i, 4, 250_000, 8) for i in range(4000))
     size = struct.pack("<HHIIHHII", 256, 4, 1, 8, 257, 4, 1, 8)
@@ -117,14 +117,14 @@ TRUNCATED = {
 
 @pytest.mark.parametrize("kind", TRUNCATED)
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_half_a_file_is_no_picture(kind, share):
+def test_decode_refuses_half_a_file(kind, share):
     data = TRUNCATED[kind]()
     with pytest.raises(errors.DataError):
         decoding.decode(data[: int(len(data) * share)], max_pixels=10**6)
 
 
 @pytest.mark.parametrize("kind", TRUNCATED)
-def test_damaged_deep_files_end_as_a_picture_or_a_reason(kind):
+def test_decode_of_damaged_deep_file_gives_picture_or_reason(kind):
     data, random, reasons = TRUNCATED[kind](), np.random.default_rng(1), 0
     for _ in range(25):
         broken = bytearray(data)
@@ -137,7 +137,7 @@ def test_damaged_deep_files_end_as_a_picture_or_a_reason(kind):
     assert reasons > 0
 
 
-def test_a_channel_without_a_stated_use_is_left_out_and_said():
+def test_decode_ignores_channels_of_unstated_use():
     image = Image.fromarray(GRAY)
     data = tiff(np.dstack([GRAY, GRAY, GRAY, np.asarray(image)]), extrasamples=[0])
     assert decoding.decode(data, max_pixels=10**6).notes == ("1 extra channel ignored",)

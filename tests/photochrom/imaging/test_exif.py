@@ -17,7 +17,7 @@ def loaded(block: bytes) -> Image.Exif:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_a_block_is_changed_in_place_so_that_maker_notes_stay_where_they_are(order):
+def test_update_for_keeps_maker_notes_in_place(order):
     before = exif_block(order)[6:]
     after = exif.update_for(exif.parse(before), 30, 20).to_bytes()
     assert len(after) == len(before)
@@ -25,15 +25,15 @@ def test_a_block_is_changed_in_place_so_that_maker_notes_stay_where_they_are(ord
     assert (loaded(after)[274], loaded(after).get_ifd(0x8769)[0xA001]) == (1, 1)
 
 
-def test_the_thumbnail_which_has_no_colours_is_no_longer_pointed_at():
-    main = struct.pack("<HHHIHHI", 1, 274, 3, 1, 6, 0, 26)  # its next directory lies at 26
+def test_update_for_unlinks_the_thumbnail():
+    main = struct.pack("<HHHIHHI", 1, 274, 3, 1, 6, 0, 26)  # its next directory is at 26
     thumbnail = struct.pack("<HHHIHHI", 1, 259, 3, 1, 6, 0, 0)
     block = b"II*\0" + struct.pack("<I", 8) + main + thumbnail
     after = exif.update_for(exif.parse(block), 1, 1).to_bytes()
     assert after[22:26] == bytes(4) and len(after) == len(block)
 
 
-def test_fields_of_a_tiffs_own_pixels_are_taken_out():
+def test_update_for_removes_fields_of_tiff_pixels():
     block = Image.Exif()
     block[273], block[259], block[271], block[700] = 8, 1, "Maker", b"<xmp/>"
     after = exif.update_for(exif.parse(block.tobytes()), 1, 1).to_bytes()
@@ -41,15 +41,15 @@ def test_fields_of_a_tiffs_own_pixels_are_taken_out():
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_a_block_laid_out_anew_says_the_same(order):
+def test_to_bytes_keeps_all_fields(order):
     parsed = exif.parse(exif_block(order))
-    anew = dataclasses.replace(parsed, raw=b"").to_bytes()
-    assert dict(loaded(anew)) | {34665: 0, 34853: 0} == dict(loaded(exif_block(order))) | {34665: 0, 34853: 0}
+    again = dataclasses.replace(parsed, raw=b"").to_bytes()
+    assert dict(loaded(again)) | {34665: 0, 34853: 0} == dict(loaded(exif_block(order))) | {34665: 0, 34853: 0}
     for directory in (0x8769, 0x8825):
-        assert loaded(anew).get_ifd(directory) == loaded(exif_block(order)).get_ifd(directory)
+        assert loaded(again).get_ifd(directory) == loaded(exif_block(order)).get_ifd(directory)
 
 
-def test_fields_that_share_their_bytes_are_refused():
+def test_parse_refuses_overlapping_fields():
     fields = b"".join(struct.pack("<HHII", 40_000 + i, 7, 4000, 8) for i in range(330))
     with pytest.raises(ValueError, match="EXIF fields overlap"):
         exif.parse(b"II*\0" + struct.pack("<IH", 8, 330) + fields + bytes(100))
@@ -57,7 +57,7 @@ def test_fields_that_share_their_bytes_are_refused():
 
 @settings(deadline=None, max_examples=200)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
-def test_a_damaged_block_is_read_or_refused(seed, changes):
+def test_parse_reads_or_refuses_damaged_blocks(seed, changes):
     import random
 
     source = random.Random(seed)

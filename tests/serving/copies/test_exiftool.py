@@ -22,7 +22,7 @@ def exiftool(path: pathlib.Path) -> dict[str, str]:
 
 
 def complaints(*paths: pathlib.Path) -> list[set[str]]:
-    """Returns what -validate finds wrong with each file."""
+    """Returns the complaints of -validate about each file."""
     command = ["exiftool", "-validate", "-warning", "-error", "-a", "-s3", *map(str, paths)]
     report = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     parts = report.rpartition("\n    ")[0].split("======== ")[1:]  # less the count of files
@@ -30,7 +30,7 @@ def complaints(*paths: pathlib.Path) -> list[set[str]]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_provenance_is_read(write, format):
+def test_exiftool_reads_provenance(write, format):
     found = exiftool(write(format).path)
     kind = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
     assert found["XMP-iptcExt:DigitalSourceType"] == kind
@@ -43,7 +43,7 @@ def test_provenance_is_read(write, format):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_all_kinds_of_metadata_are_carried_over(write, format):
+def test_exiftool_reads_all_kinds_of_metadata(write, format):
     found = exiftool(write(format, metadata=rich_metadata()).path)
     assert found["IFD0:Make"] == "Maker"
     assert found["IFD0:Orientation"] == "Horizontal (normal)"
@@ -58,14 +58,14 @@ def test_all_kinds_of_metadata_are_carried_over(write, format):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_texts_of_a_tiff_without_exif_find_their_place(write, format):
+def test_exiftool_reads_texts_without_exif(write, format):
     metadata = Metadata(artist="A. Ö.", copyright="©", description="d", dpi=(600.0, 600.0))
     found = exiftool(write(format, metadata=metadata).path)
     assert (found["IFD0:Artist"], found["IFD0:Copyright"], found["IFD0:ImageDescription"]) == ("A. Ö.", "©", "d")
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_nothing_is_wrong_that_was_not_wrong_in_the_original(write, format, tmp_path):
+def test_exiftool_validates_the_copies(write, format, tmp_path):
     original = tmp_path / f"original.{format.lower()}"
     extra = {"exif": exif_block(), "xmp": XMP} if format in ("JPEG", "WEBP") else {"exif": exif_block()}
     Image.new("L", (30, 20), 90).save(original, format, **extra)
@@ -85,14 +85,14 @@ def test_nothing_is_wrong_that_was_not_wrong_in_the_original(write, format, tmp_
     assert not set().union(*found) - allowed
 
 
-def test_a_packet_that_cannot_be_merged_lies_beside_the_copy(write):
+def test_write_puts_unmergeable_xmp_beside_the_copy(write):
     copy = write("PNG", metadata=Metadata(xmp=b"<broken"))
     assert "the original's XMP could not be merged" in copy.notes and "in .xmp" in copy.notes
     assert copy.path.with_name(copy.path.name + ".xmp").read_bytes() == b"<broken"
     assert "XMP-iptcExt:AISystemUsed" in exiftool(copy.path)
 
 
-def test_a_packet_too_large_for_a_jpeg_lies_beside_it_with_ours_in_both(write):
+def test_write_puts_large_xmp_beside_a_jpeg(write):
     large = XMP.replace(b"Bread", b"B" * 70_000)
     copy = write("JPEG", metadata=Metadata(xmp=large))
     assert "has no place in a JPEG; it is kept beside the copy, in .xmp" in copy.notes

@@ -18,11 +18,11 @@ from serving.copies import formats
         ("a/b.gif.coloured.png", "PNG", "a/b.gif.coloured.png.coloured.png"),
     ],
 )
-def test_file_name_has_the_end_of_its_format(path, format, expected):
+def test_file_name_has_the_suffix_of_its_format(path, format, expected):
     assert formats.file_name(path, formats.FORMATS[format]) == expected
 
 
-def test_no_two_inputs_get_one_name():
+def test_file_name_is_unique_for_each_input():
     ends = ["", ".jpg", ".JPG", ".gif", ".png", ".tif", ".coloured", ".coloured.png", ".coloured.jpg"]
     inputs = ["a" + "".join(parts) for n in (1, 2, 3) for parts in itertools.product(ends, repeat=n)]
     for wanted in itertools.product(formats.FORMATS.values(), repeat=2):

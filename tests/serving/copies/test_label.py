@@ -13,19 +13,19 @@ def drawn(style: str, height: int, width: int, text: str = label.DEFAULT_TEXT, d
 
 @pytest.mark.parametrize(("height", "width"), [(60, 60), (30, 500), (500, 30), (1000, 1500), (8, 8), (1, 1)])
 @pytest.mark.parametrize("style", [label.CORNER, label.BORDER])
-def test_a_label_fits_whatever_the_size(style, height, width):
+def test_make_fits_pictures_of_any_size(style, height, width):
     rgb = drawn(style, height, width)
     assert rgb.shape[1] == width
     if min(height, width) >= 60:
         assert np.ptp(rgb) > 180  # letters stand out from their ground
 
 
-def test_letters_grow_with_the_picture():
+def test_make_scales_letters_with_the_picture():
     small, large = (label.make(label.CORNER, "x", size, size).ink.shape[0] for size in (1000, 4000))
     assert large == pytest.approx(4 * small, rel=0.1)
 
 
-def test_a_corner_covers_the_lower_right_and_no_more():
+def test_corner_covers_only_the_lower_right():
     rgb = drawn(label.CORNER, 400, 600)
     changed = (rgb != 127).any(axis=2)
     rows, columns = np.nonzero(changed)
@@ -33,20 +33,20 @@ def test_a_corner_covers_the_lower_right_and_no_more():
     assert (rows.max(), columns.max()) == (399, 599)
 
 
-def test_a_border_lies_below_and_leaves_the_picture_alone():
+def test_border_leaves_the_picture_unchanged():
     rgb = drawn(label.BORDER, 400, 600)
     assert len(rgb) > 400 and (rgb[:400] == 127).all()
     assert (rgb[400:] == 255).mean() > 0.8 and rgb[400:].min() < 40
 
 
-def test_a_label_drawn_in_bands_is_the_same():
+def test_draw_in_bands_equals_the_whole():
     mark = label.make(label.CORNER, "Koloriert von KI", 300, 400)
     rgb = np.full((300, 400, 3), 30_000, np.uint16)
     bands = [mark.draw(rgb[top : top + 17], slice(top, min(top + 17, 300))) for top in range(0, 300, 17)]
     np.testing.assert_array_equal(np.concatenate(bands), mark.draw(rgb, slice(0, 300)))
 
 
-def test_no_label_by_default():
+def test_make_without_style_is_none():
     assert label.make(label.NONE, "x", 10, 10) is None
 
 
@@ -59,11 +59,11 @@ def test_no_label_by_default():
         ("a\nb", "cannot draw"),
     ],
 )
-def test_text_that_cannot_be_drawn_is_refused(text, message):
+def test_check_text_refuses_undrawable_text(text, message):
     with pytest.raises(ValueError, match=message):
         label.check_text(text)
 
 
 @pytest.mark.parametrize("text", ["Colorized by AI", "Colorisé par IA", "Раскрашено ИИ", "Koloriert: KI (2026)"])
-def test_text_of_many_languages_can_be_drawn(text):
+def test_check_text_accepts_many_languages(text):
     label.check_text(text)

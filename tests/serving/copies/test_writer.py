@@ -33,7 +33,7 @@ def read(path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("source", [*FORMATS, "GIF", "BMP", "PPM", "JPEG2000"])
-def test_format_is_kept_or_becomes_png_and_that_is_said(write, source):
+def test_write_keeps_format_or_notes_png(write, source):
     copy = write(source)
     expected = source if source in FORMATS else "PNG"
     assert (Image.open(copy.path).format, copy.written.format) == (expected, expected)
@@ -41,7 +41,7 @@ def test_format_is_kept_or_becomes_png_and_that_is_said(write, source):
 
 
 @pytest.mark.parametrize("wanted", ["jpeg", "png", "tiff", "webp"])
-def test_format_can_be_chosen(write, wanted):
+def test_write_uses_the_chosen_format(write, wanted):
     copy = write("BMP", format=wanted)
     assert Image.open(copy.path).format == wanted.upper() == copy.written.format
     assert copy.path.suffix == {"jpeg": ".jpg", "tiff": ".tif"}.get(wanted, f".{wanted}")
@@ -51,7 +51,7 @@ def test_format_can_be_chosen(write, wanted):
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("has_alpha", [False, True])
-def test_depth_and_opacity_are_kept_and_every_pixel_is_the_composed_one(write, format, depth, channels, has_alpha):
+def test_write_keeps_depth_opacity_and_composed_pixels(write, format, depth, channels, has_alpha):
     pixels = gray(depth) if channels == 1 else np.dstack([gray(depth, seed) for seed in range(3)])
     alpha = gray(depth, 9) if has_alpha else None
     copy = write(format, pixels, alpha)
@@ -63,18 +63,18 @@ def test_depth_and_opacity_are_kept_and_every_pixel_is_the_composed_one(write, f
 
 
 @pytest.mark.parametrize("format", ["JPEG", "WEBP"])
-def test_sixteen_bits_where_there_are_eight_is_said(write, format):
+def test_write_notes_reduction_to_8_bits(write, format):
     copy = write(format, gray(np.uint16))
     assert f"a {format} holds 8 bit a channel, the original has 16" in copy.notes
 
 
-def test_opacity_where_there_is_none_is_laid_over_white_and_said(write):
+def test_write_composes_alpha_over_white_with_note(write):
     copy = write("PNG", np.zeros((20, 30), np.uint8), np.zeros((20, 30), np.uint8), format="jpeg")
     assert np.asarray(Image.open(copy.path)).min() == 255
     assert "the picture is composed over white" in copy.notes
 
 
-def test_lossy_copies_are_near_the_composed_pixels(write, photographs):
+def test_write_lossy_is_near_composed_pixels(write, photographs):
     pixels = photographs["coffee"][:200, :300, 1]
     rgb = compose.compose(cielab.to_lightness(pixels), AB)
     for format, limit in (("JPEG", 1.5), ("WEBP", 3)):
@@ -82,7 +82,7 @@ def test_lossy_copies_are_near_the_composed_pixels(write, photographs):
         assert np.abs(found.astype(int) - rgb).mean() < limit
 
 
-def test_quality_and_subsampling_do_what_they_say(write, photographs):
+def test_write_applies_quality_and_subsampling(write, photographs):
     pixels = photographs["coffee"][:200, :300, 1]
     fine, coarse = (write("JPEG", pixels, name=str(q), quality=q) for q in (95, 50))
     assert fine.path.stat().st_size > 2 * coarse.path.stat().st_size
@@ -93,7 +93,7 @@ def test_quality_and_subsampling_do_what_they_say(write, photographs):
     np.testing.assert_array_equal(np.asarray(Image.open(write("WEBP", pixels, quality=100).path)), rgb)
 
 
-def test_saturation_scales_the_models_colours(write):
+def test_write_applies_saturation(write):
     pixels = np.full((20, 30), 128, np.uint8)
     copies = [write("TIFF", pixels, name=str(s), saturation=s) for s in (0.0, 0.5, 1.0)]
     chroma = [np.hypot(*cielab.rgb_to_lab(read(copy.path))[0, 0, 1:]) for copy in copies]
@@ -101,13 +101,13 @@ def test_saturation_scales_the_models_colours(write):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_same_picture_gives_the_same_bytes(write, format):
+def test_write_is_deterministic(write, format):
     first, second = (write(format, gray(), metadata=rich_metadata(), name=name) for name in ("1", "2"))
     assert first.path.read_bytes() == second.path.read_bytes()
     assert first.written.sha256 == second.written.sha256
 
 
-def test_bands_and_strips_leave_no_trace_but_their_borders(write, monkeypatch):
+def test_write_in_bands_and_strips_equals_the_whole(write, monkeypatch):
     whole = read(write("TIFF", gray(np.uint16), name="1").path)
     monkeypatch.setattr(compose, "_BAND_PIXELS", 70 * 7)
     monkeypatch.setattr(encode_tiff, "_STRIP_BYTES", 70 * 6 * 4)
@@ -118,7 +118,7 @@ def test_bands_and_strips_leave_no_trace_but_their_borders(write, monkeypatch):
     np.testing.assert_array_equal(read(copy.path), whole)
 
 
-def test_beyond_four_gigabytes_a_tiff_is_a_bigtiff(write, monkeypatch):
+def test_write_uses_bigtiff_beyond_4_gb(write, monkeypatch):
     monkeypatch.setattr(encode_tiff, "_MAX_CLASSIC", 1000)
     copy = write("TIFF", gray(), metadata=rich_metadata())
     with tifffile.TiffFile(copy.path) as file:
@@ -129,14 +129,14 @@ def test_beyond_four_gigabytes_a_tiff_is_a_bigtiff(write, monkeypatch):
     assert read(copy.path).shape == (50, 70, 3)
 
 
-def test_a_copy_put_together_on_disk_is_the_same(write, monkeypatch):
+def test_write_on_disk_equals_write_in_memory(write, monkeypatch):
     first = write("TIFF", gray(), metadata=rich_metadata(), name="1").path.read_bytes()
     monkeypatch.setattr(writer, "_PIXELS_IN_MEMORY", 10)
     assert write("TIFF", gray(), metadata=rich_metadata(), name="2").path.read_bytes() == first
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_pixels_are_declared_srgb_and_a_replaced_profile_is_said(write, format):
+def test_write_declares_srgb_and_notes_replaced_profile(write, format):
     copy = write(format, metadata=rich_metadata())
     profile = Image.open(copy.path).info["icc_profile"]
     assert ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).startswith("sRGB")
@@ -144,19 +144,19 @@ def test_pixels_are_declared_srgb_and_a_replaced_profile_is_said(write, format):
     assert "colour profile replaced by sRGB, which the pixels are in now: XYZ identity built-in, XYZ" in copy.notes
 
 
-def test_unreadable_profile_is_said(write):
+def test_write_notes_unreadable_profile(write):
     assert "unreadable, 7 bytes" in write(metadata=Metadata(icc=b"profile")).notes
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
-def test_resolution_is_kept(write, format):
+def test_write_keeps_resolution(write, format):
     image = Image.open(write(format, metadata=Metadata(dpi=(300.0, 299.0))).path)
     assert tuple(round(float(v)) for v in image.info["dpi"]) == (300, 299)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_exif_is_kept_and_set_right(write, format, order):
+def test_write_keeps_and_updates_exif(write, format, order):
     image = Image.open(write(format, metadata=Metadata(exif=exif_block(order))).path)
     exif = image.getexif()
     assert (exif[274], exif[271]) == (1, "Maker")
@@ -167,7 +167,7 @@ def test_exif_is_kept_and_set_right(write, format, order):
 
 
 @pytest.mark.parametrize("garbage", [b"Exif\0\0garbage", b"II*\0\xff\xff\xff\xff" + bytes(20), b"x"])
-def test_broken_exif_is_left_behind_and_said(write, garbage):
+def test_write_puts_broken_exif_beside_the_copy(write, garbage):
     copy = write("JPEG", metadata=Metadata(exif=garbage))
     assert copy.written.notes == ("broken EXIF is kept unchanged beside the copy",)
     assert Image.open(copy.path).size == (30, 20)
@@ -179,7 +179,7 @@ def large_exif() -> bytes:
     return exif.tobytes()
 
 
-def test_exif_too_large_for_a_jpeg_lies_beside_it(write):
+def test_write_puts_large_exif_beside_a_jpeg(write):
     copy = write("JPEG", metadata=Metadata(exif=large_exif()))
     assert "EXIF of 700" in copy.notes and "has no place in a JPEG; it is kept beside the copy, in .exif" in copy.notes
     beside = Image.Exif()
@@ -189,19 +189,19 @@ def test_exif_too_large_for_a_jpeg_lies_beside_it(write):
     assert short[274] == 1 and 270 not in short
 
 
-def test_exif_without_fields_is_nothing_to_speak_of(write):
+def test_write_ignores_exif_without_fields(write):
     empty = b"Exif\0\0II*\0" + (8).to_bytes(4, "little") + bytes(6)
     copy = write("JPEG", metadata=Metadata(exif=empty))
     assert (copy.written.notes, copy.written.sidecars) == ((), {})
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
-def test_large_exif_is_kept_where_it_fits(write, format):
+def test_write_keeps_large_exif_where_it_fits(write, format):
     copy = write(format, metadata=Metadata(exif=large_exif()))
     assert (copy.written.notes, len(Image.open(copy.path).getexif()[270])) == ((), 70_000)
 
 
-def test_blocks_just_below_the_limits_of_a_jpeg_fit_together(write):
+def test_write_fits_blocks_just_below_jpeg_limits(write):
     exif = Image.Exif()
     exif[270] = "d" * 65_400
     copy = write("JPEG", metadata=Metadata(exif=exif.tobytes(), iptc=IPTC + b"\x1c\x02\x78\x7f\xfe" + b"x" * 0x7FFE))
@@ -210,14 +210,14 @@ def test_blocks_just_below_the_limits_of_a_jpeg_fit_together(write):
     assert (copy.written.notes, len(image.getexif()[270])) == ((), 65_400)
 
 
-def test_iptc_without_a_place_lies_beside(write):
+def test_write_puts_iptc_beside_a_webp(write):
     copy = write("WEBP", metadata=Metadata(iptc=IPTC))
     assert f"IPTC of {len(IPTC)} bytes has no place in a WEBP; it is kept beside the copy, in .iptc" in copy.notes
     assert copy.path.with_name(copy.path.name + ".iptc").read_bytes() == IPTC
     assert copy.written.sidecars == {f"{copy.written.path}.iptc": hashlib.sha256(IPTC).hexdigest()}
 
 
-def test_border_adds_to_the_size_and_is_said(write):
+def test_write_notes_the_added_border(write):
     copy = write("PNG", gray(), mark="border")
     height, width, _ = read(copy.path).shape
     assert (height, width) == (copy.written.height, copy.written.width)
@@ -226,13 +226,13 @@ def test_border_adds_to_the_size_and_is_said(write):
     np.testing.assert_array_equal(read(copy.path)[:50], read(write("PNG", gray(), name="bare").path))
 
 
-def test_a_format_that_cannot_hold_the_size_is_changed_and_that_is_said(write):
+def test_write_replaces_format_that_is_too_small(write):
     copy = write("WEBP", np.zeros((1, 16_384), np.uint8), name="wide.webp")
     assert copy.written.path == "wide.webp.coloured.tif"
     assert "a WEBP holds at most 16383 px a side; the copy is a TIFF" in copy.notes
 
 
-def test_rows_are_made_as_they_are_asked_for():
+def test_raster_rows_equal_the_whole():
     picture = Picture(gray(), None, "TIFF", 50, 70)
     raster, _, _ = writer.plan(picture, AB, CopyOptions(mark="border"))
     pieces = [raster.rows(slice(top, min(top + 11, raster.shape[0]))) for top in range(0, raster.shape[0], 11)]
@@ -241,7 +241,7 @@ def test_rows_are_made_as_they_are_asked_for():
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(FORMATS))
-def test_damaged_exif_never_costs_the_copy(seed, format):
+def test_encode_survives_damaged_exif(seed, format):
     source = random.Random(seed)
     block = bytearray(exif_block(source.choice("<>")))
     for _ in range(source.randrange(1, 30)):
@@ -254,6 +254,6 @@ def test_damaged_exif_never_costs_the_copy(seed, format):
     assert Image.open(file).size == (30, 20)
 
 
-def test_what_cannot_be_encoded_is_bad_data(write):
+def test_write_reports_unencodable_metadata(write):
     with pytest.raises(errors.DataError, match="cannot be encoded as TIFF: ValueError"):
         write("TIFF", ab=np.zeros((2, 3, 2), np.float32), metadata=Metadata(dpi=(float("nan"), 1.0)))

@@ -18,7 +18,7 @@ def said(packet: bytes) -> dict[str, str]:
     return values
 
 
-def test_a_packet_of_our_own_says_what_the_copy_is():
+def test_merge_writes_provenance():
     values = said(xmp.merge(b"", PROVENANCE))
     assert values["DigitalSourceType"].endswith("/digitalsourcetype/compositeWithTrainedAlgorithmicMedia")
     assert (values["AISystemUsed"], values["AISystemVersionUsed"]) == ("Photochrom, model a <b> & c", "sha256:12")
@@ -27,7 +27,7 @@ def test_a_packet_of_our_own_says_what_the_copy_is():
     assert values["ModifyDate"] == values["MetadataDate"] == "2026-01-31"
 
 
-def test_the_archives_own_properties_stay_and_ours_take_the_place_of_theirs():
+def test_merge_keeps_the_archives_properties():
     packet = xmp.merge(XMP, PROVENANCE)
     values = said(packet)
     assert (values["City"], values["box"], values["li"]) == ("Köln", "7", "Bread & butter")
@@ -35,25 +35,25 @@ def test_the_archives_own_properties_stay_and_ours_take_the_place_of_theirs():
     assert b'xmlns:own="http://archive.example/ns/"' in packet  # with its prefix
 
 
-def test_what_would_not_be_true_of_the_copy_is_taken_out():
+def test_merge_removes_properties_of_the_original_pixels():
     values = said(xmp.merge(XMP, PROVENANCE))
     assert not {"Orientation", "format", "DocumentID"} & set(values)
     assert values["originalDocumentID"] == "xmp.did:first"
 
 
-def test_all_descriptions_are_about_the_same():
+def test_merge_keeps_one_subject():
     packet = xmp.merge(XMP, PROVENANCE)
     abouts = [e.get(f"{{{RDF}}}about") for e in ElementTree.fromstring(packet).iter(f"{{{RDF}}}Description")]
     assert abouts == ["uuid:1", "uuid:1"]
 
 
-def test_merging_twice_leaves_one_of_each():
+def test_merge_twice_has_one_of_each():
     once = xmp.merge(XMP, PROVENANCE)
     assert xmp.merge(once, PROVENANCE).count(b"<xmp:CreatorTool>") == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_packets_in_any_encoding_are_read(encoding):
+def test_merge_reads_any_encoding(encoding):
     source = XMP.decode().partition("?>")[2].strip().encode(encoding)
     assert said(xmp.merge(source, PROVENANCE))["City"] == "Köln"
 
@@ -75,12 +75,12 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;
     ],
     ids=["cut", "text", "bytes", "no-rdf", "entities", "entities-16", "deep", "large"],
 )
-def test_what_is_no_xmp_or_is_made_to_harm_is_refused(source, message):
+def test_merge_refuses_broken_and_hostile_packets(source, message):
     with pytest.raises(ValueError, match=message):
         xmp.merge(source, PROVENANCE)
 
 
-def test_characters_that_xml_cannot_hold_become_question_marks():
+def test_merge_replaces_characters_xml_forbids():
     import dataclasses
 
     hostile = dataclasses.replace(PROVENANCE, source_name='a\0"</x>\ud800.tif')

@@ -1,4 +1,4 @@
-"""What the job does with toned scans and with what is no photograph to colour, on whole runs and by the table."""
+"""Decisions on toned and unsuitable scans, by a table and in whole runs."""
 
 import json
 
@@ -35,7 +35,7 @@ def outcome(row: dict) -> tuple[str, str, str]:
     return row["kind"], row["status"], row["reason"]
 
 
-def test_unsuitable_scans_are_skipped_and_toned_ones_coloured(tint, scans, tmp_path):
+def test_colorize_skips_unsuitable_and_colours_toned(tint, scans, tmp_path):
     found = run(tint, tmp_path, scans)
     assert {key: outcome(row) for key, row in found.items()} == {
         "square.jpg": ("gray", "done", ""),
@@ -48,7 +48,7 @@ def test_unsuitable_scans_are_skipped_and_toned_ones_coloured(tint, scans, tmp_p
     assert json.loads((tmp_path / "manifest/summary.json").read_text())["reasons"]["skipped:blank"] == 1
 
 
-def test_kept_tones_are_copied_byte_for_byte_and_black_is_not_passed_off_as_coloured(tint, scans, tmp_path):
+def test_colorize_copies_kept_tones_unchanged(tint, scans, tmp_path):
     first = run(tint, tmp_path, scans)
     assert (tmp_path / first["sepia.jpg"]["output"]).read_bytes() != (scans / "sepia.jpg").read_bytes()
     found = run(tint, tmp_path, scans, "--toned=keep", "--unsuitable=colorize")
@@ -82,7 +82,7 @@ TONES = {"gray": tone.Tone(0.0, 0.0), "toned": tone.Tone(9.0, 1.0), "colour": to
         ("colour", {"color_inputs": "colorize"}, ("colorize", "")),
     ],
 )
-def test_kind_and_flags_decide(kind, flags, expected):
+def test_decide_by_kind_and_flags(kind, flags, expected):
     config = ColorizeConfig(input=("scans",), output="out", **flags)
     action, reason, message = screen.decide(triage.Triage(kind, TONES.get(kind, TONES["gray"]), {}), config)
     assert (action, reason) == expected
@@ -90,13 +90,13 @@ def test_kind_and_flags_decide(kind, flags, expected):
 
 
 @pytest.mark.parametrize("flag", ["toned", "unsuitable", "negatives"])
-def test_the_flags_are_part_of_the_digest(flag):
+def test_output_digest_depends_on_screening_flags(flag):
     default = ColorizeConfig(input=("scans",), output="out")
     other = {"toned": "keep", "unsuitable": "colorize", "negatives": "skip"}[flag]
     assert ColorizeConfig(input=("scans",), output="out", **{flag: other}).output_digest() != default.output_digest()
 
 
-def test_a_faint_colour_is_a_colour_and_a_gray_copy_is_none():
+def test_check_colored_accepts_faint_colour():
     gray = np.full((64, 96), 50, np.float32)
     screen.check_colored(gray, np.full((16, 24, 2), (-1, -3), np.float32))
     with pytest.raises(errors.Uncolored, match=r"mean chroma of 0\.\d+ CIE units; under 1.5 it counts as gray"):

@@ -153,23 +153,23 @@ def recall(counts: collections.Counter, kind: str) -> float:
         ("text", 0.8, 0.9),
     ],
 )
-def test_kinds_are_told_as_well_as_measured(confusion, kind, least_precision, least_recall):
+def test_classify_reaches_measured_precision_and_recall(confusion, kind, least_precision, least_recall):
     assert precision(confusion, kind) >= least_precision
     assert recall(confusion, kind) >= least_recall
 
 
-def test_no_photograph_is_taken_for_what_is_unsuitable(confusion):
+def test_classify_finds_no_photograph_unsuitable(confusion):
     taken = sum(confusion[label, kind] for label in ("colour", "gray", "toned") for kind in triage.UNSUITABLE)
     assert taken == 0
 
 
 @pytest.mark.parametrize("name", sorted(_TONES))
-def test_any_tone_is_told_and_is_no_colour(photographs, name):
+def test_classify_finds_any_tone(photographs, name):
     found = triage.classify(toned(to_gray(photographs["astronaut"]), *_TONES[name]))
     assert found.kind == "toned" and found.tone.spread < 2
 
 
-def test_depth_and_three_equal_channels_change_nothing(photographs):
+def test_classify_ignores_depth_and_equal_channels(photographs):
     gray = to_gray(photographs["chelsea"])
     found = triage.classify(gray)
     assert found.kind == "gray"
@@ -177,18 +177,18 @@ def test_depth_and_three_equal_channels_change_nothing(photographs):
     assert triage.classify(gray.astype(np.uint16) * 257).scores == found.scores
 
 
-def test_an_inversion_has_the_opposite_odds_by_what_is_read(photographs):
+def test_log_odds_of_an_inversion_is_opposite(photographs):
     gray = to_gray(photographs["astronaut"])
     assert negatives.log_odds(gray) < 0 < negatives.log_odds(255 - gray)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (31, 31, 3), (3, 4000, 3)])
-def test_a_picture_too_small_to_tell_has_a_tone_alone(shape):
+def test_classify_gives_tiny_pictures_a_tone(shape):
     found = triage.classify(np.full(shape, 120, np.uint8))
     assert found.kind == "gray" and found.scores == {}
 
 
-def test_it_is_cheap(photographs):
+def test_classify_is_cheap(photographs):
     """Takes 2 to 4 ms on a quiet core, measured as the time of this process, not of the machine."""
     pixels, durations = photographs["astronaut"], []
     for _ in range(10):

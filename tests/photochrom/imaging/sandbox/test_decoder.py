@@ -99,7 +99,7 @@ def with_everything(rgb: np.ndarray) -> bytes:
     return encode(image, "PNG", exif=exif, icc_profile=b"no profile" * 20, dpi=(600, 600))
 
 
-def test_pictures_are_those_of_images_decode_in_every_field(photographs, small):
+def test_decoder_picture_equals_decoding_in_every_field(photographs, small):
     rgb = photographs["astronaut"]
     deep = Image.fromarray(np.asarray(Image.fromarray(rgb).convert("L")).astype(np.uint16) * 257)
     files = [small, with_everything(rgb), encode(Image.fromarray(rgb), "JPEG"), encode(deep, "TIFF", dpi=(300, 300))]
@@ -116,7 +116,7 @@ def test_pictures_are_those_of_images_decode_in_every_field(photographs, small):
                     assert value == expected and type(value) is type(expected)
 
 
-def test_errors_are_those_of_images_decode(small):
+def test_decoder_errors_equal_those_of_decoding(small):
     for data in (b"", b"no picture", small[:200], small):
         with pytest.raises(errors.DataError) as ours:
             Decoder(100).decode(data)
@@ -128,7 +128,7 @@ def test_errors_are_those_of_images_decode(small):
         )  # fmt: skip
 
 
-def test_pages_are_counted_and_decoded_one_by_one(photographs):
+def test_decoder_counts_and_decodes_pages(photographs):
     pages = [Image.fromarray(photographs["coffee"]).resize((30 + i, 20)).convert("L") for i in range(3)]
     data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     assert Decoder(LIMIT).count_pages(data) == 3
@@ -137,13 +137,13 @@ def test_pages_are_counted_and_decoded_one_by_one(photographs):
     assert Decoder(LIMIT).count_pages(encode(pages[0], "PNG")) == 1
 
 
-def test_one_helper_does_all_the_work_of_a_thread(new_helpers, small):
+def test_decoder_uses_one_helper_for_one_thread(new_helpers, small):
     for _ in range(20):
         Decoder(LIMIT).decode(small)
     assert len(pool.helper_pids()) == 1
 
 
-def test_threads_share_a_helper_for_each_core(new_helpers, small):
+def test_decoder_threads_share_a_helper_per_core(new_helpers, small):
     expected = decoding.decode(small, max_pixels=LIMIT).pixels
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
         for picture in threads.map(lambda _: Decoder(LIMIT).decode(small), range(80)):
@@ -152,7 +152,7 @@ def test_threads_share_a_helper_for_each_core(new_helpers, small):
 
 
 @pytest.mark.parametrize("death", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_crash_costs_the_file_alone(new_helpers, slow_jpeg, small, death):
+def test_decoder_crash_costs_one_file(new_helpers, slow_jpeg, small, death):
     future, pid = in_background(lambda: Decoder(LIMIT).decode(slow_jpeg))
     os.kill(pid, death)
     with pytest.raises(errors.DecodeError, match=f"the decoder crashed on it: {death.name}") as caught:
@@ -162,8 +162,8 @@ def test_a_crash_costs_the_file_alone(new_helpers, slow_jpeg, small, death):
     assert pid not in pool.helper_pids()
 
 
-def test_what_a_used_helper_dies_of_is_tried_again_in_a_new_one(new_helpers, slow_jpeg, small):
-    """The fault may be that of a file before: then this one comes through."""
+def test_decoder_retries_crash_of_used_helper(new_helpers, slow_jpeg, small):
+    """An earlier file may have damaged it: then this one succeeds in a new helper."""
     Decoder(LIMIT).decode(small)
     future, pid = in_background(lambda: Decoder(LIMIT).decode(slow_jpeg))
     os.kill(pid, signal.SIGSEGV)
@@ -171,14 +171,14 @@ def test_what_a_used_helper_dies_of_is_tried_again_in_a_new_one(new_helpers, slo
     assert pid not in pool.helper_pids()
 
 
-def test_a_helper_that_died_between_files_is_replaced(new_helpers, small):
+def test_decoder_replaces_helper_that_died_between_files(new_helpers, small):
     Decoder(LIMIT).decode(small)
     (pid,) = pool.helper_pids()
     os.kill(pid, signal.SIGKILL)
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
-def test_a_file_without_end_is_given_up_in_time(new_helpers, endless_jpeg, small):
+def test_decoder_times_out_on_endless_file(new_helpers, endless_jpeg, small):
     Decoder(LIMIT).decode(small)
     started = time.monotonic()
     with pytest.raises(
@@ -190,7 +190,7 @@ def test_a_file_without_end_is_given_up_in_time(new_helpers, endless_jpeg, small
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
-def test_a_picture_that_is_too_large_is_refused_by_its_header(new_helpers):
+def test_decoder_refuses_large_picture_by_header(new_helpers):
     data = png_of_zeros(25_000, 100, 100)
     with pytest.raises(errors.TooLarge, match="25000x10000 px, at most 1000000 px"):
         Decoder(1_000_000).decode(data)
@@ -204,7 +204,7 @@ def tile_bomb(side: int) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + zlib.compress(bytes(50_000)).ljust(64)
 
 
-def test_a_tile_of_gigabytes_takes_little_memory(new_helpers, small):
+def test_decoder_bounds_memory_of_tile_bomb(new_helpers, small):
     for side in (40_000, 60_000):
         with pytest.raises(errors.DecodeError) as caught:
             Decoder(LIMIT).decode(tile_bomb(side))
@@ -220,7 +220,7 @@ def let_grow(pid: int, more: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_AS, (size + more, size + more))
 
 
-def test_a_picture_for_which_there_is_no_memory_has_that_reason(new_helpers):
+def test_helper_reports_out_of_memory(new_helpers):
     helper = helper_process.Helper()
     let_grow(helper.pid, 50 << 20)
     request = {"task": "decode", "max_pixels": LIMIT, "draft_size": 0, "page": 0}
@@ -229,8 +229,8 @@ def test_a_picture_for_which_there_is_no_memory_has_that_reason(new_helpers):
     helper.close()
 
 
-def test_what_a_used_helper_has_no_memory_for_is_tried_again_in_a_new_one(new_helpers, small):
-    """What it holds may be that of files before: then this one comes through."""
+def test_decoder_retries_out_of_memory_of_used_helper(new_helpers, small):
+    """Earlier files may have filled it: then this one succeeds in a new helper."""
     Decoder(LIMIT).decode(small)
     (pid,) = pool.helper_pids()
     let_grow(pid, 50 << 20)
@@ -238,12 +238,12 @@ def test_what_a_used_helper_has_no_memory_for_is_tried_again_in_a_new_one(new_he
     assert pid not in pool.helper_pids()
 
 
-def test_memory_follows_what_the_header_claims(new_helpers):
-    """A large picture comes through, though what a small one may take would not do for it."""
+def test_decoder_memory_follows_the_claimed_size(new_helpers):
+    """A large picture is decoded, though it needs more memory than a small one may take."""
     assert Decoder(LIMIT).decode(png_of_zeros(20_000, 100, 30)).pixels.shape == (3_000, 20_000)
 
 
-def test_a_helper_ends_with_its_parent(tmp_path):
+def test_helper_ends_with_its_parent(tmp_path):
     code = (
         "import sys, time; from photochrom.imaging.sandbox import decoder, pool\n"
         "try: decoder.Decoder(10**6).decode(b'')\n"
@@ -261,7 +261,7 @@ def test_a_helper_ends_with_its_parent(tmp_path):
     wait_until_gone(helper)
 
 
-def test_a_helper_in_the_middle_of_a_file_ends_soon_after_its_parent(monkeypatch, slow_jpeg):
+def test_busy_helper_ends_soon_after_its_parent(monkeypatch, slow_jpeg):
     """By the alarm that it set itself: its timeout and a few seconds."""
     helper = helper_process.Helper()
     request = {"task": "decode", "max_pixels": LIMIT, "draft_size": 0, "page": 0}
@@ -278,7 +278,7 @@ def test_a_helper_in_the_middle_of_a_file_ends_soon_after_its_parent(monkeypatch
 def wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 10
     while (stat := pathlib.Path(f"/proc/{pid}/stat")).exists() and " Z " not in stat.read_text():
-        assert time.monotonic() < deadline, "the helper lives on"
+        assert time.monotonic() < deadline, "the helper is alive"
         time.sleep(0.05)
 
 
@@ -287,7 +287,7 @@ def _decode_in_child(small: bytes, connection) -> None:
 
 
 @pytest.mark.parametrize("method", ["spawn", "fork"])
-def test_children_start_helpers_of_their_own(small, method):
+def test_decoder_in_children_starts_own_helpers(small, method):
     Decoder(LIMIT).decode(small)
     ours, theirs = multiprocessing.Pipe()
     child = multiprocessing.get_context(method).Process(target=_decode_in_child, args=(small, theirs))
@@ -300,12 +300,12 @@ def test_children_start_helpers_of_their_own(small, method):
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
-def test_settings_survive_pickling(small):
+def test_decoder_survives_pickling(small):
     copy = pickle.loads(pickle.dumps(Decoder(LIMIT, 7.0)))
     assert copy == Decoder(LIMIT, 7.0) and copy.decode(small).pixels.shape == (60, 90, 3)
 
 
-LIES = {
+INVALID = {
     "a picture of a billion pixels": {"picture": {"pixels": {"$array": ["u1", 100_000, 100_000]}}},
     "a picture without pixels": {"picture": {"format": "PNG"}},
     "a profile of a terabyte": {"picture": {"metadata": {"icc": {"$bytes": 1 << 40}}}},
@@ -315,18 +315,18 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", [*LIES, "no message"])
-def test_nonsense_from_a_helper_costs_the_file_alone(new_helpers, monkeypatch, tmp_path, small, lie):
-    """A helper that is in the hands of a file: a process of its own, which answers what no honest one would."""
-    said = json.dumps(LIES.get(lie)).encode()
-    said = len(said).to_bytes(4, "big") + said if lie in LIES else b"Segmentation fault\n"
-    (tmp_path / "liar.py").write_text(
+@pytest.mark.parametrize("kind", [*INVALID, "no message"])
+def test_decoder_refuses_invalid_answers(new_helpers, monkeypatch, tmp_path, small, kind):
+    """A helper that a file has taken over: a process of its own, with answers that no honest one gives."""
+    answer = json.dumps(INVALID.get(kind)).encode()
+    answer = len(answer).to_bytes(4, "big") + answer if kind in INVALID else b"Segmentation fault\n"
+    (tmp_path / "dishonest.py").write_text(
         "import sys\nready = b'{}'\nsys.stdout.buffer.write(len(ready).to_bytes(4, 'big') + ready)\n"
-        f"sys.stdout.flush()\nsys.stdin.buffer.read(100)\nsys.stdout.buffer.write({said!r})\n"
+        f"sys.stdout.flush()\nsys.stdin.buffer.read(100)\nsys.stdout.buffer.write({answer!r})\n"
         "sys.stdout.flush()\nsys.stdin.buffer.read()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(helper_process, "_MODULE", "liar")
+    monkeypatch.setattr(helper_process, "_MODULE", "dishonest")
     with pytest.raises(errors.DecodeError, match=r"the decoder crashed on it: .*invalid answer") as caught:
         Decoder(LIMIT, timeout_seconds=10).decode(small)
     assert caught.value.reason == "decoder_crashed" and pool.helper_pids() == []
@@ -334,7 +334,7 @@ def test_nonsense_from_a_helper_costs_the_file_alone(new_helpers, monkeypatch, t
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
-def test_a_helper_that_does_not_start_is_no_fault_of_the_file(new_helpers, monkeypatch, small):
+def test_decoder_reports_helper_that_does_not_start(new_helpers, monkeypatch, small):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(errors.PhotochromError, match="the decoder helper does not start") as caught:
         Decoder(LIMIT).decode(small)

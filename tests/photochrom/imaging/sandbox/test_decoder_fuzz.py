@@ -1,4 +1,4 @@
-"""Some hundred mutated pictures of every format: each ends as a picture or a reason. `benchmarks/fuzz.py` goes on."""
+"""Some hundred mutated pictures of every format: each gives a picture or a reason. `benchmarks/fuzz.py` has more."""
 
 import random
 
@@ -11,13 +11,13 @@ from photochrom.imaging.sandbox import decoder
 from tests.support import mutations
 
 FILES = mutations.seeds()
-# What a mutated file may do to the decoder, but these did not when they were tried.
+# Reasons that a mutated file may have; these files had none of them when they were tried.
 FAULTS = ("decoder_crashed", "decode_timeout")
 GUARDED = decoder.Decoder(1_000_000, timeout_seconds=60)
 
 
 def end_of(data: bytes) -> str:
-    """Returns what became of a file; anything but a picture or a DataError fails the test."""
+    """Returns the outcome of a file; anything but a picture or a DataError fails the test."""
     try:
         picture = GUARDED.decode(data)
     except errors.DataError as error:
@@ -27,17 +27,17 @@ def end_of(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".avif")])
-def test_the_pictures_that_are_mutated_are_whole(name):
+def test_decoder_reads_the_unmutated_files(name):
     assert end_of(FILES[name]) == "picture"
 
 
 @hypothesis.settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @hypothesis.given(strategies.randoms(use_true_random=False), strategies.sampled_from(sorted(FILES)))
-def test_mutated_files_end_as_a_picture_or_a_reason(rng: random.Random, name: str):
+def test_decoder_of_mutated_file_gives_picture_or_reason(rng: random.Random, name: str):
     assert end_of(mutations.mutate(rng, [FILES[name]])) not in FAULTS
 
 
 @hypothesis.settings(max_examples=100, derandomize=True, deadline=None, database=None)
 @hypothesis.given(strategies.binary(max_size=300), strategies.sampled_from(sorted(FILES)), strategies.integers(0, 400))
-def test_headers_with_anything_after_them_end_so_too(tail: bytes, name: str, kept: int):
+def test_decoder_of_header_and_noise_gives_picture_or_reason(tail: bytes, name: str, kept: int):
     assert end_of(FILES[name][:kept] + tail) not in FAULTS
