@@ -232,13 +232,6 @@ def test_write_replaces_format_that_is_too_small(write):
     assert "a WEBP holds at most 16383 px a side; the copy is a TIFF" in copy.notes
 
 
-def test_raster_rows_equal_the_whole():
-    picture = Picture(gray(), None, "TIFF", 50, 70)
-    raster, _, _ = writer.plan(picture, AB, CopyOptions(mark="border"))
-    pieces = [raster.rows(slice(top, min(top + 11, raster.shape[0]))) for top in range(0, raster.shape[0], 11)]
-    np.testing.assert_array_equal(np.concatenate(pieces), raster.array())
-
-
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(FORMATS))
 def test_encode_survives_damaged_exif(seed, format):

@@ -1,0 +1,62 @@
+import pytest
+
+from photochrom import errors
+from photochrom.imaging import decoding
+from photochrom.imaging.sandbox import worker
+
+MILLION = 1_000_000
+
+
+def raised(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "reason"),
+    [
+        (errors.NotAnImage("no image"), "NotAnImage", "not_an_image"),
+        (errors.TooLarge("large"), "TooLarge", "too_large"),
+        (ValueError("odd"), "DecodeError", "undecodable"),
+        (MemoryError(), "DecodeError", "out_of_memory"),
+        (OSError("decoder error -9"), "DecodeError", "out_of_memory"),
+        (raised(errors.DecodeError("broken image"), RuntimeError("std::bad_alloc")), "DecodeError", "out_of_memory"),
+    ],
+)
+def test_describe_separates_memory_from_broken_files(error, kind, reason):
+    described = worker._describe(error)
+    assert (described["kind"], described["reason"]) == (kind, reason)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "most", "expected"),
+    [
+        (1 * MILLION, 300 * MILLION, []),
+        (5 * MILLION, 300 * MILLION, [32]),
+        (100 * MILLION, 300 * MILLION, [32, 256]),
+        (299 * MILLION, 300 * MILLION, [32, 256, 300]),
+        (1 * MILLION, 2 * MILLION, []),
+    ],
+)
+def test_decode_raises_its_memory_limit_with_the_claimed_size(monkeypatch, pixels, most, expected):
+    limits = []
+
+    def decode(_data: bytes, *, max_pixels: int) -> int:
+        if pixels > max_pixels:
+            raise errors.TooLarge("by its header")
+        return pixels
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(worker, "_limit_memory", limits.append)
+    assert worker._decode(b"", most) == pixels
+    assert [(limit - worker._fixed_bytes(0)) // worker._BYTES_PER_PIXEL // MILLION for limit in limits] == expected
+
+
+def test_decode_refuses_more_than_max_pixels(monkeypatch):
+    def decode(_data: bytes, *, max_pixels: int) -> int:
+        raise errors.TooLarge(f"at most {max_pixels} px")
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    monkeypatch.setattr(worker, "_limit_memory", lambda more: None)
+    with pytest.raises(errors.TooLarge, match="at most 7000000 px"):
+        worker._decode(b"", 7 * MILLION)
