@@ -25,6 +25,7 @@ from photochrom import errors
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import pool, protocol
 from photochrom.imaging.sandbox.helper_process import HelperDied
+from photochrom.imaging.sandbox.protocol import Request
 
 # Seconds that one file may take.
 DEFAULT_TIMEOUT = 120
@@ -58,8 +59,7 @@ class Decoder:
             DataError: as decoding.decode, and DecodeError with the reasons above.
             PhotochromError: no helper can be started.
         """
-        request = {"task": "decode", "max_pixels": self.max_pixels, "draft_size": draft_size, "page": page}
-        return self._ask(request, data)
+        return self._ask(Request("decode", self.max_pixels, self.timeout_seconds, draft_size, page), data)
 
     def count_pages(self, data: bytes) -> int:
         """Counts the pages of a file as decoding.count_pages does.
@@ -67,9 +67,9 @@ class Decoder:
         Raises:
             DataError: as `decode`.
         """
-        return self._ask({"task": "count_pages"}, data)
+        return self._ask(Request("count_pages", self.max_pixels, self.timeout_seconds), data)
 
-    def _ask(self, request: dict[str, Any], data: bytes) -> Any:
+    def _ask(self, request: Request, data: bytes) -> Any:
         for fresh in (False, True):
             result, was_used = self._try(request, data, fresh)
             if not (was_used and _may_be_of_earlier_files(result)):
@@ -78,13 +78,13 @@ class Decoder:
             raise result
         return result
 
-    def _try(self, request: dict[str, Any], data: bytes, fresh: bool) -> tuple[Any, bool]:
+    def _try(self, request: Request, data: bytes, fresh: bool) -> tuple[Any, bool]:
         """Returns the result or the error, and whether the helper had answered for other files before."""
         with pool.lend(fresh) as helper:
             was_used = helper.answered > 0
             try:
-                answer = helper.ask(request, data, self.timeout_seconds, self.max_pixels)
-                result = _result(answer, request["task"])
+                answer = helper.ask(request, data)
+                result = _result(answer, request.task)
                 if was_used and _may_be_of_earlier_files(result):
                     helper.close()
                 return result, was_used

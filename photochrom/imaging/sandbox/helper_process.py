@@ -1,6 +1,7 @@
 """One decoder helper, from the job: starts the process, sends a file, reads the answer by a deadline, ends it."""
 
 import contextlib
+import dataclasses
 import os
 import select
 import signal
@@ -104,19 +105,19 @@ class Helper:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, Any], data: bytes, seconds: float, max_pixels: int) -> dict[str, Any]:
+    def ask(self, request: protocol.Request, data: bytes) -> dict[str, Any]:
         """Sends a request and a file's bytes and returns the answer, its blocks as buffers.
 
         Raises:
-            TimeoutError: no answer within `seconds`. The helper is ended.
+            TimeoutError: no answer within the request's timeout. The helper is ended.
             HelperDied: it has ended, or gave an invalid answer and is ended.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + request.timeout_seconds
         self._tail = b""
-        request = {**request, "data_bytes": len(data), "timeout_seconds": seconds}
+        header = protocol.pack(dataclasses.replace(request, data_bytes=len(data)))
         try:
-            self._write([*protocol.pack(request), memoryview(data)], deadline)
-            answer = self._receive(deadline, max_pixels)
+            self._write([*header, memoryview(data)], deadline)
+            answer = self._receive(deadline, request.max_pixels)
         except (TimeoutError, HelperDied):
             self.close()
             raise

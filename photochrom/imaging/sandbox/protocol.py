@@ -41,6 +41,26 @@ class ProtocolError(Exception):
     """The other side sent an invalid message."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A request to a helper; the file follows it.
+
+    Attributes:
+        task: "decode" or "count_pages".
+        max_pixels: the most pixels of a picture.
+        timeout_seconds: for the answer.
+        draft_size, page: as in decoding.decode.
+        data_bytes: of the file.
+    """
+
+    task: str
+    max_pixels: int
+    timeout_seconds: float
+    draft_size: int = 0
+    page: int = 0
+    data_bytes: int = 0
+
+
 def pack(value: Any) -> list[memoryview]:
     """Returns the parts of a message of JSON's types, dataclasses, bytes and arrays."""
     blocks: list[bytes | memoryview] = []

@@ -26,6 +26,7 @@ from photochrom import errors
 from photochrom.imaging import decoding
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import protocol
+from photochrom.imaging.sandbox.protocol import Request
 
 # For libraries and a decoder's own tables, bytes; cv2, tifffile and imagecodecs map 0.4 GB when imported.
 _FIXED_BYTES = 1 << 30
@@ -52,9 +53,9 @@ def main() -> int:
         _send(answers, {"ready": True})
         while (request := _next_request(requests)) is not None:
             grown = _memory()[1] - started_with > _GROWN_BYTES
-            signal.setitimer(signal.ITIMER_REAL, request["timeout_seconds"] + _GRACE_SECONDS)
-            _limit_memory(_fixed_bytes(request["data_bytes"]) + _BYTES_PER_PIXEL * _FIRST_PIXELS)
-            _send(answers, {**_answer(request, requests.read(request["data_bytes"])), "retire": grown})
+            signal.setitimer(signal.ITIMER_REAL, request.timeout_seconds + _GRACE_SECONDS)
+            _limit_memory(_fixed_bytes(request.data_bytes) + _BYTES_PER_PIXEL * _FIRST_PIXELS)
+            _send(answers, {**_answer(request, requests.read(request.data_bytes)), "retire": grown})
             signal.setitimer(signal.ITIMER_REAL, 0)
     return 0
 
@@ -72,17 +73,17 @@ def _send(answers: int, message: dict[str, Any]) -> None:
         parts = protocol.rest(parts, os.writev(answers, parts[: protocol.MAX_PARTS]))
 
 
-def _next_request(requests: IO[bytes]) -> dict[str, Any] | None:
+def _next_request(requests: IO[bytes]) -> Request | None:
     length = requests.read(protocol.LENGTH_BYTES)
-    return protocol.parse(requests.read(int.from_bytes(length, "big"))) if length else None
+    return Request(**protocol.parse(requests.read(int.from_bytes(length, "big")))) if length else None
 
 
-def _answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
+def _answer(request: Request, data: bytes) -> dict[str, Any]:
     """Runs a request; any exception of a decoder is the file's fault and becomes an error in the answer."""
     try:
-        if request["task"] == "count_pages":
+        if request.task == "count_pages":
             return {"pages": decoding.count_pages(data)}
-        picture = _decode(data, request["max_pixels"], draft_size=request["draft_size"], page=request["page"])
+        picture = _decode(data, request.max_pixels, draft_size=request.draft_size, page=request.page)
         if not picture.pixels.size:
             raise errors.DecodeError("broken image: it has no pixels")
         return {"picture": picture}

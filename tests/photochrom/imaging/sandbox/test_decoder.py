@@ -26,6 +26,7 @@ from photochrom.imaging import decoding
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import helper_process, pool
 from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.imaging.sandbox.protocol import Request
 
 LIMIT = 300_000_000
 
@@ -223,8 +224,7 @@ def let_grow(pid: int, more: int) -> None:
 def test_helper_reports_out_of_memory(new_helpers):
     helper = helper_process.Helper()
     let_grow(helper.pid, 50 << 20)
-    request = {"task": "decode", "max_pixels": LIMIT, "draft_size": 0, "page": 0}
-    answer = helper.ask(request, png_of_zeros(20_000, 100, 30), 60, LIMIT)
+    answer = helper.ask(Request("decode", LIMIT, 60), png_of_zeros(20_000, 100, 30))
     assert answer["error"]["reason"] == "out_of_memory" and helper.is_alive
     helper.close()
 
@@ -264,11 +264,10 @@ def test_helper_ends_with_its_parent(tmp_path):
 def test_busy_helper_ends_soon_after_its_parent(monkeypatch, slow_jpeg):
     """By the alarm that it set itself: its timeout and a few seconds."""
     helper = helper_process.Helper()
-    request = {"task": "decode", "max_pixels": LIMIT, "draft_size": 0, "page": 0}
     with pytest.raises(TimeoutError):
         endless = threading.Event()
         monkeypatch.setattr(helper, "_end", endless.set)  # as a parent that dies before it can
-        helper.ask(request, slow_jpeg, 0.05, LIMIT)
+        helper.ask(Request("decode", LIMIT, 0.05), slow_jpeg)
     assert endless.is_set()
     wait_until_gone(helper.pid)
     monkeypatch.undo()
