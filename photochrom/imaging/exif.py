@@ -1,4 +1,4 @@
-"""EXIF blocks: made of a TIFF page's fields, parsed, updated for new pixels, and laid out as bytes.
+"""EXIF blocks: made of a TIFF page's fields, parsed, updated for new pixels, and serialized.
 
 Values keep their bytes. A block is changed in place where possible: maker notes hold offsets into it that no library
 can adjust.
@@ -43,7 +43,7 @@ class Block:
     Attributes:
         order: "<" or ">".
         main: the first directory; those of EXIF, GPS and interoperability are values in it.
-        raw: the block as the file has it, from its TIFF header on; b"" where it has to be laid out.
+        raw: the block as the file has it, from its TIFF header on; b"" where it has to be serialized.
         positions: place in `raw` of the value or its offset, of each (directory's tag or 0, tag).
         thumbnail: place in `raw` of the offset of the second directory; 0 for none.
     """
@@ -204,7 +204,7 @@ def update_for(block: Block, width: int, height: int) -> Block:
     result = dataclasses.replace(block, main=main)
     if tags.ONLY_IN_TIFF & set(main):
         result.main = {tag: entry for tag, entry in main.items() if tag not in tags.STRUCTURE}
-        result.raw = b""  # to be laid out again
+        result.raw = b""  # to be serialized again
     _set(result, 0, tags.IMAGE_WIDTH, tags.LONG, width)
     _set(result, 0, tags.IMAGE_LENGTH, tags.LONG, height)
     _set(result, 0, tags.ORIENTATION, tags.SHORT, 1)

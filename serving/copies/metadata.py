@@ -51,7 +51,12 @@ def prepare(metadata: Metadata, provenance: Provenance, format: Format, width: i
     """Makes the blocks of a copy in a format, of that size in px."""
     blocks = Blocks(exif.Block(), b"", b"", metadata.iptc, icc.srgb_profile(), metadata.dpi)
     _add_exif(blocks, metadata, format, width, height)
-    _add_xmp(blocks, metadata, provenance)
+    try:
+        blocks.xmp = xmp.merge(metadata.xmp, provenance)
+    except ValueError as error:
+        blocks.xmp = xmp.merge(b"", provenance)
+        blocks.sidecars[".xmp"] = metadata.xmp
+        blocks.notes.append(f"the original's XMP could not be merged ({error}); it is kept beside the copy, in .xmp")
     if metadata.icc and metadata.icc != blocks.icc:
         blocks.notes.append(
             f"colour profile replaced by sRGB, which the pixels are in now: {icc.describe(metadata.icc)}"
@@ -78,15 +83,6 @@ def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, width: int, he
         added |= exif.required_in_jpeg(width, height) | exif.resolution(metadata.dpi or _NO_DPI, block.order)
     blocks.exif = dataclasses.replace(block, raw=b"", main={**block.main, **added}) if added else block
     blocks.exif_bytes = blocks.exif.to_bytes()
-
-
-def _add_xmp(blocks: Blocks, metadata: Metadata, provenance: Provenance) -> None:
-    try:
-        blocks.xmp = xmp.merge(metadata.xmp, provenance)
-    except ValueError as error:
-        blocks.xmp = xmp.merge(b"", provenance)
-        blocks.sidecars[".xmp"] = metadata.xmp
-        blocks.notes.append(f"the original's XMP could not be merged ({error}); it is kept beside the copy, in .xmp")
 
 
 def _put_aside(blocks: Blocks, format: Format, provenance: Provenance) -> None:

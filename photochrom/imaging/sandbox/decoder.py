@@ -59,7 +59,8 @@ class Decoder:
             DataError: as decoding.decode, and DecodeError with the reasons above.
             PhotochromError: no helper can be started.
         """
-        return self._ask(Request("decode", self.max_pixels, self.timeout_seconds, draft_size, page), data)
+        request = Request("decode", len(data), self.max_pixels, self.timeout_seconds, draft_size, page)
+        return self._ask(request, data)
 
     def count_pages(self, data: bytes) -> int:
         """Counts the pages of a file as decoding.count_pages does.
@@ -67,7 +68,7 @@ class Decoder:
         Raises:
             DataError: as `decode`.
         """
-        return self._ask(Request("count_pages", self.max_pixels, self.timeout_seconds), data)
+        return self._ask(Request("count_pages", len(data), self.max_pixels, self.timeout_seconds), data)
 
     def _ask(self, request: Request, data: bytes) -> Any:
         for fresh in (False, True):

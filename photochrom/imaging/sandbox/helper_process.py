@@ -1,7 +1,6 @@
 """One decoder helper, from the job: starts the process, sends a file, reads the answer by a deadline, ends it."""
 
 import contextlib
-import dataclasses
 import os
 import select
 import signal
@@ -114,9 +113,8 @@ class Helper:
         """
         deadline = time.monotonic() + request.timeout_seconds
         self._tail = b""
-        header = protocol.pack(dataclasses.replace(request, data_bytes=len(data)))
         try:
-            self._write([*header, memoryview(data)], deadline)
+            self._write([*protocol.pack(request), memoryview(data)], deadline)
             answer = self._receive(deadline, request.max_pixels)
         except (TimeoutError, HelperDied):
             self.close()

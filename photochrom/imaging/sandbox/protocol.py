@@ -47,18 +47,18 @@ class Request:
 
     Attributes:
         task: "decode" or "count_pages".
+        data_bytes: size of the file.
         max_pixels: the most pixels of a picture.
         timeout_seconds: for the answer.
         draft_size, page: as in decoding.decode.
-        data_bytes: of the file.
     """
 
     task: str
+    data_bytes: int
     max_pixels: int
     timeout_seconds: float
     draft_size: int = 0
     page: int = 0
-    data_bytes: int = 0
 
 
 def pack(value: Any) -> list[memoryview]:

@@ -1,6 +1,7 @@
 """Precision and recall of triage on a labelled set made of real photographs: crops, turned gray, toned, inverted."""
 
 import collections
+import pathlib
 import time
 
 import cv2
@@ -14,9 +15,11 @@ from photochrom import demo
 from photochrom.imaging import decoding
 from serving.screening import negatives, triage
 
-# One worker makes what several tests need.
+# One worker makes the set that several tests share.
 pytestmark = pytest.mark.xdist_group("test_triage")
 
+# Words of the pages of text: a file that no change of the code rewords.
+_LICENSE = pathlib.Path(__file__).parents[3] / "LICENSE"
 _TONES = {
     "sepia": ((40, 20, 5), (250, 225, 190)),
     "cyanotype": ((5, 20, 60), (215, 235, 250)),
@@ -71,12 +74,12 @@ def blank(rng: np.random.Generator, base: float) -> np.ndarray:
 
 
 def text_page(rng: np.random.Generator) -> np.ndarray:
-    """A page of this project's own words: black on white, or scanned a little askew from paper with a tone."""
+    """A page of words of the licence: black on white, or scanned a little askew from paper with a tone."""
     height, width, size = 1100, int(rng.integers(800, 1100)), int(rng.integers(15, 32))
     page = Image.new("L", (width, height), 255)
     fonts = [f"{matplotlib.get_data_path()}/fonts/ttf/{name}.ttf" for name in ("DejaVuSerif", "DejaVuSans", "cmr10")]
     font = ImageFont.truetype(fonts[rng.integers(3)], size)
-    words = " ".join(filter(None, [negatives.__doc__, triage.__doc__, decoding.decode.__doc__])).split()
+    words = _LICENSE.read_text().split()
     for top in range(80, int(height * rng.uniform(0.5, 0.93)), int(size * rng.uniform(1.25, 1.6))):
         line = " ".join(rng.permutation(words)[: int((width - 150) / size / 3)])
         ImageDraw.Draw(page).text((75, top), line, font=font, fill=0)

@@ -224,7 +224,8 @@ def let_grow(pid: int, more: int) -> None:
 def test_helper_reports_out_of_memory(new_helpers):
     helper = helper_process.Helper()
     let_grow(helper.pid, 50 << 20)
-    answer = helper.ask(Request("decode", LIMIT, 60), png_of_zeros(20_000, 100, 30))
+    data = png_of_zeros(20_000, 100, 30)
+    answer = helper.ask(Request("decode", len(data), LIMIT, 60), data)
     assert answer["error"]["reason"] == "out_of_memory" and helper.is_alive
     helper.close()
 
@@ -267,7 +268,7 @@ def test_busy_helper_ends_soon_after_its_parent(monkeypatch, slow_jpeg):
     with pytest.raises(TimeoutError):
         endless = threading.Event()
         monkeypatch.setattr(helper, "_end", endless.set)  # as a parent that dies before it can
-        helper.ask(Request("decode", LIMIT, 0.05), slow_jpeg)
+        helper.ask(Request("decode", len(slow_jpeg), LIMIT, 0.05), slow_jpeg)
     assert endless.is_set()
     wait_until_gone(helper.pid)
     monkeypatch.undo()
