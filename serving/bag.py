@@ -134,9 +134,9 @@ def _bag_info(config: BagConfig, found: "Payload") -> dict[str, list[str]]:
 
     summary, runs = found.summary, list(found.runs.values())
     description = (
-        f"Coloured copies of scans, made by a model: {summary['listed']} inputs, {summary['done']} done, "
-        f"{summary['skipped']} skipped, {summary['failed']} failed. The last run of Photochrom finished "
-        f"{runs[-1]['finished']}. data/manifest has a row for each input, metadata/premis-*.xml an event."
+        f"Coloured copies of scans, made by a model: {summary.listed} inputs, {summary.done} done, "
+        f"{summary.skipped} skipped, {summary.failed} failed. The last run of Photochrom finished "
+        f"{runs[-1].finished}. data/manifest has a row for each input, metadata/premis-*.xml an event."
     )
     return {
         **config.bag_info(),
@@ -149,7 +149,7 @@ def _bag_info(config: BagConfig, found: "Payload") -> dict[str, list[str]]:
 def _report(target: str, bag: Any, found: "Payload") -> None:
     size, _, count = bag.info["Payload-Oxum"].partition(".")
     print(f"{target}: BagIt {bag.version_info[0]}.{bag.version_info[1]}, {count} files, {size} bytes")
-    print(f"{len(found.copies)} coloured copies, an event for each of {found.summary['listed']} inputs")
+    print(f"{len(found.copies)} coloured copies, an event for each of {found.summary.listed} inputs")
     for name in found.foreign:
         print(f"left out, in no row of the manifest: {name}")
 

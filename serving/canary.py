@@ -1,7 +1,7 @@
-"""The canary: before another model makes a whole archive anew, a few pictures that tell whether it does worse.
+"""The canary: a few pictures that show whether another model is worse, before it makes a whole archive again.
 
-The new model colours them into the scratch folder, by the job's own graph, and the copies are held against those that
-are there.
+The new model colours them into the scratch folder, by the job's own graph, and the copies are compared with the
+existing ones.
 """
 
 import dataclasses
@@ -18,8 +18,9 @@ from photochrom.model.bundle import Bundle
 from photochrom.sources import keys
 from photochrom.storage import files
 from serving.config import ColorizeConfig
-from serving.manifest import manifest
-from serving.manifest.manifest import Row
+from serving.manifest import layout, reader
+from serving.manifest.layout import OutputPaths
+from serving.manifest.rows import DONE, Row
 
 # px of the longer side at which copies are compared, and are shown.
 _SIZE = 256
@@ -29,7 +30,7 @@ _SHOWN = 24
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """How far the copies of two models lie apart.
+    """The difference between the copies of two models.
 
     Attributes:
         pictures: how many were compared.
@@ -47,7 +48,7 @@ class Drift:
 
     def __str__(self) -> str:
         return (
-            f"{self.pictures} pictures: CIEDE2000 {self.ciede2000:.2f} on average from the copies that are there, "
+            f"{self.pictures} pictures: CIEDE2000 {self.ciede2000:.2f} on average from the copies that exist, "
             f"{self.chroma_ratio:.2f} of their chroma, {self.uncoloured:.1%} uncoloured"
         )
 
@@ -55,17 +56,17 @@ class Drift:
 def choose(config: ColorizeConfig, model: Bundle) -> list[Row]:
     """Returns rows of `config.canary` pictures that the last run's model coloured, if that is another than this one.
 
-    They are those with the least digests of their keys: as good as drawn by lot, and the same each time.
+    They are those with the least digests of their keys: a deterministic pseudo-random sample.
     """
-    runs = manifest.read_runs(config.output) if config.canary else []
-    if not runs or runs[-1]["model_digest"] == model.digest:
+    runs = reader.read_runs(config.output) if config.canary else []
+    if not runs or runs[-1].model_digest == model.digest:
         return []
     by_the_last = (
         row
-        for row in manifest.read(config.output)
-        if row["status"] == manifest.DONE and not row["reason"] and row["model_digest"] == runs[-1]["model_digest"]
+        for _, row in reader.read_rows(config.output)
+        if row.status == DONE and not row.reason and row.model_digest == runs[-1].model_digest
     )
-    return heapq.nsmallest(config.canary, by_the_last, key=lambda row: keys.digest(row["key"]))
+    return heapq.nsmallest(config.canary, by_the_last, key=lambda row: keys.digest(row.key))
 
 
 def check(
@@ -83,22 +84,22 @@ def check(
     chosen = choose(config, model)
     if not chosen:
         return None
-    trial = dataclasses.replace(config, output=files.join(config.scratch, "canary"))
-    colorize(trial, frozenset(row["key"] for row in chosen))
-    new = {row["key"]: row for row in manifest.read(trial.output)}
-    drift = compare(config, trial, [(row, new[row["key"]]) for row in chosen if row["key"] in new])
+    trial = dataclasses.replace(config, output=OutputPaths(config.output).canary)
+    colorize(trial, frozenset(row.key for row in chosen))
+    new = {row.key: row for _, row in reader.read_rows(trial.output)}
+    drift = compare(config, trial, [(row, new[row.key]) for row in chosen if row.key in new])
     if drift:
         files.write_bytes(_sheet_path(config), drift.sheet)
     return drift
 
 
 def is_too_far(drift: Drift | None, config: ColorizeConfig) -> bool:
-    """Says whether the run has to stop."""
+    """Whether the run has to stop."""
     return drift is not None and drift.ciede2000 > config.canary_max_drift
 
 
 def report(drift: Drift, config: ColorizeConfig) -> None:
-    """Prints how far the copies lie apart.
+    """Prints the difference between the copies.
 
     Raises:
         PhotochromError: too far.
@@ -106,21 +107,21 @@ def report(drift: Drift, config: ColorizeConfig) -> None:
     if is_too_far(drift, config):
         raise errors.PhotochromError(
             f"the canary stopped the run, nothing was changed: of {drift}; --canary_max_drift allows "
-            f"{config.canary_max_drift}. {_sheet_path(config)} shows them; raise it, or give --canary=0, to go on with "
-            "this model"
+            f"{config.canary_max_drift}. {_sheet_path(config)} shows them; raise it, or give --canary=0, to continue "
+            "with this model"
         )
     print(f"canary: {drift}")
 
 
 def _sheet_path(config: ColorizeConfig) -> str:
-    return files.join(manifest.folder(config.output), "canary.png")
+    return OutputPaths(config.output).at(layout.CANARY_SHEET)
 
 
 def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row, Row]]) -> Drift | None:
     """Compares copies; None if none of the old ones can be read any more.
 
     Args:
-        config: of the copies that are there.
+        config: of the copies that exist.
         trial: of the new ones.
         pairs: the rows of both.
     """
@@ -136,7 +137,7 @@ def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row
         new_lab = old_lab * np.array([1, 0, 0], np.float32) if after is None else cielab.rgb_to_lab(after)
         differences.append(difference.ciede2000(old_lab, new_lab).mean())
         chromas.append((difference.mean_chroma(old_lab), difference.mean_chroma(new_lab)))
-        shown.append((before, gamut.lab_to_rgb(new_lab), old["key"]))
+        shown.append((before, gamut.lab_to_rgb(new_lab), old.key))
     if not differences:
         return None
     old_chroma, new_chroma = np.mean(chromas, axis=0)
@@ -152,11 +153,11 @@ def _sheet(shown: list[tuple[np.ndarray, np.ndarray, str]]) -> bytes:
 
 
 def _read(config: ColorizeConfig, row: Row) -> np.ndarray | None:
-    """Returns a copy, [h, w, 3] uint8 of `_SIZE`; None if there is none or it cannot be read."""
-    if not row["output"]:
+    """Returns a copy, [h, w, 3] uint8 of `_SIZE`; None if it does not exist or cannot be read."""
+    if not row.output:
         return None
     try:
-        rgb = config.decoder().decode(files.read_bytes(files.join(config.output, row["output"]))).opaque_rgb()
+        rgb = config.decoder().decode(files.read_bytes(files.join(config.output, row.output))).opaque_rgb()
     except (OSError, errors.DataError):
         return None
     scale = _SIZE / max(rgb.shape[:2])

@@ -14,6 +14,8 @@ from photochrom.sources import inputs
 from photochrom.storage import files
 from photochrom.storage.names import printable
 from serving.config import ColorizeConfig
+from serving.manifest import reader
+from serving.manifest.layout import OutputPaths
 from serving.screening import exclusion
 
 _EPILOG = """\
@@ -43,14 +45,14 @@ def run(argv: Sequence[str] | None = None) -> Any:
     """Runs the job and returns Beam's pipeline result.
 
     Raises:
-        UsageError: a flag, an input, the bundle or the output folder does not fit; nothing was done.
+        UsageError: a flag, an input, the bundle, the output folder or its manifest does not fit; nothing was done.
         TooManyFailures: the job finished, more inputs failed than `max_failures`.
     """
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(ColorizeConfig, flags)
     model = bundle.open_bundle(config.model)
     exclusions = exclusion.open_list(config.exclude)
-    # Beam takes seconds: after the flags are known to be good
+    # Imported once the flags are known to be good: Beam takes seconds
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
     options = beam_job.parse_options(beam_flags)
@@ -64,9 +66,11 @@ def run(argv: Sequence[str] | None = None) -> Any:
         )
     found = inputs.parse(config.input)
     inputs.check_output_apart(found, config.output)
+    reader.check(config.output)
     files.check_writable(config.output)
     clusters.check_idle(options, config.output)
-    with output_lock.held(config.output, config.scratch):
+    paths = OutputPaths(config.output)
+    with output_lock.held(config.output, paths.scratch):
         tensorflow_setup.import_tensorflow()
         from serving import canary, pipeline
 
@@ -76,7 +80,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
             def build(root: Any) -> None:
                 pipeline.build(root, found, config, model, exclusions, started, only)
 
-            with progress.shown(files.join(config.scratch, "progress"), title):
+            with progress.shown(paths.progress, title):
                 return beam_job.run(build, options, config.output)
 
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))
@@ -92,18 +96,16 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
 
 def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None:
-    from serving.manifest import manifest
-
-    summary = manifest.read_summary(config.output)
-    print(*manifest.summary_lines(config.output, summary), sep="\n")
+    summary = reader.read_summary(config.output)
+    print(*summary.lines(config.output), sep="\n")
     if exclusions.path:
-        idle = exclusions.idle(row["key"] for row in manifest.read(config.output) if row["reason"] == "excluded")
+        idle = exclusions.idle(row.key for _, row in reader.read_rows(config.output) if row.reason == "excluded")
         if idle:
             print(f"  no input fits {len(idle)} of the lines of --exclude, such as {printable(idle[0])!r}")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
-    if not config.allows(summary["failed"], summary["listed"]):
+    if not config.allows(summary.failed, summary.listed):
         raise errors.TooManyFailures(
-            f"{summary['failed']} of {summary['listed']} inputs failed, --max_failures allows {config.max_failures}; "
+            f"{summary.failed} of {summary.listed} inputs failed, --max_failures allows {config.max_failures}; "
             f"the rows with status failed in {config.output}/manifest say why"
         )
 

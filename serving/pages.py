@@ -1,4 +1,4 @@
-"""Makes an input of each page of a TIFF: for this alone files are opened while they are listed."""
+"""Makes an input of each page of a TIFF: the only step that opens files while they are listed."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -11,19 +11,17 @@ from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.jobs import progress
 from photochrom.sources import keys, member_reader
 from photochrom.sources.source import Source
-from serving.manifest.manifest import Row
+from serving.manifest.rows import MAX_PAGES, Row
 
 # TIFF 6.0 and BigTIFF, in either byte order.
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# More is a chain of directories without end rather than a file of that many pages.
-MAX_PAGES = 10_000
 
 
 @dataclasses.dataclass
 class SplitPages(beam.PTransform):
-    """Source -> a source for each page, as it is where it is no TIFF, has one page, or its pages cannot be counted.
+    """Source -> a source for each page; unchanged if it is no TIFF, has one page, or its pages cannot be counted.
 
-    How many pages a file has is taken from an earlier row of it if the listing says that it has not changed.
+    The number of pages is taken from an earlier row of the file if the listing shows that it has not changed.
 
     Attributes:
         finished: (key, row) of earlier runs.
@@ -48,11 +46,11 @@ class SplitPages(beam.PTransform):
 
 def _known_pages(key: str, row: Row) -> tuple[str, tuple[str, int, int]]:
     """Returns the file's key, and version, bytes and pages that the row states."""
-    return keys.of_file(key), (row.get("source_version", ""), row["source_bytes"], row.get("pages", 1))
+    return keys.of_file(key), (row.source_version, row.source_bytes, row.pages)
 
 
 class CountPages(beam.DoFn):
-    """(key of a file, its sources and what is known of its pages) -> a source for each page."""
+    """(key of a file, its sources and the known numbers of pages) -> a source for each page."""
 
     def __init__(self, decoder: Decoder, progress_folder: str):
         self._decoder = decoder
@@ -71,7 +69,7 @@ class CountPages(beam.DoFn):
             yield dataclasses.replace(source, key=keys.of_page(source.key, page, count), page=page, page_count=count)
 
     def _count(self, source: Source) -> int:
-        """Returns how many pages are inputs; whoever decodes a broken file meets the fault again and says why."""
+        """Returns how many pages are inputs; the fault of a broken file is reported when it is decoded."""
         try:
             if member_reader.read_start(source, 4) not in _SIGNATURES:
                 return 1

@@ -1,12 +1,14 @@
-"""The first half of colorize: a source in, a scan for the model out, or the row of what needs no model."""
+"""The first half of colorize: a source in, a scan for the model out, or the row of an input that needs no model."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from photochrom import errors
@@ -15,28 +17,31 @@ from photochrom.model.bundle import Bundle
 from photochrom.sources import keys, member_reader, prefetch
 from photochrom.sources.source import Source, only_one, place
 from photochrom.storage import files
-from serving import scans, write_copies
+from serving import name_errors, scans
 from serving.config import ColorizeConfig
 from serving.copies import formats
-from serving.manifest import manifest
-from serving.manifest.manifest import Row
-from serving.resume import decide, journal
-from serving.resume.decide import Earlier
-from serving.scans import Scan
+from serving.manifest import digests, layout
+from serving.manifest.layout import OutputPaths
+from serving.manifest.rows import FAILED, Begun, Outcome, Row
+from serving.resume import decide, identity, journal
+from serving.resume.decide import Decision, Earlier, Fate
+from serving.scans import Candidate, Scan
 from serving.screening import screen
 from serving.screening.exclusion import ExclusionList
 
-# New rows of what needs no model or cannot be read; earlier rows that stand; those of inputs that are not listed.
-NEW, KEPT, GONE = "new", "kept", "gone"
+# Outcomes of inputs that need no model or cannot be read; earlier rows that stand; rows of inputs that are not listed.
+NEW, KEPT, DELISTED = "new", "kept", "delisted"
 # Paths of copies that must not stay, without a row.
 OBSOLETE = "obsolete"
+# Ends of the names of files that may stand beside a copy.
+_SIDECARS = ("", ".exif", ".iptc", ".xmp")
 
 
 @dataclasses.dataclass
 class ReadScans(beam.PTransform):
-    """(key, sources and what earlier runs left) -> `scans`; rows NEW, KEPT and GONE; paths that are OBSOLETE.
+    """(key, sources and results of earlier runs) -> `scans`: Candidates; NEW, KEPT: Outcomes; DELISTED: Rows; OBSOLETE.
 
-    What has to be read is put together by where it lies, so that neighbours in an archive are read by one request.
+    Sources to be read are grouped by location, so that neighbours in an archive are read by one request.
     """
 
     config: ColorizeConfig
@@ -45,8 +50,8 @@ class ReadScans(beam.PTransform):
 
     def expand(self, joined: beam.PCollection) -> Any:  # Beam warns of a hint that is a dict
         settings = self.config, self.bundle, self.exclusions
-        listed = joined | "Settle" >> beam.ParDo(Settle(*settings)).with_outputs(
-            NEW, KEPT, GONE, OBSOLETE, main="unread"
+        listed = joined | "ResolveFromListing" >> beam.ParDo(ResolveFromListing(*settings)).with_outputs(
+            NEW, KEPT, DELISTED, OBSOLETE, main="unread"
         )
         read = (
             listed.unread
@@ -55,83 +60,86 @@ class ReadScans(beam.PTransform):
             | "Read" >> beam.ParDo(ReadScan(*settings)).with_outputs(NEW, KEPT, main="scans")
         )
         both = {tag: (listed[tag], read[tag]) | f"All{tag.title()}" >> beam.Flatten() for tag in (NEW, KEPT)}
-        return {"scans": read.scans, GONE: listed[GONE], OBSOLETE: listed[OBSOLETE], **both}
+        return {"scans": read.scans, DELISTED: listed[DELISTED], OBSOLETE: listed[OBSOLETE], **both}
 
 
 class _Step(beam.DoFn):
-    """What both steps do: find the row that stands, or refuse an input."""
+    """The decision and the refusals that both steps share."""
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList):
         self._config = config
         self._bundle = bundle
         self._exclusions = exclusions
 
-    def _kept(self, source: Source, left: Earlier, same: dict[str, Any]) -> Row | None:
-        row = left.current(self._config.output, self._config.retry, lambda row: same.items() <= row.items())
-        if row is None or self._shows_excluded(source, row["reason"]):
-            return None
-        beam.metrics.Metrics.counter(ReadScans, "rows-kept").inc()
-        return row
+    def _decide(
+        self, earlier: Earlier, source: Source | None, is_same: Callable[[Row], bool], is_excluded: bool = False
+    ) -> Decision:
+        decision = decide.decide(
+            earlier,
+            lambda row: is_same(row) and not (source and self._shows_excluded(source, row.reason)),
+            self._config.retry,
+            functools.partial(digests.is_whole, self._config.output),
+            is_listed=source is not None,
+            is_excluded=is_excluded,
+        )
+        if decision.fate is Fate.KEEP:
+            beam.metrics.Metrics.counter(ReadScans, "rows-kept").inc()
+        return decision
 
-    def _refused(self, source: Source, error: errors.DataError, left: Earlier) -> Row:
-        """Returns the row of an input of which nothing was decoded."""
+    def _refused(self, source: Source, error: errors.DataError, earlier: Earlier) -> Outcome:
+        """Returns the outcome of an input that was not decoded."""
         if error.reason != errors.Excluded.reason:
-            return manifest.with_obsolete(_failed_row(source, error), left.paths())
-        row = manifest.with_obsolete(_excluded_row(source, left, error), left.paths())
-        if all(row["status"] == manifest.FAILED for row in left.finished):
-            row[manifest.OBSOLETE] += self._unnamed(source)
-        return row
+            return Outcome.of(_failed_row(Row.of(source), error), earlier.paths())
+        outcome = Outcome.of(_excluded_row(source, earlier, error), earlier.paths())
+        if all(row.status == FAILED for row in earlier.finished):
+            return Outcome(outcome.row, (*outcome.obsolete, *self._unnamed(source)))
+        return outcome
 
     def _shows_excluded(self, source: Source, reason: str) -> bool:
-        """Says whether a copy of the whole file, as a row with this reason has it, would show an excluded page."""
+        """Whether a copy of the whole file, which rows with some reasons have, would show an excluded page."""
         pages = range(source.page_count if reason in screen.WHOLE_FILE else 1)
         file = keys.of_file(source.key)
         return len(pages) > 1 and any(self._exclusions.covers(keys.of_page(file, n, len(pages))) for n in pages)
 
     def _unnamed(self, source: Source) -> list[str]:
-        """Returns what may be there of an input that has no row, or one that failed and names no copy."""
-        names = formats.names(files.join("images", keys.to_path(source.key)))
-        paths = [name + end for name in names for end in ("", ".exif", ".iptc", ".xmp")]
-        return [path for path in paths if not files.is_folder(files.join(self._config.output, path))]
+        """Returns the possible files of an input that has no row, or one that failed and names no copy.
+
+        A member whose name leads out of the folder never had a copy: it is not looked for.
+        """
+        names = formats.names(layout.copy_path(source.key))
+        paths = [name + end for name in names for end in _SIDECARS if layout.is_copy_path(name)]
+        return [path for path in paths if not files.is_folder(OutputPaths(self._config.output).at(path))]
 
 
-class Settle(_Step):
-    """(key, sources and what earlier runs left) -> (source, Earlier) to be read, or rows or paths, told unread."""
+class ResolveFromListing(_Step):
+    """(key, sources and results of earlier runs) -> (source, Earlier) to be read, or an outcome, row or paths."""
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         key, found = element
-        sources, left = list(found["sources"]), Earlier.of(found["finished"], found["pending"], found["missing"])
-        if not sources:
-            yield from self._unlisted(key, left)
-            return
-        source = decide.settled(only_one(sources))
-        try:
-            row = self._current(source, left)
-        except errors.DataError as error:
-            yield beam.pvalue.TaggedOutput(NEW, self._refused(source, error, left))
-        else:
-            yield beam.pvalue.TaggedOutput(KEPT, row) if row else (source, left)
+        sources, earlier = list(found["sources"]), Earlier.of(found["finished"], found["pending"], found["missing"])
+        source = decide.settled(only_one(sources)) if sources else None
+        decision = self._decide(earlier, source, lambda row: self._is_same(row, source), self._exclusions.covers(key))
+        if decision.fate is Fate.DELIST and decision.kept:
+            yield TaggedOutput(DELISTED, decision.kept.row)
+        elif decision.fate is Fate.EXCLUDE and not source:
+            yield from (TaggedOutput(OBSOLETE, path) for path in earlier.paths())
+        elif source:
+            yield self._resolved(source, earlier, decision)
 
-    def _unlisted(self, key: str, left: Earlier) -> Iterator[beam.pvalue.TaggedOutput]:
-        """Yields the row of an input that is no longer listed, or, if it is excluded, what must not stay of it."""
-        if self._exclusions.covers(key):
-            yield from (beam.pvalue.TaggedOutput(OBSOLETE, path) for path in left.paths())
-        elif row := left.kept():
-            yield beam.pvalue.TaggedOutput(GONE, row)
-
-    def _current(self, source: Source, left: Earlier) -> Row | None:
-        """Returns the earlier row that stands, told from the listing alone, or None."""
-        if self._exclusions.covers(source.key):
-            raise errors.Excluded("is on the exclusion list")
+    def _resolved(self, source: Source, earlier: Earlier, decision: Decision) -> Any:
+        if decision.fate is Fate.EXCLUDE:
+            return TaggedOutput(NEW, self._refused(source, errors.Excluded("is on the exclusion list"), earlier))
         if source.failure:
-            raise source.failure.to_error()
-        by = write_copies.made_by(self._config, self._bundle)
-        same = {"source_version": source.version, "source_bytes": source.size, **by}
-        return self._kept(source, left, same) if source.version else None
+            return TaggedOutput(NEW, self._refused(source, source.failure.to_error(), earlier))
+        return TaggedOutput(KEPT, decision.kept) if decision.kept else (source, earlier)
+
+    def _is_same(self, row: Row, source: Source | None) -> bool:
+        made_with = identity.made_with(row.source_sha256, self._config, self._bundle)
+        return source is not None and decide.is_listed_same(row, source) and row.made_with == made_with
 
 
 class ReadScan(_Step):
-    """(neighbourhood, pairs of source and Earlier) -> Scan, or a row to NEW or KEPT."""
+    """(neighbourhood, pairs of source and Earlier) -> Candidate, or an outcome to NEW or KEPT."""
 
     def setup(self) -> None:
         self._reading = prefetch.Reading()
@@ -141,73 +149,75 @@ class ReadScan(_Step):
 
     def process(self, element: tuple[str, Iterable[tuple[Source, Earlier]]]) -> Iterator[Any]:
         pairs = sorted(element[1], key=lambda pair: place(pair[0]))
-        yield from itertools.starmap(self._judged, self._reading.add((pair[0], pair) for pair in pairs))
+        yield from itertools.starmap(self._process_source, self._reading.add((pair[0], pair) for pair in pairs))
 
     def finish_bundle(self) -> Iterator[Any]:
-        for result in itertools.starmap(self._judged, self._reading.flush()):
-            if isinstance(result, beam.pvalue.TaggedOutput):
-                yield beam.pvalue.TaggedOutput(result.tag, GlobalWindows.windowed_value(result.value))
+        for result in itertools.starmap(self._process_source, self._reading.flush()):
+            if isinstance(result, TaggedOutput):
+                yield TaggedOutput(result.tag, GlobalWindows.windowed_value(result.value))
             else:
                 yield GlobalWindows.windowed_value(result)
 
-    def _judged(self, item: tuple[Source, Earlier], read: Callable[[], bytes]) -> Scan | beam.pvalue.TaggedOutput:
-        source, left = item
+    def _process_source(self, item: tuple[Source, Earlier], read: Callable[[], bytes]) -> Candidate | TaggedOutput:
+        source, earlier = item
         try:
-            result = self._looked_at(source, read(), left)
+            return self._process_bytes(source, earlier, read())
         except errors.DataError as error:
-            result = self._refused(source, error, left)
-        return beam.pvalue.TaggedOutput(NEW, result) if isinstance(result, dict) else result
+            return TaggedOutput(NEW, self._refused(source, error, earlier))
 
-    def _looked_at(self, source: Source, data: bytes, left: Earlier) -> Scan | Row | beam.pvalue.TaggedOutput:
+    def _process_bytes(self, source: Source, earlier: Earlier, data: bytes) -> Candidate | TaggedOutput:
         beam.metrics.Metrics.counter(ReadScans, "scans-read").inc()
-        made_with = write_copies.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        if row := self._kept(source, left, made_with):
-            return beam.pvalue.TaggedOutput(KEPT, decide.with_listing(row, source))
-        bundle = self._bundle
+        made_with = identity.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
+        kept = self._decide(earlier, source, lambda row: row.made_with == made_with).kept
+        if kept:
+            return TaggedOutput(KEPT, Outcome(decide.with_listing(kept.row, source), kept.obsolete))
         try:
-            # On its way to other workers a file is less than its pixels.
-            kept_pixels = 0 if self._config.accelerator else scans.KEPT_PIXELS
-            scan = scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
+            scan = self._decode(source, data)
         except errors.DataError as error:
-            return manifest.with_obsolete(_failed_row(source, error, **made_with), left.paths())
-        scan = dataclasses.replace(scan, earlier=left)
-        screened = self._screened(scan, data)
-        return manifest.with_obsolete(screened, left.paths()) if screened else scan
+            row: Row | None = _failed_row(Row.of(source, made_with), error)
+        else:
+            row = self._screen(scan, earlier, data)
+        return TaggedOutput(NEW, Outcome.of(row, earlier.paths())) if row else Candidate(scan, earlier)
 
-    def _screened(self, scan: Scan, data: bytes) -> Row | None:
-        """Returns the row of a scan that is not to be colorized, by what triage found, or None."""
-        source, known = scan.source, write_copies.known(scan, self._config, self._bundle)
+    def _decode(self, source: Source, data: bytes) -> Scan:
+        # On its way to other workers a file is smaller than its pixels.
+        kept_pixels = 0 if self._config.accelerator else scans.KEPT_PIXELS
+        bundle = self._bundle
+        return scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
+
+    def _screen(self, scan: Scan, earlier: Earlier, data: bytes) -> Row | None:
+        """Returns the row of a scan that is not to be colorized, by the result of triage, or None."""
+        row = identity.known(scan, self._config, self._bundle)
         action, reason, message = screen.decide(scan.triage, self._config)
         if action == screen.SKIP:
-            return manifest.row(source, manifest.SKIPPED, reason=reason, stage="screen", message=message, **known)
-        if action == screen.COPY:
-            if self._shows_excluded(source, reason):
-                raise errors.Excluded("cannot be copied: of the other pages of its file one is on the exclusion list")
-            # All pages lie in one copy.
-            key = keys.of_file(source.key) if source.page_count > 1 else source.key
-            name = files.join("images", keys.to_path(key))
-            if scan.earlier.paths():
-                made_with = write_copies.made_with(scan.sha256, self._config, self._bundle)
-                journal.note(self._config.output, [journal.begun(source.key, made_with, date="")])
-            write_copies.write_file(files.join(self._config.output, name), data)
-            return manifest.row(source, manifest.DONE, reason=reason, output=name, output_sha256=scan.sha256, **known)
-        return None
+            return row.skipped(reason, "screen", message)
+        return self._copy(row, reason, scan, earlier, data) if action == screen.COPY else None
+
+    def _copy(self, row: Row, reason: str, scan: Scan, earlier: Earlier, data: bytes) -> Row:
+        """Copies a file unchanged, with all its pages, and returns its row."""
+        source = scan.source
+        if self._shows_excluded(source, reason):
+            raise errors.Excluded("cannot be copied: another page of its file is on the exclusion list")
+        name = layout.copy_path(keys.of_file(source.key) if source.page_count > 1 else source.key)
+        if earlier.paths():
+            journal.note(self._config.output, [Begun.of(source.key, row.made_with, date="")])
+        with name_errors.as_data_errors():
+            files.write_bytes(OutputPaths(self._config.output).at(name), data)
+        return dataclasses.replace(row, reason=reason, output=name, output_sha256=scan.sha256)
 
 
-def _excluded_row(source: Source, left: Earlier, error: errors.DataError) -> Row:
-    """Says for as long as the row stands that the copy which an earlier run made was deleted."""
-    notes: list[str] = next((row["notes"] for row in left.rows if row["reason"] == error.reason), [])
-    deleted = sorted({row["output"] for row in left.rows if row["output"]})
+def _excluded_row(source: Source, earlier: Earlier, error: errors.DataError) -> Row:
+    """States, for as long as the row stands, that the copy which an earlier run made was deleted."""
+    notes: tuple[str, ...] = next((row.notes for row in earlier.rows if row.reason == error.reason), ())
+    deleted = sorted({row.output for row in earlier.rows if row.output})
     if deleted:
-        notes = [f"the copy that an earlier run made, {', '.join(deleted)}, was deleted"]
-    return manifest.row(
-        source, manifest.SKIPPED, reason=error.reason, stage=error.stage, message=str(error), notes=notes
-    )
+        notes = (f"the copy that an earlier run made, {', '.join(deleted)}, was deleted",)
+    return Row.of(source, notes=notes).skipped(error.reason, error.stage, str(error))
 
 
-def _failed_row(source: Source, error: errors.DataError, **values: Any) -> Row:
+def _failed_row(row: Row, error: errors.DataError) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
-    suffix = "." + source.key.lower().rpartition(".")[2]
+    suffix = "." + row.key.lower().rpartition(".")[2]
     if isinstance(error, errors.NotAnImage) and suffix not in decoding.IMAGE_SUFFIXES:
-        return manifest.row(source, manifest.SKIPPED, reason=error.reason, stage="screen", message=str(error), **values)
-    return manifest.failed(source, error, **values)
+        return row.skipped(error.reason, "screen", str(error))
+    return row.failed(error)

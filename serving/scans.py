@@ -1,4 +1,4 @@
-"""One scan: the bytes of a file in, what the network and the composition need out, or a DataError that says why not."""
+"""One scan: the bytes of a file in, the inputs of the network and of the composition out, or a DataError."""
 
 import dataclasses
 import hashlib
@@ -14,8 +14,8 @@ from photochrom.sources.source import Source
 from serving.resume.decide import Earlier
 from serving.screening import triage
 
-# A scan with more pixels is decoded a second time when its colours are there, rather than kept in memory with a
-# whole batch of others: 16 scans of 4 MP take 64 MB.
+# A scan with more pixels is decoded a second time once it has colours, rather than kept in memory with a whole batch of
+# others: 16 scans of 4 MP take 64 MB.
 KEPT_PIXELS = 4_000_000
 
 
@@ -24,14 +24,13 @@ class Scan:
     """A scan on its way through the model.
 
     Attributes:
-        source: where it lies.
+        source: the location of its bytes.
         sha256: digest of its bytes, hex.
-        data: its bytes, where the picture is to be decoded again; else b"".
+        data: its bytes if the picture is to be decoded again; else b"".
         picture: the decoded scan, or None.
-        triage: what it shows, and how much colour it has.
+        triage: the kind of picture, and how much colour it has.
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
-        earlier: what earlier runs left of it.
         pixel_count: of the scan at its full size.
     """
 
@@ -42,7 +41,6 @@ class Scan:
     triage: triage.Triage
     lightness: np.ndarray
     size: tuple[int, int]
-    earlier: Earlier = dataclasses.field(default_factory=Earlier)
     pixel_count: int = 0
 
     def full_picture(self, decoder: Decoder) -> Picture:
@@ -50,11 +48,11 @@ class Scan:
         return self.picture or decoder.decode(self.data, page=self.source.page)
 
     def without_picture(self) -> "Scan":
-        """Returns what the model needs of the scan."""
+        """Returns the scan with the network's input alone."""
         return dataclasses.replace(self, data=b"", picture=None)
 
     def halved(self, ab_stride: int) -> "Scan | None":
-        """Returns the scan at half its working size, for less memory; None where that is the least that models take."""
+        """Returns the scan at half its working size, for less memory; None at the least size that models take."""
         step = signature.SIZE_STEP
         height, width = (-(-side // (2 * step)) * step for side in self.lightness.shape)
         if (height, width) == self.lightness.shape:
@@ -65,10 +63,18 @@ class Scan:
         return dataclasses.replace(self, lightness=padded, size=(rows, columns))
 
 
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A scan that may get a coloured copy, with the results of earlier runs for it."""
+
+    scan: Scan
+    earlier: Earlier = dataclasses.field(default_factory=Earlier)
+
+
 def read(
     source: Source, data: bytes, image_size: int, ab_stride: int, decoder: Decoder, kept_pixels: int = KEPT_PIXELS
 ) -> Scan:
-    """Decodes a scan and makes the network's input of it; keeps pictures of up to `kept_pixels`, bytes of larger ones.
+    """Decodes a scan and makes the network's input; keeps pictures of up to `kept_pixels` px, the bytes of larger ones.
 
     Raises:
         DataError: it cannot be decoded or is too large.

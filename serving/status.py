@@ -1,4 +1,4 @@
-"""`photochrom status`: how an output folder of `photochrom colorize` stands, from its manifest alone."""
+"""`photochrom status`: totals, reasons, runs and state of an output folder, from its manifest alone."""
 
 import argparse
 import json
@@ -18,15 +18,15 @@ examples:
 No scan and no copy is opened; `photochrom verify` reads the copies.
 
 exit status: 0 the last run finished and adds up, 1 it did not finish or rows do not add up, 2 there is no manifest, or
-none that colorize writes
+it is broken
 """
 _WIDTH = 9  # of a count
 _FATES = {
     "kept": "keep",
     "failed": "try again: failed",
     "without_digests": "look at again, as each run does: not read, so the row has no digests",
-    "other_model": "make anew: by another model than the last run's",
-    "other_settings": "make anew: by other settings or another version than the last run's",
+    "other_model": "make again: by another model than the last run's",
+    "other_settings": "make again: by other settings or another version than the last run's",
 }
 
 
@@ -44,10 +44,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run(argv: Sequence[str] | None = None) -> None:
-    """Prints how an output folder stands.
+    """Prints the state of an output folder.
 
     Raises:
-        UsageError: there is no manifest, or none that colorize writes.
+        UsageError: there is no manifest, or it is broken.
         PhotochromError: the last run did not finish, or its rows do not add up.
     """
     flags = build_parser().parse_args(argv)
@@ -67,9 +67,10 @@ def run(argv: Sequence[str] | None = None) -> None:
 
 
 def _lines(folder: str, state: dict[str, Any]) -> Iterator[str]:
-    from serving.manifest import manifest
+    from serving.manifest.rows import Summary
 
-    yield from manifest.summary_lines(folder, state)
+    totals = {name: state[name] for name in ("listed", "done", "skipped", "failed", "reasons")}
+    yield from Summary(**totals).lines(folder)
     if state["share_done"] is not None:
         yield f"done: {state['share_done']:.1%}"
     kinds = ", ".join(f"{count} {kind}" for kind, count in state["kinds"].items())
@@ -102,7 +103,7 @@ def _run_lines(state: dict[str, Any]) -> Iterator[str]:
 
 def _again_lines(again: dict[str, Any]) -> Iterator[str]:
     if not again["known"]:
-        yield "what the same command would do again is not known: no run was written down"
+        yield "what the same command would do again is not known: no run is recorded"
         return
     yield "the last run's command again, with --retry=failed as by default and the scans unchanged, would"
     for name, text in _FATES.items():
@@ -118,7 +119,7 @@ def _verdict_lines(state: dict[str, Any]) -> Iterator[str]:
         yield f"does not add up: {problem}"
     if state["unfinished"]:
         age = state["seconds_since_sign_of_life"]
-        sign = f"; its last sign of life was {_duration(age)} ago" if age is not None else ""
+        sign = f"; its last heartbeat was {_duration(age)} ago" if age is not None else ""
         yield f"not finished: {state['unfinished']}{sign}; {state['noted']} rows are noted for the next run to keep"
     if not state["problems"] and not state["unfinished"]:
         yield "the last run finished, and its rows add up"

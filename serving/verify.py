@@ -1,4 +1,4 @@
-"""`photochrom verify`: reads every copy again and holds it against the manifest's digests."""
+"""`photochrom verify`: reads every copy again and compares it with the digests of the manifest."""
 
 import argparse
 import collections
@@ -20,16 +20,16 @@ examples:
   photochrom verify coloured
   photochrom verify coloured --json > report.json
 
-A line on stdout for each file that is not as the manifest says, then the totals:
-  missing     a row names it, it is not there
-  changed     its bytes are not those of its row
-  unreadable  it is there and cannot be read, is no regular file, or leads out of OUT by a link
+A line on stdout for each file that differs from the manifest, then the totals:
+  missing     a row names it, it does not exist
+  changed     its digest is not that of its row
+  unreadable  it exists and cannot be read, is no regular file, or leads out of OUT by a link
   foreign     it is below OUT and no row names it
-  temporary   a write that was cut off left it (.photochrom-tmp-*)
+  temporary   an interrupted write left it (.photochrom-tmp-*)
   manifest    rows that do not add up, or a run that did not finish
-Nothing is changed. `photochrom colorize --retry=all` makes copies anew; a deleted copy is made again without it.
+Nothing is changed. `photochrom colorize --retry=all` makes all copies again; a deleted copy is made again without it.
 
-exit status: 0 all is as the manifest says, 1 something is not, 2 there is no manifest, or none that colorize writes
+exit status: 0 all files agree with the manifest, 1 something differs, 2 there is no manifest, or it is broken
 """
 
 
@@ -47,8 +47,8 @@ def run(argv: Sequence[str] | None = None) -> None:
     """Verifies an output folder and prints what it finds.
 
     Raises:
-        UsageError: there is no manifest, or none that colorize writes; nothing was opened.
-        PhotochromError: something is not as the manifest says; stdout has a line for each.
+        UsageError: there is no manifest, or it is broken; no copy was opened.
+        PhotochromError: something differs from the manifest; stdout has a line for each difference.
     """
     flags = build_parser().parse_args(argv)
     from serving.manifest import fixity

@@ -1,4 +1,4 @@
-"""What of an output folder goes into a bag: the manifest and the copies that its rows name, held against the files."""
+"""The payload of a bag: the manifest of an output folder and the copies that its rows name, compared with the files."""
 
 import dataclasses
 import re
@@ -8,31 +8,31 @@ from collections.abc import Iterator
 from photochrom import errors
 from photochrom.storage import files, json_lines
 from photochrom.storage.names import printable
-from serving.manifest import manifest, reader
+from serving.manifest import digests, layout, reader
 from serving.manifest.audit import Audit
-from serving.manifest.manifest import Row
+from serving.manifest.rows import Row, Run, Summary
 
-# Of these two bagit-python makes line breaks when it reads a manifest, whatever their case in later versions.
+# bagit-python turns these two into line breaks when it reads a manifest, later versions in either case.
 _READ_AS_BREAK = re.compile("%0[ad]", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Payload:
-    """What goes into the bag.
+    """The contents of the bag.
 
     Attributes:
         copies: path below the output folder -> SHA-256 that its row gives, of each copy and each file beside one.
         listings: the manifest's files, paths below the output folder.
         foreign: files in the output folder that no row names, printable; they stay out.
-        runs: number -> row of runs.jsonl.
+        runs: number -> run.
         summary: the totals.
     """
 
     copies: dict[str, str]
     listings: tuple[str, ...]
     foreign: tuple[str, ...]
-    runs: dict[int, Row]
-    summary: Row
+    runs: dict[int, Run]
+    summary: Summary
 
     @property
     def names(self) -> list[str]:
@@ -52,8 +52,8 @@ def collect(folder: str) -> Payload:
     alike: dict[str, str] = {}
     problems = []
     for row in _read_rows(folder, account):
-        for name, sha256 in manifest.files_of(row):
-            problem = _problem(folder, row["key"], name, sha256, copies, alike)
+        for name, sha256 in row.files:
+            problem = _problem(folder, name, sha256, copies, alike)
             if problem:
                 problems.append(f"{printable(name)}: {problem}")
             copies[name] = sha256
@@ -61,7 +61,7 @@ def collect(folder: str) -> Payload:
     if problems:
         raise Disagreement(problems)
     found = [info.path.removeprefix(f"{folder}/") for info in files.list_folder(folder)]
-    listings = tuple(name for name in found if reader.is_listing(name))
+    listings = tuple(name for name in found if layout.is_listing(name))
     foreign = tuple(printable(name) for name in found if name not in copies and name not in listings)
     return Payload(copies, listings, foreign, account.runs, account.summary)
 
@@ -76,19 +76,19 @@ class Disagreement(errors.PhotochromError):
 
 
 def read_listing(folder: str, name: str) -> Iterator[Row]:
-    """Yields the rows of one file of the manifest."""
-    yield from json_lines.read(files.join(folder, name))
+    """Yields the rows of one file of the manifest that was placed in a bag."""
+    yield from map(Row.from_json, json_lines.read(files.join(folder, name)))
 
 
 def _read_account(folder: str) -> reader.Account:
-    """Returns what the runs say of themselves, if the last one came to its end and all were written down."""
+    """Returns the records of the runs, if the last one finished and all are recorded."""
     if not files.is_local(folder):
         raise errors.UsageError(f"{folder} is not a local folder; bags are made on a disk: copy it there first")
     account = reader.read(folder)
     if account.is_open:
         raise errors.UsageError(f"{folder}: {reader.UNDER_WAY}; {reader.AGAIN}")
     if not account.runs:
-        raise errors.UsageError(f"{folder}/manifest/runs.jsonl does not tell when its runs were; {reader.AGAIN}")
+        raise errors.UsageError(f"{folder}/manifest/runs.jsonl does not record the times of its runs; {reader.AGAIN}")
     return account
 
 
@@ -96,9 +96,9 @@ def _read_rows(folder: str, account: reader.Account) -> Iterator[Row]:
     """Yields the rows and checks that they are those of the last run."""
     audit = Audit(account)
     for name, row in audit.watch(reader.read_rows(folder)):
-        if row.get("run") not in account.runs:
+        if row.run not in account.runs:
             raise errors.UsageError(
-                f"{folder}/manifest/{name}: the row of {printable(row['key'])[:100]} does not belong to a "
+                f"{folder}/manifest/{name}: the row of {printable(row.key)[:100]} does not belong to a "
                 f"finished run; {reader.AGAIN}"
             )
         yield row
@@ -106,17 +106,16 @@ def _read_rows(folder: str, account: reader.Account) -> Iterator[Row]:
         raise errors.UsageError(f"{folder}: {problem}: the last run did not finish; {reader.AGAIN}")
 
 
-def _problem(folder: str, key: str, name: str, sha256: str, copies: dict[str, str], alike: dict[str, str]) -> str:
+def _problem(folder: str, name: str, sha256: str, copies: dict[str, str], alike: dict[str, str]) -> str:
     """Returns what keeps a file out of a bag, or ""."""
     other = alike.get(unicodedata.normalize("NFC", name), "")
     return (
-        reader.problem_of_name(key, name, sha256)
-        or ("is named by more than one row" if copies.get(name, sha256) != sha256
+        ("is named by more than one row" if copies.get(name, sha256) != sha256
             else f"differs from {other} by Unicode's normalization alone, which no bag keeps apart; rename one original"
             if other not in ("", name)
             else "has %0A or %0D in its name, which readers of bags take for a line break; rename the original"
             if _READ_AS_BREAK.search(name)
             else "its name ends with a space, which no bag keeps; rename the original" if name != name.strip()
             else "")
-        or reader.problem_of_file(folder, name)
+        or digests.problem_of_file(folder, name)
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import IO
 from xml.etree import ElementTree
 
 from photochrom.storage.names import printable
-from serving.manifest.manifest import DONE, FAILED, SKIPPED, Row
+from serving.manifest.rows import DONE, FAILED, SKIPPED, Row, Run
 
 Element = ElementTree.Element
 # Under which events get their UUIDs; never changes.
@@ -29,25 +29,25 @@ _COPIED = {
 _SHA256, _PATH, _KEY, _LOCAL = "SHA-256", "path in the bag", "key", "local"
 
 
-def write(file: IO[bytes], listing: Element, read_rows: Callable[[], Iterable[Row]], runs: Mapping[int, Row]) -> None:
+def write(file: IO[bytes], listing: Element, read_rows: Callable[[], Iterable[Row]], runs: Mapping[int, Run]) -> None:
     """Writes a PREMIS document of rows; memory does not grow with them.
 
     Args:
         file: where to.
         listing: the object of the file that the rows are from; a document has to have an object.
         read_rows: gives the rows, twice.
-        runs: number of the run -> its row in runs.jsonl.
+        runs: number -> run.
     """
     file.write(_HEAD.encode())
     _write_line(file, listing)
     for row in read_rows():
-        if row["output"]:
+        if row.output:
             _write_line(file, copy_object(row))
     used = set()
     for row in read_rows():
-        _write_line(file, event(row, runs[row["run"]]))
-        used.add((runs[row["run"]]["version"], _model_digest(row)))
-    names = {run["model_digest"]: run["model_name"] for run in runs.values()}
+        _write_line(file, event(row, runs[row.run]))
+        used.add((runs[row.run].version, _model_digest(row)))
+    names = {run.model_digest: run.model_name for run in runs.values()}
     for version in sorted({version for version, _ in used}):
         _write_line(file, _software(version))
     for digest in sorted({digest for _, digest in used if digest}):
@@ -58,19 +58,19 @@ def write(file: IO[bytes], listing: Element, read_rows: Callable[[], Iterable[Ro
 def event_identifier(row: Row) -> str:
     """Returns the UUID of a row's event: the same for the same input, makers and outcome."""
     names = ("key", "source_sha256", "model_digest", "settings_digest", "status", "reason", "output_sha256")
-    return str(uuid.uuid5(_NAMESPACE, "\0".join(row[name] for name in names)))
+    return str(uuid.uuid5(_NAMESPACE, "\0".join(getattr(row, name) for name in names)))
 
 
-def event(row: Row, run: Row) -> Element:
+def event(row: Row, run: Run) -> Element:
     """Returns what was done to an input: its end is that of the run, `run`, that first left the row as it is."""
-    term, code = _OUTCOMES[row["status"]]
-    said = [": ".join(filter(None, (row["stage"], row["reason"], row["message"]))), *row["notes"]]
+    term, code = _OUTCOMES[row.status]
+    said = [": ".join(filter(None, (row.stage, row.reason, row.message))), *row.notes]
     return _element(
         "event",
         _identifier("event", "UUID", event_identifier(row)),
         _term("eventType", "replication", "eventType/rep") if _is_copied(row)
         else _term("eventType", "creation", "eventType/cre"),
-        _text("eventDateTime", run["finished"]),
+        _text("eventDateTime", run.finished),
         _element("eventDetailInformation", _text("eventDetail", _detail(row))),
         _element(
             "eventOutcomeInformation",
@@ -85,15 +85,15 @@ def event(row: Row, run: Row) -> Element:
 def copy_object(row: Row) -> Element:
     """Returns a coloured copy: where it lies, its digest and format, from what it was derived and when."""
     return _file_object(
-        f"data/{row['output']}",
-        row["output_sha256"],
-        row["format"] or "unknown",
-        _text("originalName", row["key"]),
+        f"data/{row.output}",
+        row.output_sha256,
+        row.format or "unknown",
+        _text("originalName", row.key),
         _element(
             "relationship",
             _term("relationshipType", "derivation", "relationshipType/der"),
             _text("relationshipSubType", "has source"),
-            _identifier("relatedObject", _SHA256, row["source_sha256"]),
+            _identifier("relatedObject", _SHA256, row.source_sha256),
             _identifier("relatedEvent", "UUID", event_identifier(row)),
         ),
     )
@@ -115,24 +115,24 @@ def _file_object(path: str, sha256: str, format: str, *more: Element) -> Element
 
 
 def _is_copied(row: Row) -> bool:
-    return row["reason"] in _COPIED
+    return row.reason in _COPIED
 
 
 def _model_digest(row: Row) -> str:
     """Returns the digest of the model that was asked, or "" where none was."""
-    was_asked = row["status"] != SKIPPED or row["reason"] == "uncolored"
-    return row["model_digest"] if was_asked and not _is_copied(row) else ""
+    was_asked = row.status != SKIPPED or row.reason == "uncolored"
+    return row.model_digest if was_asked and not _is_copied(row) else ""
 
 
 def _detail(row: Row) -> str:
-    did = _COPIED.get(row["reason"], "colorization")
-    settings = f"; settings {row['settings_digest']}" if row["settings_digest"] else ""
-    confidence = f"; confidence {row['confidence']:g} of 1" if row["confidence"] else ""
-    return f"{did}; key {row['key']}{settings}{confidence}; run {row['run']}"
+    did = _COPIED.get(row.reason, "colorization")
+    settings = f"; settings {row.settings_digest}" if row.settings_digest else ""
+    confidence = f"; confidence {row.confidence:g} of 1" if row.confidence else ""
+    return f"{did}; key {row.key}{settings}{confidence}; run {row.run}"
 
 
-def _makers(row: Row, run: Row) -> list[Element]:
-    software = _identifier("linkingAgent", _LOCAL, f"photochrom {run['version']}")
+def _makers(row: Row, run: Run) -> list[Element]:
+    software = _identifier("linkingAgent", _LOCAL, f"photochrom {run.version}")
     software.append(_term("linkingAgentRole", "executing program", "eventRelatedAgentRole/exe"))
     digest = _model_digest(row)
     if not digest:
@@ -143,11 +143,11 @@ def _makers(row: Row, run: Row) -> list[Element]:
 
 
 def _objects(row: Row) -> list[Element]:
-    source = (_SHA256, row["source_sha256"]) if row["source_sha256"] else (_KEY, row["key"])
+    source = (_SHA256, row.source_sha256) if row.source_sha256 else (_KEY, row.key)
     found = [_linked_object(*source, "source", "sou")]
-    if row["output"]:
-        found.append(_linked_object(_PATH, f"data/{row['output']}", "outcome", "out"))
-        found.append(_linked_object(_SHA256, row["output_sha256"], "outcome", "out"))
+    if row.output:
+        found.append(_linked_object(_PATH, f"data/{row.output}", "outcome", "out"))
+        found.append(_linked_object(_SHA256, row.output_sha256, "outcome", "out"))
     return found
 
 

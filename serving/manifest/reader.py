@@ -1,55 +1,45 @@
-"""Reads the manifest of an output folder back, as one may that others could have edited: for bag, status and verify.
+"""The validating reader of the manifest, used by colorize, status, verify and bag: the manifest is untrusted input.
 
-What is no manifest of `photochrom colorize` is a UsageError: one line, before anything else of the folder is opened.
-What is one, but does not add up, is told by `Audit`.
+A file, a line or a path that colorize does not write is a UsageError with one line: where, why, how to continue. It is
+raised before anything else of the folder is opened. Rows that do not add up are reported by `audit`. Rows are streamed:
+one at a time is in memory.
 """
 
+import collections
 import dataclasses
-import datetime
 import json
-import os
-import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from photochrom import errors
-from photochrom.sources import inputs
 from photochrom.storage import files, json_lines
-from photochrom.storage.names import printable
-from serving import config
-from serving.manifest import manifest
-from serving.manifest.manifest import Row
+from serving.manifest import digests, layout
+from serving.manifest.layout import OutputPaths
+from serving.manifest.rows import Begun, Note, Row, Run, Summary, note_from_json
 
-UNDER_WAY = "a run is under way or did not come to its end (there is a .colorize or a manifest/pending)"
+UNDER_WAY = "a run is under way or did not finish (there is a .colorize or a manifest/pending)"
 AGAIN = "run the same `photochrom colorize` command again: what is done is kept"
-# Fields of a row that are text.
-_TEXTS = (
-    "key", "status", "reason", "stage", "message", "output", "output_sha256", "source_sha256", "model_digest",
-    "settings_digest", "format",
-)  # fmt: skip
-_RUN_TEXTS = ("version", "model_name", "model_digest", "settings_digest")
-_TOTALS = ("listed", manifest.DONE, manifest.SKIPPED, manifest.FAILED)
-_CODE = re.compile(r"[a-z0-9_]{0,40}")
-_HEX = re.compile("[0-9a-f]{64}")
-_LISTING = re.compile(
-    rf"manifest/({manifest.ALL.pattern}|pending/[0-9a-f]{{32}}\.jsonl|"
-    r"summary\.json|runs\.jsonl|canary\.png)"
+_MEND = (
+    "restore this file from a copy, or delete it and run the same `photochrom colorize` command again: it does again "
+    "what the file recorded"
 )
 _MAX_SUMMARY_BYTES = 1 << 20
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """What the runs of an output folder say of themselves.
+    """The records of an output folder about its runs.
 
     Attributes:
-        summary: the totals of the last run that wrote its rows to the end.
-        runs: number -> row of runs.jsonl, the first run first; none where nobody wrote them down.
-        is_open: whether a run is under way or did not come to its end.
+        summary: the totals of the last run that wrote all its rows.
+        runs: number -> run, the first one first; empty without a runs.jsonl.
+        is_open: whether a run is under way or did not finish.
     """
 
-    summary: Row
-    runs: dict[int, Row]
+    summary: Summary
+    runs: dict[int, Run]
     is_open: bool
 
 
@@ -57,148 +47,133 @@ def read(folder: str) -> Account:
     """Reads summary.json and runs.jsonl.
 
     Raises:
-        UsageError: it is no output folder, no run has finished there, or these files are none that colorize writes.
+        UsageError: it is no output folder, no run has finished there, or one of these files is broken.
     """
     if not files.is_folder(folder):
         raise errors.UsageError(f"{folder} is no folder; expected the --output of a `photochrom colorize`")
-    is_open = any(files.is_folder(path) for path in (files.join(folder, config.SCRATCH), manifest.pending(folder)))
-    if not files.exists(files.join(manifest.folder(folder), "summary.json")):
+    paths = OutputPaths(folder)
+    is_open = any(map(files.is_folder, (paths.scratch, paths.pending)))
+    if not files.exists(paths.at(layout.SUMMARY)):
         more = f": {UNDER_WAY}, with {noted(folder)} rows noted" if is_open else ""
-        raise errors.UsageError(f"{folder} has no manifest/summary.json: no run has finished there{more}; {AGAIN}")
-    try:
-        summary = _read_summary(folder)
-        runs = _read_runs(folder)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise errors.UsageError(
-            f"{folder}/manifest is broken: {type(error).__name__}: {str(error)[:200]}; {AGAIN}"
-        ) from error
-    return Account(summary, runs, is_open)
+        raise errors.UsageError(f"{folder} has no {layout.SUMMARY}: no run has finished there{more}; {AGAIN}")
+    return Account(read_summary(folder), {run.run: run for run in read_runs(folder)}, is_open)
+
+
+def check(folder: str) -> None:
+    """Reads all records that earlier runs left, before a job relies on them; keeps none of the rows.
+
+    Raises:
+        UsageError: a file of the manifest or of the write-ahead log is broken.
+    """
+    if files.exists(OutputPaths(folder).at(layout.SUMMARY)):
+        read_summary(folder)
+    read_runs(folder)
+    for name in OutputPaths(folder).row_files(layout.ALL):
+        collections.deque(read_file(folder, name), maxlen=0)
+    noted(folder)
 
 
 def read_rows(folder: str) -> Iterator[tuple[str, Row]]:
-    """Yields (file of the manifest, row) of all rows, file by file, each checked by itself.
+    """Yields (file of the manifest, row) of all listed inputs, file by file.
 
     Raises:
-        UsageError: a file or a row is none that colorize writes.
+        UsageError: a file or a row is broken.
     """
-    yield from _read_rows(folder, manifest.ITEMS)
-
-
-def noted(folder: str) -> int:
-    """Returns how many rows the runs that did not finish have noted, for the next one to keep."""
-    notes = (json_lines.read(info.path) for info in files.list_folder(manifest.pending(folder)))
-    return sum(note.get("status") != manifest.BEGUN for rows in notes for note in rows)
+    yield from _read_files(folder, layout.ITEMS)
 
 
 def read_gone(folder: str) -> Iterator[tuple[str, Row]]:
-    """Yields, as `read_rows` does, the rows of inputs that are no longer listed and whose copies are kept."""
-    yield from _read_rows(folder, manifest.GONE)
+    """Yields, as `read_rows` does, the rows of delisted inputs whose copies are kept."""
+    yield from _read_files(folder, layout.GONE)
 
 
-def _read_rows(folder: str, kind: re.Pattern[str]) -> Iterator[tuple[str, Row]]:
-    for name in manifest.row_files(folder, kind):
-        count = 0
-        try:
-            for row in json_lines.read(_listing_path(folder, f"manifest/{name}")):
-                count += 1
-                if not _is_whole(row):
-                    raise errors.UsageError(
-                        f"{folder}/manifest/{name} is broken: line {count} ({str(row)[:100]}) is no row of photochrom "
-                        f"colorize; {AGAIN}"
-                    )
-                yield name, row
-        except (OSError, ValueError) as error:
-            if isinstance(error, errors.UsageError):
-                raise
-            raise errors.UsageError(
-                f"{folder}/manifest/{name} is broken after row {count}: {str(error)[:200]}; {AGAIN}"
-            ) from error
+def read_file(folder: str, name: str) -> Iterator[Row]:
+    """Yields the rows of one file of the manifest."""
+    yield from _read_lines(folder, layout.row_file(name), Row.from_json)
 
 
-def problem_of_name(key: str, name: str, sha256: str) -> str:
-    """Returns why a row's path and digest are none that colorize writes, or ""."""
-    strays = posixpath.normpath(name) != name or not name.startswith("images/") or printable(name) != name
-    return (
-        f"expected a path below images/, in the row of {printable(key)}" if strays
-        else "its row has no SHA-256" if not _HEX.fullmatch(sha256)
-        else ""
-    )  # fmt: skip
+def read_notes(folder: str, name: str) -> Iterator[Note]:
+    """Yields the notes of one file of the write-ahead log."""
+    yield from _read_lines(folder, layout.note_file(name), note_from_json)
 
 
-def problem_of_file(folder: str, name: str) -> str:
-    """Returns why a file below a local folder is not to be opened, or ""; in a bucket opening it will say so."""
-    path = files.join(folder, name)
-    return (
-        "" if not files.is_local(folder)
-        else "leads out of the folder by a link; it was not read" if not inputs.inside(path, folder)
-        else "is missing" if not os.path.lexists(path)
-        else "" if os.path.isfile(path)
-        else "is no regular file"
-    )  # fmt: skip
+def note_files(folder: str) -> Iterator[str]:
+    """Yields the names of the files of the write-ahead log."""
+    pending = OutputPaths(folder).pending
+    return (info.path.removeprefix(f"{pending}/") for info in files.list_folder(pending))
 
 
-def is_listing(name: str) -> bool:
-    """Says whether a path below the output folder is a file of its manifest."""
-    return bool(_LISTING.fullmatch(name))
+def noted(folder: str) -> int:
+    """Returns how many rows the unfinished runs have noted, which the next run keeps."""
+    notes = (note for name in note_files(folder) for note in read_notes(folder, name))
+    return sum(not isinstance(note, Begun) for note in notes)
 
 
-def _listing_path(folder: str, name: str) -> str:
-    problem = problem_of_file(folder, name)
-    if problem:
-        raise ValueError(f"{name} {problem}")
-    return files.join(folder, name)
+def read_runs(folder: str) -> list[Run]:
+    """Returns the finished runs, the first one first; empty without a runs.jsonl.
 
-
-def _read_summary(folder: str) -> Row:
-    with files.open_read(_listing_path(folder, "manifest/summary.json")) as file:
-        data = file.read(_MAX_SUMMARY_BYTES + 1)
-    if len(data) > _MAX_SUMMARY_BYTES:
-        raise ValueError(f"summary.json is larger than {_MAX_SUMMARY_BYTES} bytes")
-    summary = json.loads(data)
-    counts = [*(summary[name] for name in _TOTALS), *summary["reasons"].values()]
-    if not all(type(count) is int for count in counts):
-        raise TypeError("summary.json has totals that are no numbers")
-    return summary
-
-
-def _read_runs(folder: str) -> dict[int, Row]:
-    name = "manifest/runs.jsonl"
-    if not files.exists(files.join(folder, name)):
-        return {}
-    runs: dict[int, Row] = {}
-    for run in json_lines.read(_listing_path(folder, name)):
-        if run["run"] != len(runs) + 1:
-            raise ValueError(f"runs.jsonl has run {str(run['run'])[:20]} where {len(runs) + 1} was expected")
-        if not all(isinstance(run[text], str) for text in _RUN_TEXTS):
-            raise TypeError(f"run {len(runs) + 1} of runs.jsonl has no {', '.join(_RUN_TEXTS)} that are text")
-        if not all(type(run[count]) is int for count in _TOTALS):
-            raise TypeError(f"run {len(runs) + 1} of runs.jsonl has totals that are no numbers")
-        seconds(run)
-        runs[run["run"]] = run
+    Raises:
+        UsageError: the file is broken.
+    """
+    runs: list[Run] = []
+    if files.exists(OutputPaths(folder).at(layout.RUNS)):
+        for run in _read_lines(folder, layout.RUNS, Run.from_json):
+            if run.run != len(runs) + 1:
+                raise _broken(
+                    folder, layout.RUNS, len(runs) + 1, f"has run {run.run} where {len(runs) + 1} was expected"
+                )
+            runs.append(run)
     return runs
 
 
-def seconds(run: Row) -> int:
-    """Returns how long a run of runs.jsonl took, in whole seconds as its two times are.
+def read_summary(folder: str) -> Summary:
+    """Returns the totals of the last run.
 
     Raises:
-        ValueError, TypeError: they are none.
+        UsageError: the file is broken.
     """
-    started, finished = (datetime.datetime.strptime(run[name], manifest.TIME) for name in ("started", "finished"))
-    return int((finished - started).total_seconds())
+    try:
+        with files.open_read(_path(folder, layout.SUMMARY)) as file:
+            data = file.read(_MAX_SUMMARY_BYTES + 1)
+        if len(data) > _MAX_SUMMARY_BYTES:
+            raise ValueError(f"is larger than {_MAX_SUMMARY_BYTES} bytes")
+        return Summary.from_json(json.loads(data))
+    except errors.UsageError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise _broken(folder, layout.SUMMARY, 1, error) from error
 
 
-def _is_whole(row: Row) -> bool:
-    return (
-        isinstance(row, dict)
-        and all(isinstance(row.get(name), str) for name in _TEXTS)
-        and row["status"] in (manifest.DONE, manifest.SKIPPED, manifest.FAILED)
-        and bool(_CODE.fullmatch(row["reason"]))
-        and isinstance(row.get("kind", ""), str)
-        and bool(_CODE.fullmatch(row.get("kind", "")))
-        and type(row.get("run", 0)) is int
-        and isinstance(row.get("notes"), list)
-        and isinstance(row.get("sidecars", {}), dict)
-        and all(isinstance(text, str) for item in row.get("sidecars", {}).items() for text in item)
-        and isinstance(row.get("confidence"), int | float)
-    )
+def _read_files(folder: str, kind: re.Pattern[str]) -> Iterator[tuple[str, Row]]:
+    for name in OutputPaths(folder).row_files(kind):
+        for row in read_file(folder, name):
+            yield name, row
+
+
+def _read_lines(folder: str, name: str, parse: Callable[[Any], _T]) -> Iterator[_T]:
+    values, number = _values(folder, name), 0
+    while True:
+        number += 1
+        try:
+            yield parse(next(values))
+        except StopIteration:
+            return
+        except errors.UsageError:  # of a bucket
+            raise
+        except (OSError, ValueError) as error:
+            raise _broken(folder, name, number, error) from error
+
+
+def _values(folder: str, name: str) -> Iterator[Any]:
+    yield from json_lines.read(_path(folder, name))
+
+
+def _path(folder: str, name: str) -> str:
+    problem = digests.problem_of_file(folder, name)
+    if problem:
+        raise ValueError(problem)
+    return files.join(folder, name)
+
+
+def _broken(folder: str, name: str, line: int, problem: Any) -> errors.UsageError:
+    return errors.UsageError(f"{folder}/{name}, line {line} is broken: {str(problem)[:500]}; {_MEND}")

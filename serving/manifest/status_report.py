@@ -1,4 +1,4 @@
-"""How an output folder stands, told from its manifest alone: no scan and no copy is opened or looked for."""
+"""Status report of an output folder, from its manifest alone: no scan and no copy is opened or searched for."""
 
 import collections
 import os
@@ -7,11 +7,11 @@ from typing import Any
 
 from photochrom import __version__
 from photochrom.storage import files
-from serving import config
-from serving.manifest import manifest, reader
+from serving.manifest import reader
 from serving.manifest.audit import Audit
-from serving.manifest.manifest import Row
+from serving.manifest.layout import OutputPaths
 from serving.manifest.reader import Account
+from serving.manifest.rows import FAILED, Row, Run
 
 _RUNS = 5
 RETRIED, RECHECKED, OTHER_MODEL, OTHER_SETTINGS, KEPT = (
@@ -19,16 +19,16 @@ RETRIED, RECHECKED, OTHER_MODEL, OTHER_SETTINGS, KEPT = (
 )  # fmt: skip
 CANNOT_TELL = (
     "whether scans changed, came or went",
-    "whether the copies are still there and whole (photochrom verify reads them)",
+    "whether the copies still exist and are whole (photochrom verify reads them)",
     "whether flags are the same as the last run's",
 )
 
 
 def read(folder: str) -> dict[str, Any]:
-    """Returns the state of an output folder, as JSON can hold it; docs/runs.md has the fields.
+    """Returns the state of an output folder as a JSON object; docs/runs.md has the fields.
 
     Raises:
-        UsageError: there is no manifest, or it is none that colorize writes.
+        UsageError: there is no manifest, or it is broken.
     """
     account = reader.read(folder)
     audit = Audit(account)
@@ -36,9 +36,9 @@ def read(folder: str) -> dict[str, Any]:
     again: collections.Counter[str] = collections.Counter()
     last = list(account.runs.values())[-1] if account.runs else None
     for _, row in audit.watch(reader.read_rows(folder)):
-        kinds[row.get("kind") or "unknown"] += 1
+        kinds[row.kind or "unknown"] += 1
         again[_fate(row, last)] += 1
-    totals, problems = audit.totals(), audit.problems()
+    totals, problems = audit.summary(), audit.problems()
     unfinished = audit.unfinished()
     return {
         "finished": not unfinished,
@@ -47,9 +47,9 @@ def read(folder: str) -> dict[str, Any]:
         "seconds_since_sign_of_life": _seconds_since_sign_of_life(folder) if account.is_open else None,
         "adds_up": not problems,
         "problems": problems,
-        **totals,
-        "share_done": _ratio(totals[manifest.DONE], totals["listed"]),
-        "reasons": dict(sorted(audit.reasons.items())),
+        **totals.totals(),
+        "share_done": _ratio(totals.done, totals.listed),
+        "reasons": totals.reasons,
         "kinds": dict(sorted(kinds.items())),
         "finished_runs": len(account.runs),
         "runs": [_of_run(run, audit) for run in list(account.runs.values())[-_RUNS:]],
@@ -57,34 +57,33 @@ def read(folder: str) -> dict[str, Any]:
     }
 
 
-def _of_run(run: Row, audit: Audit) -> dict[str, Any]:
-    """Returns a run, how long it took, its rates and how many rows are as it left them, being the first to do so."""
-    seconds, rows = reader.seconds(run), audit.of_run[run["run"]]
-    names = ("run", "started", "finished", "version", "model_name", "model_digest", "settings_digest")
+def _of_run(run: Run, audit: Audit) -> dict[str, Any]:
+    """Returns a run, its duration, its rates and the number of rows that it was the first to leave unchanged."""
+    rows = audit.of_run[run.run]
     return {
-        **{name: run[name] for name in (*names, "listed", manifest.DONE, manifest.SKIPPED, manifest.FAILED)},
-        "seconds": seconds,
+        **run.to_json(),
+        "seconds": run.seconds,
         "rows": rows,
-        "listed_per_second": _ratio(run["listed"], seconds),
-        "rows_per_second": _ratio(rows, seconds),
+        "listed_per_second": _ratio(run.listed, run.seconds),
+        "rows_per_second": _ratio(rows, run.seconds),
     }
 
 
-def _fate(row: Row, last: Row | None) -> str:
-    """Returns what becomes of a row when the last run's command is run again on the same scans."""
+def _fate(row: Row, last: Run | None) -> str:
+    """Returns the fate of a row when the last run's command is run again on the same scans."""
     return (
-        RETRIED if row["status"] == manifest.FAILED
-        else RECHECKED if not row["model_digest"]  # no image: nothing was kept that would tell it is current
+        RETRIED if row.status == FAILED
+        else RECHECKED if not row.model_digest  # no image: the row has no digest that would show it is current
         else KEPT if not last
-        else OTHER_MODEL if row["model_digest"] != last["model_digest"]
-        else OTHER_SETTINGS if row["settings_digest"] != last["settings_digest"]
+        else OTHER_MODEL if row.model_digest != last.model_digest
+        else OTHER_SETTINGS if row.settings_digest != last.settings_digest
         else KEPT
     )  # fmt: skip
 
 
-def _again(counts: collections.Counter[str], account: Account, last: Row | None) -> dict[str, Any]:
-    """Returns what the last run's command would do again; the digest of settings is over the software's version too."""
-    other_version = last["version"] if last and last["version"] != __version__ else ""
+def _again(counts: collections.Counter[str], account: Account, last: Run | None) -> dict[str, Any]:
+    """Returns what the last run's command would do again; the settings digest covers the software's version too."""
+    other_version = last.version if last and last.version != __version__ else ""
     if other_version:
         counts[OTHER_SETTINGS] += counts.pop(KEPT, 0) + counts.pop(OTHER_MODEL, 0)
     names = (KEPT, RETRIED, RECHECKED, OTHER_MODEL, OTHER_SETTINGS)
@@ -97,11 +96,11 @@ def _again(counts: collections.Counter[str], account: Account, last: Row | None)
 
 
 def _seconds_since_sign_of_life(folder: str) -> int | None:
-    """Returns how long ago a worker of the open run counted something; None where that cannot be told."""
+    """Returns how long ago a worker of the open run counted something; None if that is unknown."""
     if not files.is_local(folder):
         return None
     try:
-        with os.scandir(files.join(folder, config.SCRATCH, "progress")) as entries:
+        with os.scandir(OutputPaths(folder).progress) as entries:
             times = [entry.stat(follow_symlinks=False).st_mtime for entry in entries]
     except OSError:
         return None

@@ -1,85 +1,78 @@
-"""What a run notes while it is under way, so that one that was killed goes on where it was.
+"""Write-ahead log for crash recovery: notes of a run under way, with which the next run continues one that was killed.
 
-OUT/manifest/pending/*.jsonl hold the rows that are new, a few hundred a file, until the manifest has them all; and,
-before a copy that an earlier run made is written over, that this was begun: then the earlier row's word for it counts
-no more unless the file is still what the row says.
+OUT/manifest/pending/*.jsonl have the new rows, a few hundred a file, until the manifest has them all. They also have a
+note before the copy of an earlier run is overwritten: from then on the earlier row counts only if the file still has
+the digest that the row states.
 """
 
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import apache_beam as beam
 
 from photochrom.model.bundle import Bundle
 from photochrom.storage import files, json_lines
-from serving import write_copies
 from serving.config import ColorizeConfig
-from serving.manifest import manifest
-from serving.manifest.manifest import Row
-from serving.scans import Scan
+from serving.manifest.layout import OutputPaths
+from serving.manifest.rows import Begun, Note, Outcome
+from serving.resume import identity
+from serving.scans import Candidate
 
-# What a killed run loses at most, for each thread; while the next row takes longer, until that one is there.
+# The most that a killed run loses, for each thread; while the next row takes longer, until that one is done.
 _ROWS, _SECONDS = 200, 2.0
 
 
-def note(output: str, rows: Iterable[Row]) -> None:
-    """Writes rows down, in a file that appears whole or not at all; nothing for no row."""
-    data = json_lines.encode(rows)
+def note(output: str, notes: Iterable[Note]) -> None:
+    """Writes notes to a file that appears whole or not at all; writes nothing for no note."""
+    data = json_lines.encode(one.to_json() for one in notes)
     if data:
-        files.write_bytes(files.join(manifest.pending(output), f"{uuid.uuid4().hex}.jsonl"), data)
+        files.write_bytes(files.join(OutputPaths(output).pending, f"{uuid.uuid4().hex}.jsonl"), data)
 
 
 def clear(output: str) -> None:
-    """Deletes all notes, once the manifest has what they say."""
-    files.delete(manifest.pending(output))
+    """Deletes all notes, once the manifest has their rows."""
+    files.delete(OutputPaths(output).pending)
 
 
-class NoteRows(beam.DoFn):
-    """Row -> the same row, noted."""
+class NoteOutcomes(beam.DoFn):
+    """Outcome -> the same outcome, noted."""
 
     def __init__(self, output: str):
         self._output = output
 
     def start_bundle(self) -> None:
-        self._rows: list[Row] = []
+        self._outcomes: list[Outcome] = []
         self._noted = time.monotonic()
 
-    def process(self, row: Row) -> Iterator[Row]:
-        self._rows.append(row)
-        if len(self._rows) >= _ROWS or time.monotonic() - self._noted >= _SECONDS:
+    def process(self, outcome: Outcome) -> Iterator[Outcome]:
+        self._outcomes.append(outcome)
+        if len(self._outcomes) >= _ROWS or time.monotonic() - self._noted >= _SECONDS:
             self._note()
-        yield row
+        yield outcome
 
     def finish_bundle(self) -> None:
         self._note()
 
     def _note(self) -> None:
-        note(self._output, self._rows)
-        self._rows.clear()
+        note(self._output, self._outcomes)
+        self._outcomes.clear()
         self._noted = time.monotonic()
 
 
 class NoteBegun(beam.DoFn):
-    """Batch of scans -> the same batch, once it is noted which copies of earlier runs it is going to write over."""
+    """Batch -> the same batch, once a note names the copies of earlier runs that it is going to overwrite."""
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle, today: str):
         self._config = config
         self._bundle = bundle
         self._today = today
 
-    def process(self, batch: list[Scan]) -> Iterator[list[Scan]]:
-        note(self._config.output, [self._begun(scan) for scan in batch if scan.earlier.paths()])
+    def process(self, batch: list[Candidate]) -> Iterator[list[Candidate]]:
+        note(self._config.output, [self._begun(candidate) for candidate in batch if candidate.earlier.paths()])
         yield batch
 
-    def _begun(self, scan: Scan) -> dict[str, Any]:
-        made_with = write_copies.made_with(scan.sha256, self._config, self._bundle)
-        return begun(
-            scan.source.key, made_with, write_copies.date_of(scan.earlier, made_with, self._config, self._today)
-        )
-
-
-def begun(key: str, made_with: dict[str, str], date: str) -> Row:
-    """Returns the note that a copy is about to be written."""
-    return {"key": key, "status": manifest.BEGUN, "date": date, **made_with}
+    def _begun(self, candidate: Candidate) -> Begun:
+        made_with = identity.made_with(candidate.scan.sha256, self._config, self._bundle)
+        date = identity.date_of(candidate.earlier, made_with, self._config, self._today)
+        return Begun.of(candidate.scan.source.key, made_with, date)

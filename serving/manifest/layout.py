@@ -1,0 +1,104 @@
+"""The layout of an output folder: the names of its folders and files stand here only.
+
+OUT/images has the copies. OUT/manifest has items-00000-of-00002.jsonl ... (a row for each listed input),
+gone-00000-of-00002.jsonl ... (rows of delisted inputs whose copies are kept), summary.json, runs.jsonl, canary.png, and
+pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run under way.
+"""
+
+import dataclasses
+import re
+
+from photochrom.sources import keys
+from photochrom.storage import files
+from photochrom.storage.names import printable
+
+SCRATCH = ".colorize"
+# Paths below the output folder.
+SUMMARY, RUNS, CANARY_SHEET = "manifest/summary.json", "manifest/runs.jsonl", "manifest/canary.png"
+# The name of a file of rows: its number, how many there are.
+ITEMS = re.compile(r"items-(\d+)-of-(\d+)\.jsonl")
+GONE = re.compile(r"gone-(\d+)-of-(\d+)\.jsonl")
+ALL = re.compile(f"{ITEMS.pattern}|{GONE.pattern}")
+_IMAGES, _MANIFEST, _PENDING = "images", "manifest", "manifest/pending"
+_ROWS_OR_NOTES = re.compile(rf"{_MANIFEST}/({ALL.pattern})|{_PENDING}/[0-9a-f]{{32}}\.jsonl")
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputPaths:
+    """Paths of one output folder."""
+
+    output: str
+
+    def at(self, name: str) -> str:
+        """Returns the path of a file that is named relative to the output folder."""
+        return files.join(self.output, name)
+
+    @property
+    def images(self) -> str:
+        """Folder of the copies."""
+        return self.at(_IMAGES)
+
+    @property
+    def manifest(self) -> str:
+        """Folder of rows, totals and runs."""
+        return self.at(_MANIFEST)
+
+    @property
+    def pending(self) -> str:
+        """Folder of the write-ahead log."""
+        return self.at(_PENDING)
+
+    @property
+    def scratch(self) -> str:
+        """Folder of a run under way, deleted at its end; left by a run that was killed."""
+        return self.at(SCRATCH)
+
+    @property
+    def progress(self) -> str:
+        """Folder of the workers' counts."""
+        return files.join(self.scratch, "progress")
+
+    @property
+    def spool(self) -> str:
+        """Folder of the unpacked members of compressed tars."""
+        return files.join(self.scratch, "spool")
+
+    @property
+    def canary(self) -> str:
+        """Output folder of the canary's trial run."""
+        return files.join(self.scratch, "canary")
+
+    def row_files(self, kind: re.Pattern[str]) -> list[str]:
+        """Returns the names of the files of rows (ITEMS, GONE, ALL) in the manifest folder, sorted.
+
+        The output folder may have wildcards in its name.
+        """
+        found = (info.path.removeprefix(f"{self.manifest}/") for info in files.list_folder(self.manifest))
+        return sorted(name for name in found if kind.fullmatch(name))
+
+
+def row_file(name: str) -> str:
+    """Returns the path below the output folder of a file of rows, such as `items-00000-of-00001.jsonl`."""
+    return f"{_MANIFEST}/{name}"
+
+
+def note_file(name: str) -> str:
+    """Returns the path below the output folder of a file of the write-ahead log."""
+    return f"{_PENDING}/{name}"
+
+
+def copy_path(key: str) -> str:
+    """Returns the path below the output folder of the copy of an input whose format is kept."""
+    return files.join(_IMAGES, keys.to_path(key))
+
+
+def is_copy_path(name: str) -> bool:
+    """Whether an untrusted path below the output folder may be one of a copy: a file below images/, printable."""
+    parts = name.split("/")
+    is_below = len(parts) > 1 and parts[0] == _IMAGES and parts[-1] not in ("", ".") and ".." not in parts
+    return is_below and printable(name) == name
+
+
+def is_listing(name: str) -> bool:
+    """Whether a path below the output folder is a file of its manifest."""
+    return name in (SUMMARY, RUNS, CANARY_SHEET) or bool(_ROWS_OR_NOTES.fullmatch(name))
