@@ -47,14 +47,14 @@ class ColorizeArchive(beam.PTransform):
         scanned = (
             {"sources": sources | "KeySources" >> beam.WithKeys(lambda source: source.key), **ledger}
             | "JoinLedger" >> beam.CoGroupByKey()
-            | "Read" >> read_scans.ReadScans(self.config, self.bundle, self.exclusions)
+            | "Read" >> read_scans.ReadScans(self.config, self.bundle, self.exclusions, self.today)
         )
         written = (
             scanned["scans"]
             | "Batch" >> beam.ParDo(batching.BatchByShape(self.config.batch_size))
-            | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config, self.bundle, self.today))
+            | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config.output))
             | "Infer" >> self._infer()
-            | "Write" >> beam.ParDo(write_copies.WriteCopies(self.config, self.bundle, self.today))
+            | "Write" >> beam.ParDo(write_copies.WriteCopies(self.config, self.bundle))
         )
         noted = {
             name: rows | f"Note{name}" >> beam.ParDo(journal.NoteOutcomes(self.config.output))

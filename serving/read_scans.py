@@ -47,6 +47,7 @@ class ReadScans(beam.PTransform):
     config: ColorizeConfig
     bundle: Bundle
     exclusions: ExclusionList
+    today: str  # YYYY-MM-DD, of new copies
 
     def expand(self, joined: beam.PCollection) -> Any:  # Beam warns of a hint that is a dict
         settings = self.config, self.bundle, self.exclusions
@@ -57,7 +58,7 @@ class ReadScans(beam.PTransform):
             listed.unread
             | "KeyNeighbours" >> beam.WithKeys(lambda found: member_reader.neighbourhood(found[0]))
             | "GroupNeighbours" >> beam.GroupByKey()
-            | "Read" >> beam.ParDo(ReadScan(*settings)).with_outputs(NEW, KEPT, main="scans")
+            | "Read" >> beam.ParDo(ReadScan(*settings, self.today)).with_outputs(NEW, KEPT, main="scans")
         )
         both = {tag: (listed[tag], read[tag]) | f"All{tag.title()}" >> beam.Flatten() for tag in (NEW, KEPT)}
         return {"scans": read.scans, DELISTED: listed[DELISTED], OBSOLETE: listed[OBSOLETE], **both}
@@ -141,6 +142,10 @@ class ResolveFromListing(_Step):
 class ReadScan(_Step):
     """(neighbourhood, pairs of source and Earlier) -> Candidate, or an outcome to NEW or KEPT."""
 
+    def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList, today: str):
+        super().__init__(config, bundle, exclusions)
+        self._today = today
+
     def setup(self) -> None:
         self._reading = prefetch.Reading()
 
@@ -174,10 +179,8 @@ class ReadScan(_Step):
         try:
             scan = self._decode(source, data)
         except errors.DataError as error:
-            row: Row | None = _failed_row(Row.of(source, made_with), error)
-        else:
-            row = self._screen(scan, earlier, data)
-        return TaggedOutput(NEW, Outcome.of(row, earlier.paths())) if row else Candidate(scan, earlier)
+            return TaggedOutput(NEW, Outcome.of(_failed_row(Row.of(source, made_with), error), earlier.paths()))
+        return self._screen(scan, earlier, data)
 
     def _decode(self, source: Source, data: bytes) -> Scan:
         # On its way to other workers a file is smaller than its pixels.
@@ -185,25 +188,29 @@ class ReadScan(_Step):
         bundle = self._bundle
         return scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
 
-    def _screen(self, scan: Scan, earlier: Earlier, data: bytes) -> Row | None:
-        """Returns the row of a scan that is not to be colorized, by the result of triage, or None."""
+    def _screen(self, scan: Scan, earlier: Earlier, data: bytes) -> Candidate | TaggedOutput:
+        """Decides by the result of triage whether a scan is colorized, skipped or copied."""
         row = identity.known(scan, self._config, self._bundle)
         action, reason, message = screen.decide(scan.triage, self._config)
+        if action == screen.COLORIZE:
+            date = identity.date_of(earlier, row.made_with, self._config, self._today)
+            return Candidate(scan, dataclasses.replace(row, date=date), frozenset(earlier.paths()))
         if action == screen.SKIP:
-            return row.skipped(reason, "screen", message)
-        return self._copy(row, reason, scan, earlier, data) if action == screen.COPY else None
+            row = row.skipped(reason, "screen", message)
+        else:
+            row = self._copied(row, reason, scan.source, earlier, data)
+        return TaggedOutput(NEW, Outcome.of(row, earlier.paths()))
 
-    def _copy(self, row: Row, reason: str, scan: Scan, earlier: Earlier, data: bytes) -> Row:
+    def _copied(self, row: Row, reason: str, source: Source, earlier: Earlier, data: bytes) -> Row:
         """Copies a file unchanged, with all its pages, and returns its row."""
-        source = scan.source
         if self._shows_excluded(source, reason):
-            raise errors.Excluded("cannot be copied: another page of its file is on the exclusion list")
-        name = layout.copy_path(keys.of_file(source.key) if source.page_count > 1 else source.key)
+            raise errors.Excluded("cannot be copied: one of the other pages of its file is on the exclusion list")
+        name = layout.copy_path(keys.of_file(row.key) if source.page_count > 1 else row.key)
         if earlier.paths():
-            journal.note(self._config.output, [Begun.of(source.key, row.made_with, date="")])
+            journal.note(self._config.output, [Begun.of(row)])
         with name_errors.as_data_errors():
             files.write_bytes(OutputPaths(self._config.output).at(name), data)
-        return dataclasses.replace(row, reason=reason, output=name, output_sha256=scan.sha256)
+        return dataclasses.replace(row, reason=reason, output=name, output_sha256=row.source_sha256)
 
 
 def _excluded_row(source: Source, earlier: Earlier, error: errors.DataError) -> Row:

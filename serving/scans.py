@@ -11,7 +11,7 @@ from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.model import signature, working_size
 from photochrom.sources.source import Source
-from serving.resume.decide import Earlier
+from serving.manifest.rows import Row
 from serving.screening import triage
 
 # A scan with more pixels is decoded a second time once it has colours, rather than kept in memory with a whole batch of
@@ -65,10 +65,17 @@ class Scan:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A scan that may get a coloured copy, with the results of earlier runs for it."""
+    """A scan that may get a coloured copy.
+
+    Attributes:
+        scan: the scan.
+        row: its row as far as it is known before the copy is written, with the date that the copy is to state.
+        earlier_paths: all files below the output folder that earlier runs may have left for it.
+    """
 
     scan: Scan
-    earlier: Earlier = dataclasses.field(default_factory=Earlier)
+    row: Row
+    earlier_paths: frozenset[str] = frozenset()
 
 
 def read(

@@ -19,8 +19,7 @@ from serving.copies.provenance import Provenance
 from serving.inference.predictor import Colors, Inferred
 from serving.manifest import layout
 from serving.manifest.rows import Outcome, Row
-from serving.resume import identity
-from serving.scans import Candidate
+from serving.scans import Scan
 from serving.screening import screen
 
 # About the memory that composing and encoding a copy takes.
@@ -30,10 +29,9 @@ _BYTES_PER_PIXEL = 16
 class WriteCopies(beam.DoFn):
     """Scan and colours -> its outcome, the copy written; several at a time if they go to a bucket."""
 
-    def __init__(self, config: ColorizeConfig, bundle: Bundle, today: str):
+    def __init__(self, config: ColorizeConfig, bundle: Bundle):
         self._config = config
         self._bundle = bundle
-        self._today = today
 
     def setup(self) -> None:
         self._ahead = Ahead()
@@ -43,7 +41,7 @@ class WriteCopies(beam.DoFn):
 
     def process(self, inferred: Inferred) -> Iterator[Outcome]:
         wait = not files.is_local(self._config.output)
-        call = functools.partial(write, inferred, self._config, self._bundle, self._today)
+        call = functools.partial(write, inferred, self._config, self._bundle)
         size = _BYTES_PER_PIXEL * inferred[0].scan.pixel_count
         yield from (result() for _, result in self._ahead.add(None, call, size, wait))
 
@@ -52,38 +50,35 @@ class WriteCopies(beam.DoFn):
             yield GlobalWindows.windowed_value(result())
 
 
-def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle, today: str) -> Outcome:
+def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle) -> Outcome:
     """Writes the coloured copy of a scan, if the model gave it colours, and returns its outcome.
 
     Args:
         inferred: the scan, and the model's result for it.
         config: the job's settings.
         bundle: the model.
-        today: the day that a new copy states, YYYY-MM-DD.
     """
     candidate, colors = inferred
-    row = identity.known(candidate.scan, config, bundle)
+    row = candidate.row
     try:
         if isinstance(colors, errors.ModelError):
             raise colors
-        row = _write_copy(candidate, colors, row, config, bundle, today)
+        row = _write_copy(candidate.scan, colors, row, config, bundle)
     except errors.Uncolored as error:  # the same model would give the same result again, so it is no failure to retry
         row = row.skipped(error.reason, error.stage, str(error))
     except errors.DataError as error:
         row = row.failed(error)
-    return Outcome.of(row, candidate.earlier.paths())
+    return Outcome.of(row, candidate.earlier_paths)
 
 
-def _write_copy(
-    candidate: Candidate, colors: Colors, row: Row, config: ColorizeConfig, bundle: Bundle, today: str
-) -> Row:
+def _write_copy(scan: Scan, colors: Colors, row: Row, config: ColorizeConfig, bundle: Bundle) -> Row:
     """Writes the copy and returns its row: `row`, with the fields that describe the copy."""
-    scan = candidate.scan
     screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
-    date = identity.date_of(candidate.earlier, row.made_with, config, today)
     path = layout.copy_path(row.key)
     name = path.rpartition("/")[2]
-    provenance = Provenance(bundle.info["name"], bundle.digest, scan.sha256, name, date, config.digital_source_type)
+    provenance = Provenance(
+        bundle.info["name"], row.model_digest, row.source_sha256, name, row.date, config.digital_source_type
+    )
     picture = scan.full_picture(config.decoder())
     with name_errors.as_data_errors():
         written = writer.write(config.output, path, picture, colors.ab, provenance, config.copy_options())
@@ -97,5 +92,4 @@ def _write_copy(
         format=written.format,
         confidence=colors.confidence,
         notes=(*screen.notes(scan.triage), *colors.notes, *picture.notes, *written.notes),
-        date=date,
     )

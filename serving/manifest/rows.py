@@ -112,12 +112,13 @@ class Row:
         return {name: getattr(self, name) for name in _ROW_FIELDS}
 
     def failed(self, error: errors.DataError) -> "Row":
-        """Returns the row of an input that failed."""
-        return dataclasses.replace(self, status=FAILED, reason=error.reason, stage=error.stage, message=str(error))
+        """Returns the row of an input that failed: without the date of a copy."""
+        row = self.skipped(error.reason, error.stage, str(error))
+        return dataclasses.replace(row, status=FAILED)
 
     def skipped(self, reason: str, stage: str, message: str) -> "Row":
-        """Returns the row of an input that was left alone."""
-        return dataclasses.replace(self, status=SKIPPED, reason=reason, stage=stage, message=message)
+        """Returns the row of an input that was left alone: without the date of a copy."""
+        return dataclasses.replace(self, status=SKIPPED, reason=reason, stage=stage, message=message, date="")
 
     @property
     def made_with(self) -> MadeWith:
@@ -187,9 +188,9 @@ class Begun:
     settings_digest: str
 
     @classmethod
-    def of(cls, key: str, made_with: MadeWith, date: str) -> "Begun":
-        """Returns the note for one copy."""
-        return cls(key, date, *made_with)
+    def of(cls, row: Row) -> "Begun":
+        """Returns the note that the copy of a row is about to be written."""
+        return cls(row.key, row.date, *row.made_with)
 
     @classmethod
     def from_json(cls, value: Any) -> "Begun":

@@ -11,12 +11,9 @@ from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 
-from photochrom.model.bundle import Bundle
 from photochrom.storage import files, json_lines
-from serving.config import ColorizeConfig
 from serving.manifest.layout import OutputPaths
 from serving.manifest.rows import Begun, Note, Outcome
-from serving.resume import identity
 from serving.scans import Candidate
 
 # The most that a killed run loses, for each thread; while the next row takes longer, until that one is done.
@@ -63,16 +60,9 @@ class NoteOutcomes(beam.DoFn):
 class NoteBegun(beam.DoFn):
     """Batch -> the same batch, once a note names the copies of earlier runs that it is going to overwrite."""
 
-    def __init__(self, config: ColorizeConfig, bundle: Bundle, today: str):
-        self._config = config
-        self._bundle = bundle
-        self._today = today
+    def __init__(self, output: str):
+        self._output = output
 
     def process(self, batch: list[Candidate]) -> Iterator[list[Candidate]]:
-        note(self._config.output, [self._begun(candidate) for candidate in batch if candidate.earlier.paths()])
+        note(self._output, [Begun.of(candidate.row) for candidate in batch if candidate.earlier_paths])
         yield batch
-
-    def _begun(self, candidate: Candidate) -> Begun:
-        made_with = identity.made_with(candidate.scan.sha256, self._config, self._bundle)
-        date = identity.date_of(candidate.earlier, made_with, self._config, self._today)
-        return Begun.of(candidate.scan.source.key, made_with, date)
