@@ -1,4 +1,4 @@
-"""The state of real runs' folders, whole and spoilt."""
+"""status on the folders of real runs, whole and damaged."""
 
 import json
 import os
@@ -10,25 +10,17 @@ import sys
 import pytest
 
 from photochrom import cli
-from serving import colorize
-from serving.manifest import manifest
-from tests.serving.conftest import ITEMS, edit_row, read_rows, write_rows
-from tests.support import counters
+from tests.support import runs
+from tests.support.runs import ITEMS, edit_row, edit_run, read_rows, write_rows
 
 
 def status(output, capsys) -> tuple[int, dict]:
-    """Returns exit status and what --json says."""
+    """Returns the exit status and the JSON of --json."""
     code = cli.main(["status", str(output), "--json"])
     return code, json.loads(capsys.readouterr().out)
 
 
-def edit_run(output, **values) -> None:
-    path = output / "manifest/runs.jsonl"
-    *before, last = path.read_text().splitlines()
-    path.write_text("\n".join([*before, json.dumps({**json.loads(last), **values})]) + "\n")
-
-
-def test_a_finished_run_is_told_from_the_manifest_alone(output, tint, capsys):
+def test_status_reads_the_manifest_alone(output, tint, capsys):
     shutil.rmtree(output / "images")
     code, state = status(output, capsys)
     assert code == 0 and state["finished"] and state["adds_up"]
@@ -49,14 +41,13 @@ def test_a_finished_run_is_told_from_the_manifest_alone(output, tint, capsys):
     assert state["again"]["other_model"] == state["again"]["other_settings"] == 0
 
 
-def test_what_it_says_of_a_rerun_is_what_a_rerun_does(output, tint, gray_folder, capsys):
+def test_status_predicts_a_rerun(output, tint, gray_folder, capsys):
     _, before = status(output, capsys)
     edit_row(output, "scans/tall.tif", model_digest="sha256:" + "0" * 64)
     edit_row(output, "scans/sepia.jpg", settings_digest="sha256:" + "0" * 64)
     _, state = status(output, capsys)
     assert (state["again"]["other_model"], state["again"]["other_settings"]) == (1, 1)
-    argv = [f"--model={tint}", f"--input={gray_folder}", f"--output={output}", "--max_failures=50%"]
-    kept = counters.of(colorize.run(argv))["rows-kept"]
+    kept = runs.colorize(tint, output, gray_folder).counters["rows-kept"]
     assert kept == state["again"]["kept"] == before["again"]["kept"] - 2
     capsys.readouterr()
     code, after = status(output, capsys)
@@ -64,14 +55,14 @@ def test_what_it_says_of_a_rerun_is_what_a_rerun_does(output, tint, gray_folder,
     assert [(run["run"], run["rows"]) for run in after["runs"]] == [(1, 7), (2, 2)]  # the copies were made again
 
 
-def test_another_version_makes_all_anew(output, capsys):
+def test_status_counts_rows_of_another_version(output, capsys):
     edit_run(output, version="0.0.9")
     _, state = status(output, capsys)
     assert state["again"]["other_version"] == "0.0.9"
     assert (state["again"]["kept"], state["again"]["other_settings"], state["again"]["failed"]) == (0, 8, 1)
 
 
-def test_people_get_it_in_words_and_control_characters_escaped(output, capsys):
+def test_status_escapes_control_characters_in_its_text(output, capsys):
     edit_run(output, version="\x1b[31m", started="2026-11-24T22:00:00Z", finished="2026-11-25T00:05:00Z")
     assert cli.main(["status", str(output)]) == 0
     said = capsys.readouterr().out
@@ -87,7 +78,7 @@ def double(output, rows):
     write_rows(output, [row for row in rows.values() for _ in range(1 + (row["key"] == "scans/tall.tif"))])
 
 
-def turn_round(output, rows):
+def reverse(output, rows):
     write_rows(output, list(rows.values())[::-1])
 
 
@@ -95,7 +86,7 @@ def move(output, rows):
     (output / ITEMS).rename(output / "manifest/items-00001-of-00002.jsonl")
 
 
-def cut_anew(output, rows):
+def add_shard(output, rows):
     (output / "manifest/items-00000-of-00003.jsonl").write_text(json.dumps(rows["scans/tall.tif"]) + "\n")
 
 
@@ -103,9 +94,9 @@ def cut_anew(output, rows):
     ("spoil", "words"),
     [
         (double, "scans/tall.tif has more than one row"),
-        (turn_round, "scans/sepia.jpg is out of order in items-00000-of-00001.jsonl"),
+        (reverse, "scans/sepia.jpg is out of order in items-00000-of-00001.jsonl"),
         (move, "has a row in items-00001-of-00002.jsonl, where none of that key belongs"),
-        (cut_anew, "files of different cuts: of 00001.jsonl and of 00003.jsonl"),
+        (add_shard, "files of different cuts: of 00001.jsonl and of 00003.jsonl"),
         (lambda o, rows: write_rows(o, list(rows.values())[1:]), "has 8 rows, its summary.json says 9"),
         (
             lambda o, rows: edit_row(o, "scans/tall.tif", status="failed", reason="x"),
@@ -114,7 +105,7 @@ def cut_anew(output, rows):
         (lambda o, rows: edit_row(o, "scans/tall.tif", output=""), "scans/tall.tif is done, but its row names no copy"),
     ],
 )
-def test_rows_that_do_not_add_up_are_named(output, capsys, spoil, words):
+def test_status_names_rows_that_do_not_add_up(output, capsys, spoil, words):
     spoil(output, read_rows(output))
     assert cli.main(["status", str(output)]) == 1
     said = capsys.readouterr()
@@ -122,23 +113,20 @@ def test_rows_that_do_not_add_up_are_named(output, capsys, spoil, words):
     assert "rows do not add up" in said.err and len(said.err.splitlines()) == 1
 
 
-def test_a_run_under_way_or_killed_is_told(output, capsys):
+def test_status_reports_a_run_under_way(output, capsys):
     (output / ".colorize/progress").mkdir(parents=True)
     (output / ".colorize/progress/host-1.json").write_text("{}")
     os.utime(output / ".colorize/progress/host-1.json", (1, 1))
     assert cli.main(["status", str(output)]) == 1
     said = capsys.readouterr()
-    assert (
-        "not finished: a run is under way or did not come to its end" in said.out
-        and "its last sign of life was" in said.out
-    )
+    assert "not finished: a run is under way or did not finish" in said.out and "its last heartbeat was" in said.out
     assert "the last run did not finish" in said.err
     shutil.rmtree(output / "manifest")
     assert cli.main(["status", str(output)]) == 2
-    assert "no run has finished there: a run is under way or did not come to its end" in capsys.readouterr().err
+    assert "no run has finished there: a run is under way or did not finish" in capsys.readouterr().err
 
 
-def test_a_run_killed_between_its_rows_and_its_end_is_told(output, capsys):
+def test_status_reports_rows_of_an_unrecorded_run(output, capsys):
     (output / "manifest/runs.jsonl").unlink()
     code, state = status(output, capsys)
     assert code == 1
@@ -146,55 +134,7 @@ def test_a_run_killed_between_its_rows_and_its_end_is_told(output, capsys):
     assert not state["again"]["known"] and state["runs"] == []
 
 
-def link_out(name):
-    def spoil(output):
-        target = output.parent / "elsewhere"
-        (output / name).rename(target)
-        (output / name).symlink_to(target)
-
-    return spoil
-
-
-HOSTILE = [
-    (shutil.rmtree, "is no folder"),
-    (lambda o: (o / "manifest/summary.json").unlink(), "has no manifest/summary.json"),
-    (lambda o: (o / "manifest/summary.json").write_text("[]"), "manifest is broken: TypeError"),
-    (lambda o: (o / "manifest/summary.json").write_text("[" * 10**5), "manifest is broken: RecursionError"),
-    (lambda o: (o / "manifest/summary.json").write_text(" " * (2**20 + 1)), "summary.json is larger than"),
-    (lambda o: (o / "manifest/runs.jsonl").write_text('{"run": 7}\n'), "has run 7 where 1 was expected"),
-    (lambda o: edit_run(o, finished="yesterday"), "does not match format"),
-    (lambda o: edit_run(o, model_name=[]), "run 1 of runs.jsonl has no"),
-    (lambda o: edit_run(o, listed="9"), "run 1 of runs.jsonl has totals that are no numbers"),
-    (lambda o: (o / ITEMS).write_bytes(b"\xff\n"), "broken after row 0"),
-    (lambda o: (o / ITEMS).write_text('{"key": '), "broken after row 0"),
-    (lambda o: (o / ITEMS).write_text("[" * 10**5), "nested too deep"),
-    (lambda o: (o / ITEMS).write_text('{"key": 5}\n'), "line 1 ({'key': 5}) is no row of photochrom colorize"),
-    (lambda o: edit_row(o, "scans/tall.tif", reason="\x1b[0m"), "is no row of photochrom colorize"),
-    (lambda o: edit_row(o, "scans/tall.tif", sidecars={"images/a": 5}), "is no row of photochrom colorize"),
-    (link_out(ITEMS), "leads out of the folder by a link; it was not read"),
-    (link_out("manifest/runs.jsonl"), "leads out of the folder by a link; it was not read"),
-]
-
-
-@pytest.mark.parametrize(("spoil", "words"), HOSTILE)
-@pytest.mark.parametrize("command", ["status", "verify"])
-def test_what_is_no_manifest_is_one_line_and_status_2(output, capsys, command, spoil, words):
-    spoil(output)
-    assert cli.main([command, str(output)]) == 2
-    said = capsys.readouterr()
-    assert words in said.err and len(said.err.splitlines()) == 1 and not said.out
-
-
-def test_rows_of_a_folder_with_wildcards_in_its_name_are_found(output):
-    assert manifest.row_files(str(output), manifest.ITEMS) == ["items-00000-of-00001.jsonl"]
-    assert len(list(manifest.read(str(output)))) == 9
-    (output / "manifest/items-00000-of-00002.jsonl").write_text("")
-    shard = {"files": ["items-00000-of-00001.jsonl"], "listed": 9, "gone": 0, "counts": {}}
-    manifest.write_summary(str(output), [shard])
-    assert manifest.row_files(str(output), manifest.ITEMS) == ["items-00000-of-00001.jsonl"]
-
-
-def test_neither_command_waits_for_beam_or_tensorflow(coloured):
+def test_status_and_verify_import_no_beam_or_tensorflow(coloured):
     code = (
         "import sys; from photochrom import cli\n"
         "for name in ('status', 'verify'): assert cli.main([name, sys.argv[1]]) == 0\n"

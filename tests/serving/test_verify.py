@@ -1,4 +1,4 @@
-"""Real runs' folders, read again after their files were tampered with."""
+"""verify on the folders of real runs, after their files were tampered with."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ from PIL import Image
 
 from photochrom import cli
 from photochrom.storage import files
-from serving import colorize
 from serving.manifest import reader
-from tests.serving.conftest import edit_row, read_rows
+from tests.support import runs
+from tests.support.runs import edit_row, read_rows
 
 
 def verify(output, capsys) -> tuple[int, dict, list[str]]:
-    """Returns exit status, what --json says, and the lines without it."""
+    """Returns the exit status, the JSON of --json, and the lines without it."""
     code = cli.main(["verify", str(output), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert cli.main(["verify", str(output)]) == code
@@ -34,7 +34,7 @@ def flip(path: pathlib.Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_folder_that_nobody_touched_is_all_right(coloured, capsys):
+def test_verify_accepts_an_untouched_folder(coloured, capsys):
     code, found, lines = verify(coloured, capsys)
     sizes = [path.stat().st_size for path in (coloured / "images").rglob("*") if path.is_file()]
     assert code == 0 and found["findings"] == []
@@ -42,7 +42,7 @@ def test_a_folder_that_nobody_touched_is_all_right(coloured, capsys):
     assert lines[-1] == "all as the manifest says"
 
 
-def test_what_was_done_to_files_is_told_by_name(output, capsys):
+def test_verify_names_missing_changed_and_foreign_files(output, capsys):
     flip(output / "images/scans/tall.tif")
     (output / "images/scans/lossy.webp").unlink()
     (output / "images/scans/stray\n.jpg").write_bytes(b"x")
@@ -66,7 +66,7 @@ def test_what_was_done_to_files_is_told_by_name(output, capsys):
     assert lines[-1] == "1 missing, 1 changed, 3 foreign, 1 temporary"
 
 
-def test_files_beside_a_copy_are_read_too(output, capsys):
+def test_verify_reads_sidecars(output, capsys):
     row = read_rows(output)["scans/tall.tif"]
     name = f"{row['output']}.iptc"
     (output / name).write_bytes(b"records")
@@ -78,7 +78,7 @@ def test_files_beside_a_copy_are_read_too(output, capsys):
     assert [f["path"] for f in verify(output, capsys)[1]["findings"]] == [name]
 
 
-def test_nothing_outside_and_nothing_but_regular_files_is_opened(output, capsys):
+def test_verify_opens_only_regular_files_inside(output, capsys):
     os.mkfifo(output.parent / "pipe")  # opening one would wait for ever
     for name in ("tall.tif", "lossy.webp", "deep.png"):
         (output / "images/scans" / name).unlink()
@@ -110,7 +110,7 @@ def test_nothing_outside_and_nothing_but_regular_files_is_opened(output, capsys)
         ({"sidecars": {"images/scans/../../../x": "0" * 64}}, "expected a path below images/"),
     ],
 )
-def test_paths_that_colorize_never_writes_are_refused_before_a_file_is_read(output, capsys, values, words):
+def test_verify_refuses_paths_that_colorize_never_writes(output, capsys, values, words):
     (output.parent / "secret").write_text("x")
     flip(output / "images/scans/box1/square.jpg")
     edit_row(output, "scans/tall.tif", **values)
@@ -119,7 +119,7 @@ def test_paths_that_colorize_never_writes_are_refused_before_a_file_is_read(outp
     assert words in said.err and len(said.err.splitlines()) == 1 and not said.out
 
 
-def test_rows_that_do_not_add_up_and_an_open_run_are_findings(output, capsys):
+def test_verify_reports_wrong_totals_and_an_open_run(output, capsys):
     (output / ".colorize/progress").mkdir(parents=True)
     (output / ".colorize/progress/host-1.json").write_text("{}")
     edit_row(output, "scans/sepia.jpg", status="skipped")
@@ -132,20 +132,19 @@ def test_rows_that_do_not_add_up_and_an_open_run_are_findings(output, capsys):
     ]
 
 
-def test_a_copy_that_the_rows_of_several_pages_name_is_read_once(tint, photographs, tmp_path, capsys):
+def test_verify_reads_a_copy_of_several_pages_once(tint, photographs, tmp_path, capsys):
     pages = [Image.fromarray(np.roll(photographs["coffee"], 9 * i, axis=1)) for i in range(3)]
     (tmp_path / "in").mkdir()
     pages[0].save(tmp_path / "in/pages.tif", save_all=True, append_images=pages[1:])
-    flags = ["--pages=all", "--color_inputs=copy"]
-    colorize.run([f"--model={tint}", f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}", *flags])
-    assert [row["output"] for row in read_rows(tmp_path / "out").values()] == ["images/in/pages.tif"] * 3
+    run = runs.colorize(tint, tmp_path / "out", tmp_path / "in", flags=["--pages=all", "--color_inputs=copy"])
+    assert [row["output"] for row in run.rows.values()] == ["images/in/pages.tif"] * 3
     capsys.readouterr()
     code, found, _ = verify(tmp_path / "out", capsys)
     assert (code, found["named"], found["read"]) == (0, 1, 1)
 
 
 class Disk(LocalFileSystem):
-    """The local disk by a scheme of its own, disk://: to Beam a file system like any other."""
+    """The local disk by its own scheme, disk://: to Beam a file system like any other."""
 
     @classmethod
     def scheme(cls):
@@ -162,7 +161,7 @@ class Disk(LocalFileSystem):
         return super().open(path.removeprefix("disk:/"), *args, **kwargs)
 
 
-def test_a_folder_behind_a_scheme_is_verified_by_the_same_code(output, capsys):
+def test_verify_reads_a_folder_behind_a_scheme(output, capsys):
     assert verify(f"disk:/{output}", capsys)[0] == 0
     assert cli.main(["status", f"disk:/{output}"]) == 0
     capsys.readouterr()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from serving.inference.room import Room
 
 from photochrom import errors
 from photochrom.color import tone
@@ -12,7 +13,6 @@ from serving import write_copies
 from serving.config import ColorizeConfig
 from serving.inference import memory, model_handler
 from serving.inference.predictor import Colors, Predictor
-from serving.inference.room import Room
 from serving.scans import Scan
 from serving.screening import triage
 
