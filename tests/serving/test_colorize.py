@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import pathlib
 import shutil
 import tarfile
 import zipfile
@@ -17,36 +16,17 @@ from photochrom.color import cielab
 from photochrom.imaging import decoding
 from serving import colorize
 from serving.copies import provenance
-from tests.support import counters
-
-
-def run(tint, output, *inputs, flags=()):
-    flags = ("--max_failures=50%", "--date=2026-01-31", *flags)
-    return colorize.run([f"--model={tint}", f"--output={output}", *(f"--input={path}" for path in inputs), *flags])
-
-
-def rows(output: pathlib.Path) -> dict[str, dict]:
-    lines = [
-        line for path in sorted((output / "manifest").glob("items-*.jsonl")) for line in path.read_text().splitlines()
-    ]
-    found = [json.loads(line) for line in lines]
-    assert len({row["key"] for row in found}) == len(found)
-    return {row["key"]: row for row in found}
-
-
-def tree(output: pathlib.Path) -> dict[str, str]:
-    """Returns path -> digest of all that does not tell the time."""
-    files = sorted(path for path in output.rglob("*") if path.is_file() and path.name != "runs.jsonl")
-    return {str(path.relative_to(output)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+from tests.support import runs
+from tests.support.runs import read_rows, tree
 
 
 @pytest.fixture(scope="module")
 def finished(tint, gray_folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("run") / "coloured"
     before = tree(gray_folder)
-    result = run(tint, output, gray_folder)
+    run = runs.colorize(tint, output, gray_folder)
     assert tree(gray_folder) == before, "an original was touched"
-    return output, rows(output), counters.of(result)
+    return output, run.rows, run.counters
 
 
 def test_every_input_ends_as_exactly_one_row(finished, gray_folder):
@@ -84,7 +64,7 @@ def test_outputs_keep_size_format_and_folder(finished, gray_folder):
 
 
 @pytest.mark.parametrize("name", ["box1/wide.png", "tall.tif", "deep.png"])
-def test_lightness_is_kept_and_colour_is_the_models(finished, gray_folder, name):
+def test_lightness_is_kept_and_colour_is_added(finished, gray_folder, name):
     output, _, _ = finished
     original = decoding.decode((gray_folder / name).read_bytes(), max_pixels=10**8).opaque_rgb()
     coloured = np.asarray(Image.open(output / "images/scans" / name))
@@ -105,28 +85,28 @@ def test_sixteen_bit_scans_become_sixteen_bit_copies(finished, gray_folder):
     assert not any("8 bit" in note for note in found["scans/deep.png"]["notes"])
 
 
-def test_a_copy_made_again_of_the_same_keeps_its_date_and_its_bytes(tint, gray_folder, tmp_path):
+def test_copy_made_again_keeps_date_and_bytes(tint, gray_folder, tmp_path):
     scans, output = tmp_path / "scans", tmp_path / "out"
     shutil.copytree(gray_folder / "box1", scans)
-    run(tint, output, scans, flags=["--date=2001-02-03"])
+    runs.colorize(tint, output, scans, flags=["--date=2001-02-03"])
     before = tree(output / "images")
     (output / "images/scans/wide.png").unlink()
     shutil.copy(gray_folder / "sepia.jpg", scans)
     today = provenance.today()
     colorize.run([f"--model={tint}", f"--output={output}", f"--input={scans}"])  # as on another day
     assert tree(output / "images") | before == tree(output / "images")
-    dates = {key: row["date"] for key, row in rows(output).items()}
+    dates = {key: row["date"] for key, row in read_rows(output).items()}
     assert dates.pop("scans/sepia.jpg") in (today, provenance.today())
     assert set(dates.values()) == {"2001-02-03"}
-    run(tint, output, scans, flags=["--retry=all", "--date=2002-02-02"])  # told so
-    assert {row["date"] for row in rows(output).values()} == {"2002-02-02"}
+    runs.colorize(tint, output, scans, flags=["--retry=all", "--date=2002-02-02"])  # as asked
+    assert {row["date"] for row in read_rows(output).values()} == {"2002-02-02"}
     assert b"<xmp:ModifyDate>2002-02-02<" in (output / "images/scans/wide.png").read_bytes()
 
 
 def test_flags_of_the_copies_reach_them(tint, gray_folder, tmp_path):
     flags = ["--format=tiff", "--mark=border", "--mark_text=made", "--digital_source_type=algorithmicallyEnhanced"]
-    run(tint, tmp_path / "out", gray_folder / "tall.tif", gray_folder / "sepia.jpg", flags=flags)
-    found = rows(tmp_path / "out")
+    runs.colorize(tint, tmp_path / "out", gray_folder / "tall.tif", gray_folder / "sepia.jpg", flags=flags)
+    found = read_rows(tmp_path / "out")
     assert found["sepia.jpg"]["output"] == "images/sepia.jpg.coloured.tif" and found["sepia.jpg"]["format"] == "TIFF"
     assert found["tall.tif"]["height"] > 300 and "border" in found["tall.tif"]["notes"][-1]
     assert Image.open(tmp_path / "out/images/tall.tif").height == found["tall.tif"]["height"]
@@ -145,8 +125,8 @@ def test_archives_are_read_in_place_and_become_folders(tint, finished, gray_fold
             for member in names:
                 archive.add(gray_folder / member, member)
     inputs = [tmp_path / name for name in ("a.zip", "b.tar", "c.tar.gz")]
-    run(tint, tmp_path / "out", *inputs)
-    found = rows(tmp_path / "out")
+    runs.colorize(tint, tmp_path / "out", *inputs)
+    found = read_rows(tmp_path / "out")
     assert len(found) == 10 and found["a.zip!../../escape.jpg"]["reason"] == "unsafe_name"
     for path in inputs:
         for name in names:
@@ -161,75 +141,70 @@ def test_archives_are_read_in_place_and_become_folders(tint, finished, gray_fold
     [
         ("--direct_num_workers=1", "--batch_size=1"),
         ("--direct_num_workers=2", "--direct_running_mode=multi_processing"),
+        ("--accelerator=type:nvidia-l4;count:1;install-nvidia-driver",),
     ],
 )
-def test_bytes_do_not_depend_on_workers_and_batches(tint, finished, gray_folder, tmp_path, flags):
+def test_bytes_do_not_depend_on_workers_batches_accelerators(tint, finished, gray_folder, tmp_path, flags):
     output, _, _ = finished
-    run(tint, tmp_path / "out", gray_folder, flags=flags)
+    runs.colorize(tint, tmp_path / "out", gray_folder, flags=flags)
     assert tree(tmp_path / "out") == tree(output)
 
 
-def test_second_run_does_only_what_is_new_changed_lost_or_failed(tint, gray_folder, tmp_path):
+def test_second_run_makes_only_new_changed_lost_failed(tint, gray_folder, tmp_path):
     scans, output = tmp_path / "scans", tmp_path / "out"
     shutil.copytree(gray_folder, scans)
-    run(tint, output, scans)
+    runs.colorize(tint, output, scans)
     before = tree(output)
-    again = counters.of(run(tint, output, scans))
+    again = runs.colorize(tint, output, scans).counters
     assert tree(output) == before
     assert again["rows-kept"] == 8  # six done, the colour picture and the text; the broken one is tried again
     assert "num_inferences" not in again
     Image.open(scans / "tall.tif").point(lambda v: 255 - v).save(scans / "tall.tif")
     shutil.copy(scans / "sepia.jpg", scans / "new.jpg")
     (output / "images/scans/lossy.webp").unlink()
-    third = counters.of(run(tint, output, scans))
+    third = runs.colorize(tint, output, scans).counters
     assert third["rows-kept"] == 6
     changed = {name for name, digest in tree(output).items() if before.get(name) != digest}
     assert {name for name in changed if name.startswith("images")} == {"images/scans/tall.tif", "images/scans/new.jpg"}
     assert (output / "images/scans/lossy.webp").exists()
 
 
-def test_each_run_is_written_down_and_rows_name_the_first_that_left_them_so(tint, gray_folder, tmp_path):
+def test_rows_name_the_run_that_first_made_them(tint, gray_folder, tmp_path):
     scans, output = tmp_path / "scans", tmp_path / "out"
     shutil.copytree(gray_folder / "box1", scans)
     (scans / "broken.jpg").write_bytes(b"broken")
     for _ in range(2):
-        run(tint, output, scans)
+        runs.colorize(tint, output, scans)
     shutil.copy(gray_folder / "sepia.jpg", scans / "new.jpg")
-    run(tint, output, scans, flags=["--retry=all"])
-    runs = [json.loads(line) for line in (output / "manifest/runs.jsonl").read_text().splitlines()]
-    assert [(one["run"], one["listed"], one["done"], one["failed"]) for one in runs] == [
+    runs.colorize(tint, output, scans, flags=["--retry=all"])
+    recorded = [json.loads(line) for line in (output / "manifest/runs.jsonl").read_text().splitlines()]
+    assert [(one["run"], one["listed"], one["done"], one["failed"]) for one in recorded] == [
         (1, 3, 2, 1), (2, 3, 2, 1), (3, 4, 3, 1)
     ]  # fmt: skip
-    assert all(one["started"] <= one["finished"] and one["finished"].endswith("Z") for one in runs)
-    found = rows(output)
+    assert all(one["started"] <= one["finished"] and one["finished"].endswith("Z") for one in recorded)
+    found = read_rows(output)
     assert {key.removeprefix("scans/"): row["run"] for key, row in found.items()} == {
         "square.jpg": 1, "wide.png": 1, "broken.jpg": 1, "new.jpg": 3
     }  # fmt: skip
-    assert {row["model_digest"] for row in found.values() if row["status"] == "done"} == {runs[0]["model_digest"]}
-
-
-def test_retry_says_what_is_done_again(tint, gray_folder, tmp_path):
-    run(tint, tmp_path, gray_folder / "box1")
-    assert counters.of(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=all"])).get("rows-kept", 0) == 0
-    assert counters.of(run(tint, tmp_path, gray_folder / "box1", flags=["--retry=none"]))["rows-kept"] == 2
+    assert {row["model_digest"] for row in found.values() if row["status"] == "done"} == {recorded[0]["model_digest"]}
 
 
 def test_colour_inputs_can_be_copied_or_colorized(tint, gray_folder, tmp_path):
-    run(tint, tmp_path / "copy", gray_folder / "colour.jpg", flags=["--color_inputs=copy"])
+    runs.colorize(tint, tmp_path / "copy", gray_folder / "colour.jpg", flags=["--color_inputs=copy"])
     assert (tmp_path / "copy/images/colour.jpg").read_bytes() == (gray_folder / "colour.jpg").read_bytes()
-    assert rows(tmp_path / "copy")["colour.jpg"]["reason"] == "copied"
-    run(tint, tmp_path / "all", gray_folder / "colour.jpg", flags=["--color_inputs=colorize"])
-    assert rows(tmp_path / "all")["colour.jpg"]["status"] == "done"
+    assert read_rows(tmp_path / "copy")["colour.jpg"]["reason"] == "copied"
+    runs.colorize(tint, tmp_path / "all", gray_folder / "colour.jpg", flags=["--color_inputs=colorize"])
+    assert read_rows(tmp_path / "all")["colour.jpg"]["status"] == "done"
     assert (tmp_path / "all/images/colour.jpg").read_bytes() != (gray_folder / "colour.jpg").read_bytes()
 
 
-def test_a_scan_that_the_model_cannot_take_is_a_failed_row(tint, gray_folder, tmp_path):
+def test_scan_that_breaks_the_model_is_a_failed_row(tint, gray_folder, tmp_path):
     (tmp_path / "scans").mkdir()
     Image.new("L", (90, 90), 255).save(tmp_path / "scans" / "white.png")
     shutil.copy(gray_folder / "box1" / "square.jpg", tmp_path / "scans")
     Image.new("L", (90, 90), 128).save(tmp_path / "scans" / "gray.png")
-    run(tint, tmp_path / "out", tmp_path / "scans", flags=["--unsuitable=colorize"])
-    found = rows(tmp_path / "out")
+    runs.colorize(tint, tmp_path / "out", tmp_path / "scans", flags=["--unsuitable=colorize"])
+    found = read_rows(tmp_path / "out")
     assert (found["scans/white.png"]["status"], found["scans/white.png"]["reason"]) == ("failed", "inference")
     assert found["scans/gray.png"]["status"] == found["scans/square.jpg"]["status"] == "done"
 
@@ -252,10 +227,10 @@ def paged(photographs, tmp_path_factory):
     return folder, pages
 
 
-def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
+def test_each_page_has_its_own_row_and_copy(tint, paged, tmp_path):
     folder, pages = paged
-    run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"])
-    found = rows(tmp_path)
+    runs.colorize(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"])
+    found = read_rows(tmp_path)
     names = [f"{file}#page={page:04d}" for file in ("three.tif", "box.zip!p/three.tif") for page in (1, 2, 3)]
     singles = ["one.tif", "one.tif#page=0001#page=0001", "gray.png"]
     broken = ["broken.tif#page=0001", "broken.tif#page=0002"]  # what the cut lost counts as a page
@@ -279,21 +254,22 @@ def test_each_page_is_a_row_and_a_picture_of_its_own(tint, paged, tmp_path):
         )  # fmt: skip
     assert (tmp_path / "images/scans/colour.tif").read_bytes() == (folder / "colour.tif").read_bytes()
     assert json.loads((tmp_path / "manifest/summary.json").read_text())["listed"] == 13
-    assert counters.of(run(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"]))["rows-kept"] == 11
+    again = runs.colorize(tint, tmp_path, folder, flags=["--pages=all", "--color_inputs=copy"])
+    assert again.counters["rows-kept"] == 11
 
 
-def test_the_first_page_is_what_a_file_stands_for_unless_told(tint, paged, tmp_path):
-    run(tint, tmp_path, paged[0])
-    found = rows(tmp_path)
+def test_first_page_stands_for_a_file_by_default(tint, paged, tmp_path):
+    runs.colorize(tint, tmp_path, paged[0])
+    found = read_rows(tmp_path)
     assert len(found) == 7 and found["scans/three.tif"]["notes"] == ["first of 3 pages"]
     assert found["scans/one.tif#page=0001"]["status"] == "done"
 
 
-def test_a_file_that_takes_too_long_costs_itself_alone(tint, gray_folder, endless_jpeg, tmp_path):
+def test_file_that_takes_too_long_fails_alone(tint, gray_folder, endless_jpeg, tmp_path):
     shutil.copytree(gray_folder / "box1", tmp_path / "scans")
     (tmp_path / "scans/endless.jpg").write_bytes(endless_jpeg)
-    run(tint, tmp_path / "out", tmp_path / "scans", flags=["--image_timeout=3"])
-    found = {key: (row["status"], row["reason"]) for key, row in rows(tmp_path / "out").items()}
+    runs.colorize(tint, tmp_path / "out", tmp_path / "scans", flags=["--image_timeout=3"])
+    found = {key: (row["status"], row["reason"]) for key, row in read_rows(tmp_path / "out").items()}
     assert found == {
         "scans/endless.jpg": ("failed", "decode_timeout"),
         "scans/square.jpg": ("done", ""),
@@ -301,10 +277,10 @@ def test_a_file_that_takes_too_long_costs_itself_alone(tint, gray_folder, endles
     }
 
 
-def test_too_many_failures_is_told_after_the_work_is_done(tint, gray_folder, tmp_path):
+def test_too_many_failures_is_raised_after_the_work(tint, gray_folder, tmp_path):
     with pytest.raises(errors.TooManyFailures, match="1 of 9 inputs failed, --max_failures allows 0"):
-        run(tint, tmp_path / "out", gray_folder, flags=["--max_failures=0"])
-    assert len(rows(tmp_path / "out")) == 9
+        runs.colorize(tint, tmp_path / "out", gray_folder, flags=["--max_failures=0"])
+    assert len(read_rows(tmp_path / "out")) == 9
 
 
 def test_damaged_bundle_is_refused_before_any_work(tint, gray_folder, tmp_path):
@@ -312,7 +288,7 @@ def test_damaged_bundle_is_refused_before_any_work(tint, gray_folder, tmp_path):
     with open(tmp_path / "bundle/saved_model/saved_model.pb", "ab") as file:
         file.write(b"x")
     with pytest.raises(errors.UsageError, match="is damaged: its files have digest"):
-        run(tmp_path / "bundle", tmp_path / "out", gray_folder)
+        runs.colorize(tmp_path / "bundle", tmp_path / "out", gray_folder)
     assert not (tmp_path / "out").exists()
 
 
@@ -327,5 +303,13 @@ def test_damaged_bundle_is_refused_before_any_work(tint, gray_folder, tmp_path):
 )
 def test_usage_errors_come_before_any_work(tint, gray_folder, tmp_path, flags, message):
     with pytest.raises(errors.UsageError, match=message):
-        run(tint, tmp_path / "out", gray_folder, flags=flags)
+        runs.colorize(tint, tmp_path / "out", gray_folder, flags=flags)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("pattern", ["in/**", "in/**/*.jpg"])
+def test_output_that_a_pattern_would_find_is_refused(tint, gray_folder, tmp_path, pattern):
+    (tmp_path / "in").mkdir()
+    shutil.copy(gray_folder / "colour.jpg", tmp_path / "in/a.jpg")
+    with pytest.raises(errors.UsageError, match=r"--output .* lies inside --input"):
+        runs.colorize(tint, tmp_path / "in" / "out", f"{tmp_path}/{pattern}")

@@ -1,12 +1,15 @@
-"""What a run takes over from earlier ones: all that is the same, and nothing that may not be."""
+"""What a run takes over from earlier ones, by whole runs: no input vanishes, no two write one file, no named file goes.
 
+The decision itself is tested in resume/test_decide.py, the steps in test_read_scans.py.
+"""
+
+import hashlib
 import io
 import json
 import os
 import pathlib
 import shutil
 import tarfile
-import time
 import zipfile
 
 import numpy as np
@@ -14,18 +17,19 @@ import pytest
 from PIL import Image
 
 from photochrom import cli
-from serving import colorize
-from serving.manifest import manifest
+from photochrom.sources import inputs
+from serving.manifest import reader
+from serving.manifest.rows import Begun, Outcome, Row
 from serving.resume import journal
-from tests.support import counters
+from tests.support import runs
+from tests.support.runs import ITEMS, read_rows
 
 OLD = 1_000_000_000
-ITEMS = "manifest/items-00000-of-00001.jsonl"
 
 
 @pytest.fixture
 def scans(gray_folder, tmp_path) -> pathlib.Path:
-    """Scans that were made long ago: two loose ones, a zip of two, a tar of two, a TIFF of two pages, a broken one."""
+    """Scans with old times: two loose ones, a zip of two, a tar of two, a TIFF of two pages, a broken one."""
     folder = tmp_path / "scans"
     shutil.copytree(gray_folder / "box1", folder)
     box = [path.read_bytes() for path in sorted((gray_folder / "box1").iterdir())]
@@ -50,140 +54,132 @@ def write_tar(path, contents, modified=OLD):
     os.utime(path, (modified, modified))
 
 
-def run(bundle, output, *inputs, flags=()):
-    """Runs the job; returns how many rows it kept, scans it read, and pictures it gave to the model."""
-    arguments = [f"--model={bundle}", f"--output={output}", *(f"--input={path}" for path in inputs)]
-    result = colorize.run([*arguments, "--max_failures=50%", "--date=2026-01-31", *flags])
-    found = counters.of(result)
-    return tuple(found[name] for name in ("rows-kept", "scans-read", "num_inferences"))
+@pytest.fixture
+def gray(photographs):
+    return Image.fromarray(photographs["coffee"]).convert("L").resize((120, 80))
 
 
-def rows(output):
-    return {row["key"]: row for row in map(json.loads, (output / ITEMS).read_text().splitlines())}
+def sepia(gray):
+    return Image.fromarray((np.asarray(gray)[:, :, None] * np.array([1.0, 0.86, 0.68])).astype(np.uint8))
 
 
-def change(path):
-    """Changes one pixel, and no size in pixels."""
-    pixels = np.array(Image.open(path))
-    pixels[0, 0] ^= 255
-    Image.fromarray(pixels).save(path)
+def assert_whole(output, found):
+    """Each row's copy exists, has the digest of the row, and is no other row's, but for pages that share one copy."""
+    for row in found.values():
+        for path, digest in {
+            **row["sidecars"],
+            **({row["output"]: row["output_sha256"]} if row["output"] else {}),
+        }.items():
+            assert hashlib.sha256((output / path).read_bytes()).hexdigest() == digest, path
+    made = [row["output"] for row in found.values() if row["output"] and row["reason"] == ""]
+    assert len(made) == len(set(made))
 
 
 @pytest.mark.parametrize("pages", ["first", "all"])
-def test_an_unchanged_archive_is_neither_read_nor_given_to_the_model(tint, scans, tmp_path, pages):
+def test_unchanged_archive_is_not_read_again(tint, scans, tmp_path, pages):
     output = tmp_path / "out"
     flags = [f"--pages={pages}"]
     count = 8 + (pages == "all")
-    assert run(tint, output, scans, flags=flags) == (0, count, count - 1)
+    assert runs.colorize(tint, output, scans, flags=flags).work == (0, count, count - 1)
     before = (output / ITEMS).read_bytes()
-    assert run(tint, output, scans, flags=flags) == (count - 1, 1, 0)  # what failed is tried again
-    assert run(tint, output, scans, flags=[*flags, "--retry=none"]) == (count, 0, 0)
+    assert runs.colorize(tint, output, scans, flags=flags).work == (count - 1, 1, 0)  # what failed is tried again
+    assert runs.colorize(tint, output, scans, flags=[*flags, "--retry=none"]).work == (count, 0, 0)
     assert (output / ITEMS).read_bytes() == before
 
 
-def test_what_a_list_names_is_looked_up_and_not_read_again(tint, scans, tmp_path):
+def test_files_that_a_list_names_are_kept_unread(tint, scans, tmp_path):
     (tmp_path / "list.txt").write_text("scans/square.jpg\nscans/a.zip!0.x\nscans/none.jpg\n")
-    assert run(tint, tmp_path / "out", tmp_path / "list.txt") == (0, 2, 2)
-    assert run(tint, tmp_path / "out", tmp_path / "list.txt") == (2, 0, 0)
-    assert rows(tmp_path / "out")["scans/none.jpg"]["reason"] == "not_found"
+    assert runs.colorize(tint, tmp_path / "out", tmp_path / "list.txt").work == (0, 2, 2)
+    assert runs.colorize(tint, tmp_path / "out", tmp_path / "list.txt").work == (2, 0, 0)
+    assert read_rows(tmp_path / "out")["scans/none.jpg"]["reason"] == "not_found"
 
 
-def test_one_changed_pixel_is_one_call(tint, scans, tmp_path):
-    run(tint, tmp_path / "out", scans)
-    change(scans / "wide.png")
-    assert run(tint, tmp_path / "out", scans) == (6, 2, 1)
-
-
-def test_a_touched_file_is_read_once_more_and_kept(tint, scans, tmp_path):
-    run(tint, tmp_path / "out", scans, flags=["--retry=none"])
-    before = rows(tmp_path / "out")
-    os.utime(scans / "square.jpg", (OLD + 9, OLD + 9))
-    assert run(tint, tmp_path / "out", scans, flags=["--retry=none"]) == (8, 1, 0)
-    after = rows(tmp_path / "out")
-    before["scans/square.jpg"]["source_version"] = f"mtime:{OLD + 9}000000000"
-    assert after == before
-    assert run(tint, tmp_path / "out", scans, flags=["--retry=none"]) == (8, 0, 0)
-
-
-def test_a_file_that_was_modified_just_now_is_read_again(tint, scans, tmp_path):
-    os.utime(scans / "square.jpg", (time.time() + 600, time.time() + 600))  # by a clock that is ahead
-    run(tint, tmp_path / "out", scans / "square.jpg")
-    assert rows(tmp_path / "out")["square.jpg"]["source_version"] == ""
-    assert run(tint, tmp_path / "out", scans / "square.jpg")[1] == 1
-
-
-def test_a_tar_that_was_made_anew_is_read_though_its_members_have_the_same_times_and_sizes(tint, scans, tmp_path):
-    pixels = np.tile(np.arange(0, 200, 2, dtype=np.uint8), (80, 1))
-    contents = []
-    for gradient in (pixels, 200 - pixels):
-        buffer = io.BytesIO()
-        Image.fromarray(gradient).save(buffer, "BMP")
-        contents.append(buffer.getvalue())
-    assert len(contents[0]) == len(contents[1]) and contents[0] != contents[1]
-    write_tar(tmp_path / "c.tar", contents)
-    run(tint, tmp_path / "out", tmp_path / "c.tar")
-    assert run(tint, tmp_path / "out", tmp_path / "c.tar") == (2, 0, 0)
-    write_tar(tmp_path / "c.tar", contents[::-1], modified=OLD + 1)
-    assert run(tint, tmp_path / "out", tmp_path / "c.tar") == (0, 2, 0)  # blank, both
-
-
-def test_another_model_makes_all_anew(tint, strong_tint, scans, tmp_path):
-    run(tint, tmp_path / "out", scans)
-    assert run(strong_tint, tmp_path / "out", scans) == (0, 8, 7)
-
-
-def test_another_setting_makes_all_anew(tint, scans, tmp_path):
-    run(tint, tmp_path / "out", scans)
-    assert run(tint, tmp_path / "out", scans, flags=["--saturation=1.5"]) == (0, 8, 7)
-
-
-def test_a_source_that_is_gone_is_told_and_its_copy_kept(tint, scans, tmp_path, capsys):
+def test_delisted_source_is_reported_and_its_copy_kept(tint, scans, tmp_path, capsys):
     output = tmp_path / "out"
-    run(tint, output, scans, flags=["--retry=none"])
-    before = rows(output)
+    runs.colorize(tint, output, scans, flags=["--retry=none"])
+    before = read_rows(output)
     (scans / "a.zip").rename(tmp_path / "a.zip")
     (scans / "broken.jpg").unlink()
     for _ in range(2):
         capsys.readouterr()
-        run(tint, output, scans)
+        runs.colorize(tint, output, scans)
         assert "gone            2  no longer in the input; their copies are kept" in capsys.readouterr().out
     gone = [json.loads(line) for line in (output / "manifest/gone-00000-of-00001.jsonl").read_text().splitlines()]
     assert gone == [before["scans/a.zip!0.x"], before["scans/a.zip!1.x"]]
     assert cli.main(["verify", str(output)]) == 0
     (tmp_path / "a.zip").rename(scans / "a.zip")
-    assert run(tint, output, scans) == (7, 0, 0)
-    assert {key: before[key] for key in rows(output)} == rows(output)
+    assert runs.colorize(tint, output, scans).work == (7, 0, 0)
+    assert {key: before[key] for key in read_rows(output)} == read_rows(output)
     assert not (output / "manifest/gone-00000-of-00001.jsonl").exists()
     shutil.rmtree(output / "images/scans/a.zip")
     (scans / "a.zip").unlink()
-    run(tint, output, scans)
-    assert manifest.read_summary(str(output))["gone"] == 0
+    runs.colorize(tint, output, scans)
+    assert reader.read_summary(str(output)).gone == 0
 
 
-def test_what_a_killed_run_noted_is_kept(tint, scans, tmp_path):
+def test_rows_noted_by_a_killed_run_are_kept(tint, scans, tmp_path):
     wanted, output = tmp_path / "wanted", tmp_path / "out"
     for folder, flags in ((wanted, ["--format=tiff"]), (wanted, []), (output, ["--format=tiff"])):
-        run(tint, folder, scans, flags=flags)
-    tiffs, finished = rows(output), rows(wanted)
+        runs.colorize(tint, folder, scans, flags=flags)
+    tiffs, finished = read_rows(output), read_rows(wanted)
     for key in ("scans/square.jpg", "scans/wide.png"):  # as if the second run were killed after these
         shutil.copy(wanted / finished[key]["output"], output / finished[key]["output"])
-        obsolete = [tiffs[key]["output"]]
-        journal.note(str(output), [{**finished[key], "run": 0, manifest.OBSOLETE: obsolete}])
+        noted = Row.from_json({**finished[key], "run": 0})
+        begun = Begun.of(Row.from_json({**tiffs[key], "date": "2026-02-02"}))  # by yet another one: the copies are read
+        journal.note(str(output), [Outcome(noted, (tiffs[key]["output"],)), begun])
     assert cli.main(["status", str(output)]) == 1
-    assert run(tint, output, scans) == (2, 6, 5)
-    assert rows(output) == finished
+    assert runs.colorize(tint, output, scans).work == (2, 6, 5)
+    assert read_rows(output) == finished
     assert sorted(os.listdir(output / "manifest")) == sorted(os.listdir(wanted / "manifest"))
     assert cli.main(["verify", str(output)]) == 0
 
 
-def test_a_copy_that_a_killed_run_of_another_model_may_have_written_over_is_made_again(tint, scans, tmp_path):
-    output = tmp_path / "out"
-    run(tint, output, scans)
-    finished = rows(output)
-    for key in ("scans/square.jpg", "scans/wide.png"):
-        made_with = {"source_sha256": finished[key]["source_sha256"], "model_digest": "b", "settings_digest": "c"}
-        journal.note(str(output), [journal.begun(key, made_with, "2026-01-31")])
-    (output / "images/scans/wide.png").write_bytes(b"by another model")
-    assert run(tint, output, scans) == (6, 2, 1)
-    assert rows(output) == finished
-    assert cli.main(["verify", str(output)]) == 0
+def test_tar_made_again_has_other_versions(tmp_path):
+    members = [b"BM12", b"BM34"]
+    path = tmp_path / "c.tar"
+    versions = []
+    for contents, modified in ((members, OLD), (members, OLD), (members[::-1], OLD + 1)):
+        write_tar(path, contents, modified)  # its members have the same times and sizes
+        [listed] = inputs.list_files(inputs.parse([str(path)])[0])
+        versions.append([source.version for source in inputs.expand(listed, str(tmp_path))])
+    assert versions[0] == versions[1] and not set(versions[0]) & set(versions[2])
+
+
+def test_no_two_inputs_write_one_file(tint, gray, photographs, tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    gray.save(folder / "a", "JPEG")
+    gray.save(folder / "a.jpg")
+    gray.save(folder / "b.png", "JPEG")
+    gray.save(folder / "b.png.jpg")
+    gray.save(folder / "c.gif")
+    Image.fromarray(photographs["coffee"]).save(folder / "c.gif.png")
+    gray.save(folder / "p.tif", save_all=True, append_images=[gray])
+    gray.save(folder / "p.tif#page=0001.tif")
+    found = runs.colorize(tint, tmp_path / "out", folder, flags=["--pages=all", "--color_inputs=copy"]).rows
+    assert len(found) == 9 and {row["status"] for row in found.values()} == {"done"}
+    assert len({row["output"] for row in found.values()}) == 9
+    assert_whole(tmp_path / "out", found)
+
+
+def test_only_files_that_no_row_names_are_deleted(tint, gray, photographs, tmp_path):
+    folder, output = tmp_path / "scans", tmp_path / "out"
+    folder.mkdir()
+    gray.save(folder / "gray.gif")
+    gray.save(folder / "breaks.jpg")
+    sepia(gray).save(folder / "sepia.tif")
+    colour = Image.fromarray(photographs["coffee"]).resize((120, 80))
+    for i in range(4):
+        sepia(gray).save(folder / f"pages{i}.tif", save_all=True, append_images=[colour])
+    flags = ["--pages=all", "--color_inputs=copy"]
+    first = runs.colorize(tint, output, folder, flags=[*flags, "--toned=keep"]).rows
+    assert (output / "images/scans/sepia.tif").read_bytes() == (folder / "sepia.tif").read_bytes()
+    (folder / "breaks.jpg").write_bytes((folder / "breaks.jpg").read_bytes()[:300])
+    second = runs.colorize(tint, output, folder, flags=[*flags, "--toned=skip", "--format=tiff"]).rows
+    assert_whole(output, second)
+    assert second["scans/sepia.tif"]["reason"] == "toned" and not (output / "images/scans/sepia.tif").exists()
+    assert not (output / first["scans/gray.gif"]["output"]).exists()
+    assert second["scans/breaks.jpg"]["status"] == "failed" and (output / first["scans/breaks.jpg"]["output"]).exists()
+    # The coloured second page keeps the copy of the file, though the toned first page no longer names it.
+    assert {second[f"scans/pages{i}.tif#page=0001"]["reason"] for i in range(4)} == {"toned"}
+    assert all((output / f"images/scans/pages{i}.tif").exists() for i in range(4))

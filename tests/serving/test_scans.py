@@ -21,7 +21,7 @@ def read(pixels: np.ndarray, **settings) -> scans.Scan:
     return scans.read(SOURCE, png(pixels), image_size=64, ab_stride=2, decoder=DECODER, **settings)
 
 
-def test_the_network_sees_the_whole_picture_unsquashed():
+def test_network_sees_the_whole_picture_undistorted():
     pixels = np.zeros((300, 450), np.uint8)
     pixels[100:200, 150:300] = 255  # a rectangle of the picture's own aspect ratio
     scan = read(pixels)
@@ -43,14 +43,23 @@ def test_padding_is_a_reflection():
     assert scan.lightness.shape != scan.size
 
 
-def test_sixteen_bit_and_eight_bit_scans_look_the_same_to_the_network():
+def test_network_sees_the_same_at_any_depth():
     gray = np.random.default_rng(0).integers(0, 256, (100, 100)).astype(np.uint8)
     deep = read(gray.astype(np.uint16) * 257)
     np.testing.assert_allclose(deep.lightness, read(gray).lightness, atol=0.3)
 
 
-def test_large_scans_do_not_stay_in_memory_decoded():
+def test_large_scans_are_not_kept_decoded():
     pixels = np.random.default_rng(0).integers(0, 256, (100, 90)).astype(np.uint8)
     scan = read(pixels, kept_pixels=1000)
     assert scan.picture is None
     np.testing.assert_array_equal(scan.full_picture(DECODER).pixels, pixels)
+
+
+def test_network_sees_white_behind_transparent_pixels():
+    opacity = Image.fromarray(np.repeat(np.uint8([[0] * 60 + [255] * 60]), 80, axis=0))
+    buffer = io.BytesIO()
+    Image.merge("LA", [Image.new("L", (120, 80), 0), opacity]).save(buffer, "PNG")
+    scan = scans.read(SOURCE, buffer.getvalue(), image_size=64, ab_stride=2, decoder=DECODER)
+    row = scan.lightness[scan.size[0] // 2, : scan.size[1]]
+    assert row[: len(row) // 2 - 2].min() == 100 and row[len(row) // 2 + 2 :].max() == 0

@@ -1,5 +1,6 @@
 """The documents against the order that the schema gives; their content against the rows."""
 
+import dataclasses
 import io
 from xml.etree import ElementTree
 
@@ -7,12 +8,14 @@ import pytest
 
 from photochrom.sources.source import Source
 from serving.bagit import premis
-from serving.manifest import manifest
+from serving.manifest import rows
+from serving.manifest.rows import Row, Run
 
 NS = "{http://www.loc.gov/premis/v3}"
-RUN = {
-    "run": 3, "finished": "2026-01-02T03:04:05Z", "version": "1.2", "model_name": "tint", "model_digest": "sha256:cc",
-}  # fmt: skip
+RUN = Run(
+    3, "2026-01-02T03:00:00Z", "2026-01-02T03:04:05Z", "1.2", "tint", "sha256:cc", "sha256:dd", listed=4, done=2,
+    skipped=1, failed=1,
+)  # fmt: skip
 # Children in the order of premis-v3-0.xsd (January 18, 2016).
 SEQUENCES = {
     "premis": ["object", "event", "agent"],
@@ -41,25 +44,25 @@ SEQUENCES = {
 REPEATED = {"object", "event", "agent", "linkingAgentIdentifier", "linkingObjectIdentifier", "eventOutcomeDetail"}
 
 
-def row(key: str, status: str, **values) -> manifest.Row:
-    return manifest.row(Source(key, key), status, run=3, **values)
+def row(key: str, status: str, **values) -> Row:
+    return Row.of(Source(key, key), status=status, run=3, **values)
 
 
 DONE = row(
-    "scans/a & <b>.jpg", manifest.DONE, output="images/scans/a & <b>.jpg", output_sha256="bb" * 32,
+    "scans/a & <b>.jpg", rows.DONE, output="images/scans/a & <b>.jpg", output_sha256="bb" * 32,
     source_sha256="aa" * 32, model_digest="sha256:cc", settings_digest="sha256:dd", format="JPEG", confidence=0.5,
-    notes=["written with 8 bit a channel", "broken EXIF lies beside the copy as it came"],
+    notes=("written with 8 bit a channel", "broken EXIF stands beside the copy, unchanged"),
 )  # fmt: skip
-COPIED = {**DONE, "key": "c", "reason": "copied"}
-SKIPPED = row("s", manifest.SKIPPED, reason="color_input", stage="screen", message="m", source_sha256="ee" * 32)
-FAILED = row("f", manifest.FAILED, reason="undecodable", stage="decode", message="bad byte \x00 \ud800 \ufffe")
+COPIED = dataclasses.replace(DONE, key="c", reason="copied")
+SKIPPED = row("s", rows.SKIPPED, reason="color_input", stage="screen", message="m", source_sha256="ee" * 32)
+FAILED = row("f", rows.FAILED, reason="undecodable", stage="decode", message="bad byte \x00 \ud800 \ufffe")
 
 
 @pytest.fixture(scope="module")
 def document() -> tuple[str, ElementTree.Element]:
     file = io.BytesIO()
-    rows = [DONE, COPIED, SKIPPED, FAILED]
-    premis.write(file, premis.listing_object("data/manifest/i.jsonl", "ff" * 32), lambda: iter(rows), {3: RUN})
+    found = [DONE, COPIED, SKIPPED, FAILED]
+    premis.write(file, premis.listing_object("data/manifest/i.jsonl", "ff" * 32), lambda: iter(found), {3: RUN})
     return file.getvalue().decode(), ElementTree.fromstring(file.getvalue())
 
 
@@ -86,7 +89,7 @@ def test_documents_keep_the_order_of_the_schema(document):
     assert len(text.splitlines()) == 3 + 3 + 4 + 2  # a line for each, to be read as a stream
 
 
-def test_a_done_row_tells_what_when_by_whom_from_what_and_to_what():
+def test_event_of_a_done_row_has_its_facts():
     event = ElementTree.fromstring(element(premis.event(DONE, RUN)))
     assert event.find(f"{NS}eventType").attrib == {
         "valueURI": "http://id.loc.gov/vocabulary/preservation/eventType/cre"
@@ -94,7 +97,7 @@ def test_a_done_row_tells_what_when_by_whom_from_what_and_to_what():
     assert texts(event, "eventDateTime") == ["2026-01-02T03:04:05Z"]
     assert "key scans/a & <b>.jpg; settings sha256:dd; confidence 0.5" in texts(event, "eventDetail")[0]
     assert texts(event, "eventOutcome") == ["success"]
-    assert texts(event, "eventOutcomeDetailNote") == DONE["notes"]
+    assert texts(event, "eventOutcomeDetailNote") == list(DONE.notes)
     assert texts(event, "linkingAgentIdentifierValue") == ["photochrom 1.2", "sha256:cc"]
     linked = zip(texts(event, "linkingObjectRole"), texts(event, "linkingObjectIdentifierValue"), strict=True)
     assert list(linked) == [
@@ -107,7 +110,7 @@ def element(of: ElementTree.Element) -> bytes:
     return ElementTree.tostring(of)
 
 
-def test_other_rows_tell_why_not():
+def test_event_of_other_rows_has_the_reason():
     copied, skipped, failed = (
         ElementTree.fromstring(element(premis.event(one, RUN))) for one in (COPIED, SKIPPED, FAILED)
     )
@@ -119,7 +122,7 @@ def test_other_rows_tell_why_not():
     assert texts(failed, "linkingObjectIdentifierType") == ["key"]
 
 
-def test_the_copy_is_an_object_that_was_derived_by_the_event(document):
+def test_copy_is_an_object_derived_by_the_event(document):
     _, root = document
     found = root.findall(f"{NS}object")[1]
     assert texts(found, "objectIdentifierValue") == ["data/images/scans/a & <b>.jpg"]
@@ -128,10 +131,9 @@ def test_the_copy_is_an_object_that_was_derived_by_the_event(document):
     assert texts(found, "relatedEventIdentifierValue") == [premis.event_identifier(DONE)]
 
 
-def test_an_event_has_the_same_identifier_again_and_another_if_anything_differs():
+def test_event_identifier_depends_on_makers_and_outcome():
     assert premis.event_identifier(DONE) == "21deeda5-19c0-52ca-8d2b-a32dbf9df4e3"
-    others = [
-        {**DONE, name: "x"} for name in ("key", "source_sha256", "model_digest", "settings_digest", "output_sha256")
-    ]
+    names = ("key", "source_sha256", "model_digest", "settings_digest", "output_sha256")
+    others = [dataclasses.replace(DONE, **{name: "x"}) for name in names]
     assert len({premis.event_identifier(one) for one in (DONE, *others)}) == 6
-    assert premis.event_identifier({**DONE, "run": 7}) == premis.event_identifier(DONE)
+    assert premis.event_identifier(dataclasses.replace(DONE, run=7)) == premis.event_identifier(DONE)

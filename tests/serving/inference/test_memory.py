@@ -1,6 +1,7 @@
-"""The kernel's files as they are in a container of either kind, and those of this machine."""
+"""The kernel's files in containers of either version, those of this machine, and the batch size that fits."""
 
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ MEMINFO = "MemTotal:       8000000 kB\nMemAvailable:   4000000 kB\n"
 STAT = "cache 5\n{} 1000\n"
 
 
-def lay(root: pathlib.Path, **texts: str) -> pathlib.Path:
+def write(root: pathlib.Path, **texts: str) -> pathlib.Path:
     for name, text in texts.items():
         path = root / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,35 +28,35 @@ def group(folder: str, version: int, limit: str, usage: int) -> dict[str, str]:
     return {f"{folder}__{name}": value for name, value in zip((*names[:2], "memory.stat"), values, strict=True)}
 
 
-def test_without_groups_it_is_what_the_machine_has(tmp_path):
-    assert memory.available(lay(tmp_path, proc__meminfo=MEMINFO)) == 4000000 * 1024
+def test_available_is_the_machines_without_groups(tmp_path):
+    assert memory.available(write(tmp_path, proc__meminfo=MEMINFO)) == 4000000 * 1024
 
 
 @pytest.mark.parametrize(
     ("version", "line", "mount"), [(1, "4:memory:", "sys__fs__cgroup__memory"), (2, "0::", "sys__fs__cgroup")]
 )
-def test_what_a_group_or_one_above_it_leaves_counts_if_it_is_less(tmp_path, version, line, mount):
-    root = lay(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup=f"9:pids:/x\n{line}/a/b\n")
-    lay(root, **group(mount, version, "max", 10))
-    lay(root, **group(f"{mount}__a", version, "500000", 200000))
+def test_available_is_the_least_of_all_groups(tmp_path, version, line, mount):
+    root = write(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup=f"9:pids:/x\n{line}/a/b\n")
+    write(root, **group(mount, version, "max", 10))
+    write(root, **group(f"{mount}__a", version, "500000", 200000))
     assert memory.available(root) == 500000 - 200000 + 1000  # what was read from disk is given back
-    lay(root, **group(f"{mount}__a__b", version, "90000", 20000))
+    write(root, **group(f"{mount}__a__b", version, "90000", 20000))
     assert memory.available(root) == 90000 - 20000 + 1000
-    lay(root, **group(f"{mount}__a__b", version, "90000", 95000))
+    write(root, **group(f"{mount}__a__b", version, "90000", 95000))
     assert memory.available(root) == 0
 
 
-def test_a_container_that_does_not_see_its_own_group_looks_at_the_topmost(tmp_path):
-    root = lay(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup="0::/kubepods/of-the-host\n")
-    lay(root, **group("sys__fs__cgroup", 2, "70000", 20000))
+def test_available_in_a_container_without_its_group(tmp_path):
+    root = write(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup="0::/kubepods/of-the-host\n")
+    write(root, **group("sys__fs__cgroup", 2, "70000", 20000))
     assert memory.available(root) == 51000
 
 
-def test_nobody_tells(tmp_path):
+def test_available_is_none_if_unknown(tmp_path):
     assert memory.available(tmp_path) is None
 
 
-def test_the_peak_is_that_since_it_was_forgotten():
+def test_peak_counts_from_its_reset():
     if not memory.held():
         pytest.skip("this system has no /proc/self/status")
     np.ones(200_000_000, np.uint8)
@@ -65,3 +66,32 @@ def test_the_peak_is_that_since_it_was_forgotten():
     np.ones(100_000_000, np.uint8)
     assert 90_000_000 < memory.peak() - before < 150_000_000
     assert memory.held() - before < 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("left", "bytes_a_pixel", "expected"),
+    [
+        (None, 16, sys.maxsize),  # no Linux
+        (10**9, 0, 2),  # before the first call
+        (4 * 16 * 1000 * 5, 16, 5),  # a quarter of what is left
+        (0, 16, 1),
+    ],
+)
+def test_room_is_a_quarter_of_the_memory_left(monkeypatch, left, bytes_a_pixel, expected):
+    monkeypatch.setattr(memory, "available", lambda: left)
+    monkeypatch.setattr(memory, "held", lambda: 10**9)
+    room = memory.Room()
+    room._bytes_a_pixel = bytes_a_pixel
+    assert room.holds(1000) == expected
+
+
+def test_room_measures_the_first_call_alone(monkeypatch):
+    monkeypatch.setattr(memory, "forget_peak", lambda: None)
+    monkeypatch.setattr(memory, "held", lambda: 1000)
+    monkeypatch.setattr(memory, "available", lambda: 4 * 10_000)
+    room = memory.Room()
+    for peak in (51_000, 10**9):
+        monkeypatch.setattr(memory, "peak", lambda peak=peak: peak)
+        with room.measured(1000):
+            pass
+    assert room.holds(20) == 10  # at 50 bytes a pixel

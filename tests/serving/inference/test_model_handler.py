@@ -1,7 +1,9 @@
+import datetime
 import multiprocessing
 import sys
 import time
 
+import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.utils import multi_process_shared
@@ -10,16 +12,22 @@ from photochrom import errors
 from photochrom.color import tone
 from photochrom.model import bundle
 from photochrom.sources.source import Source
+from serving import colorize, pipeline
+from serving.config import ColorizeConfig
 from serving.inference import model_handler
 from serving.inference.predictor import Colors
-from serving.scans import Scan
-from serving.screening import triage
+from serving.manifest.rows import Row
+from serving.scans import Candidate, Scan
+from serving.screening import exclusion, triage
+
+L4 = "type:nvidia-l4;count:1;install-nvidia-driver"
 
 
-def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Scan:
+def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Candidate:
     lightness = np.full(shape, value, np.float32)
     size = (shape[0], shape[1] - 6)
-    return Scan(Source(key, key), "", b"", None, triage.Triage("gray", tone.Tone(0, 0), {}), lightness, size)
+    source, found = Source(key, key), triage.Triage("gray", tone.Tone(0, 0), {})
+    return Candidate(Scan(source, "", b"", None, found, lightness, size), Row.of(source))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,7 @@ def handler(tint):
 
 def colors(handler, scans) -> dict[str, object]:
     found, model = handler
-    return {scan.source.key: result for scan, result in found.run_inference(scans, model)}
+    return {one.row.key: result for one, result in found.run_inference(scans, model)}
 
 
 def test_padding_is_cut_off(handler):
@@ -40,7 +48,7 @@ def test_padding_is_cut_off(handler):
     assert found.confidence == 0.5
 
 
-def test_a_scan_that_breaks_its_batch_stands_alone(handler):
+def test_scan_that_breaks_its_batch_fails_alone(handler):
     batch = [scan(str(i), 99.9 if i == 5 else 10.0 + i) for i in range(16)]
     found = colors(handler, batch)
     assert isinstance(found["5"], errors.ModelError) and "all white" in str(found["5"])
@@ -54,18 +62,7 @@ def test_values_that_are_not_finite_are_an_error(handler):
     assert isinstance(found["b"], Colors)
 
 
-def test_batches_are_full_and_of_one_shape():
-    batcher = model_handler.BatchByShape(4)
-    batcher.start_bundle()
-    scans = [scan(str(i), shape=(64, 64) if i % 3 else (32, 128)) for i in range(20)]
-    batches = [batch for one in scans for batch in batcher.process(one)]
-    rest = [value.value for value in batcher.finish_bundle()]
-    assert all(len(batch) == 4 for batch in batches)
-    assert all(len({s.lightness.shape for s in batch}) == 1 for batch in batches + rest)
-    assert sorted(int(s.source.key) for batch in batches + rest for s in batch) == list(range(20))
-
-
-def test_an_ensemble_averages_and_still_sets_a_bad_scan_apart(tint):
+def test_ensemble_averages_and_isolates_a_bad_scan(tint):
     found = model_handler.BundleHandler(bundle.open_bundle(tint), ensemble=True)
     batch = [scan(str(i), 99.9 if i == 2 else 10.0 + i) for i in range(4)]
     results = colors((found, found.load_model()), batch)
@@ -81,7 +78,7 @@ def call_shared(handler, tag, answers):
     time.sleep(300)
 
 
-def test_a_large_model_is_loaded_by_one_process_of_a_machine_and_by_another_when_that_dies(tint, monkeypatch):
+def test_large_model_is_loaded_by_one_process(tint, monkeypatch):
     assert not model_handler.BundleHandler(bundle.open_bundle(tint)).share_model_across_processes()
     monkeypatch.setattr(model_handler, "_LARGE_BYTES", 1000)
     found = model_handler.BundleHandler(bundle.open_bundle(tint))
@@ -112,7 +109,34 @@ class GoneModel:
         raise BrokenPipeError(32, "Broken pipe")
 
 
-def test_a_shared_model_whose_process_is_gone_is_said_so(tint):
+def test_lost_process_of_a_shared_model_is_reported(tint):
     found = model_handler.BundleHandler(bundle.open_bundle(tint))
     with pytest.raises(errors.PhotochromError, match=r"process that holds the model .*; the same command continues"):
         found.run_inference([scan("a", 40)], GoneModel())
+
+
+def test_accelerator_is_a_hint_of_inference_alone(tint):
+    config = ColorizeConfig(input=("in",), output="out", model=tint, accelerator=L4)
+    root = beam.Pipeline()
+    now = datetime.datetime.now(datetime.UTC)
+    pipeline.build(root, [], config, bundle.open_bundle(tint), exclusion.open_list(""), now)
+    parts = root.to_runner_api().components
+    hinted = {
+        step.unique_name
+        for step in parts.transforms.values()
+        if L4.encode() in parts.environments[step.environment_id].resource_hints.values()
+    }
+    assert hinted and all("/Infer" in name for name in hinted)
+    inner = {step.unique_name for step in parts.transforms.values() if "/Infer/" in step.unique_name and step.spec.urn}
+    assert {name for name in inner if "BeamML_RunInference" in name} <= hinted
+
+
+def test_accelerator_refuses_what_is_no_hint(tint):
+    with pytest.raises(ValueError, match="--accelerator is l4, expected a type and a number such as type:nvidia-l4"):
+        ColorizeConfig(input=("in",), output="out", model=tint, accelerator="l4")
+
+
+def test_accelerator_refuses_gpus_for_all_workers(tint, tmp_path):
+    flags = [f"--input={tmp_path}", f"--output={tmp_path}/out", f"--model={tint}", f"--accelerator={L4}"]
+    with pytest.raises(errors.UsageError, match="give one of them"):
+        colorize.run([*flags, "--dataflow_service_options=worker_accelerator=type:nvidia-l4;count:1"])

@@ -1,9 +1,8 @@
-"""What it costs when a model fails: a real SavedModel that is poisoned by white, and whose memory is limited."""
+"""The cost of a model's failures: a real SavedModel that is poisoned by white, and whose memory is limited."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from serving.inference.room import Room
 
 from photochrom import errors
 from photochrom.color import tone
@@ -12,8 +11,10 @@ from photochrom.sources.source import Source
 from serving import write_copies
 from serving.config import ColorizeConfig
 from serving.inference import memory, model_handler
+from serving.inference.memory import Room
 from serving.inference.predictor import Colors, Predictor
-from serving.scans import Scan
+from serving.manifest.rows import Row
+from serving.scans import Candidate, Scan
 from serving.screening import triage
 
 SIDE = 64
@@ -23,9 +24,9 @@ MODEL_FAILS, MEMORY_LACKS = "inference", "out_of_memory"
 
 
 class Moody(tf.Module):
-    """Notes the size of each batch. Above `most` px it lays more into a staging area than the memory limit of that.
+    """Notes the size of each batch. Above `most` px it puts more into a staging area than the memory limit of that.
 
-    What asks the allocator for too much gets the same error, but TensorFlow waits 10 s each time before it says so.
+    A request for too much from the allocator gets the same error, but TensorFlow waits 10 s each time before it.
     """
 
     def __init__(self):
@@ -69,7 +70,7 @@ def model(saved, monkeypatch):
     loaded = tf.saved_model.load(f"{saved}/saved_model")
     monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)  # the same one, to read its variables
     predictor = model_handler.BundleHandler(bundle.open_bundle(saved)).load_model()
-    predictor.colors(batch(2))  # tells what a picture takes
+    predictor.colors(batch(2))  # measures the memory of a picture
     sizes(loaded)
     return predictor, loaded
 
@@ -98,7 +99,7 @@ def reasons(results) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("bad", [0, 40, 63])
-def test_one_bad_scan_in_64_costs_13_calls_and_itself(model, bad):
+def test_one_bad_scan_in_64_costs_13_calls(model, bad):
     predictor, loaded = model
     results = predictor.colors(batch(64, bad, first=POISON))
     assert len(sizes(loaded)) == 13
@@ -110,7 +111,7 @@ def test_one_bad_scan_in_64_costs_13_calls_and_itself(model, bad):
             assert not colors.notes
 
 
-def test_the_first_call_is_for_two_and_tells_how_many_fit(saved, monkeypatch):
+def test_first_call_measures_how_many_fit(saved, monkeypatch):
     loaded = tf.saved_model.load(f"{saved}/saved_model")
     monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)
     predictor = model_handler.BundleHandler(bundle.open_bundle(saved)).load_model()
@@ -136,7 +137,7 @@ def test_poison_makes_no_later_batch_smaller(model):
     assert sizes(loaded) == [8]
 
 
-def test_the_batch_size_for_which_memory_suffices_is_kept(model):
+def test_batch_size_that_fits_memory_is_kept(model):
     predictor, loaded = model
     loaded.most.assign(5 * SIDE**2)
     assert not reasons(predictor.colors(batch(16)))
@@ -147,7 +148,7 @@ def test_the_batch_size_for_which_memory_suffices_is_kept(model):
     assert sizes(loaded) == [3]
 
 
-def test_poison_is_told_from_want_of_memory_in_one_batch(model):
+def test_poison_and_out_of_memory_are_kept_apart(model):
     predictor, loaded = model
     loaded.most.assign(5 * SIDE**2)
     results = predictor.colors(batch(16, 6, first=POISON))
@@ -156,19 +157,19 @@ def test_poison_is_told_from_want_of_memory_in_one_batch(model):
     assert predictor.colors(batch(4)) and sizes(loaded) == [4]
 
 
-def test_a_scan_too_large_alone_is_coloured_at_half_the_size_and_says_so(model):
+def test_scan_too_large_alone_is_halved(model):
     predictor, loaded = model
     loaded.most.assign(SIDE**2 // 2)
     results = predictor.colors(batch(2))
-    assert sizes(loaded) == [2, 1, 1, 1, 1]  # each once as it is, once smaller
+    assert sizes(loaded) == [2, 1, 1, 1, 1]  # each once unchanged, once smaller
     for one, colors in results:
-        assert one.lightness.shape == (SIDE, SIDE)  # the scan itself goes on as it was
+        assert one.lightness.shape == (SIDE, SIDE)  # the scan itself is unchanged
         assert isinstance(colors, Colors) and colors.ab.shape == (16, 14, 2)  # 64x58 px, halved, at a stride of 2
         np.testing.assert_allclose(colors.ab[8, 8, 0], 10 + int(one.source.key), rtol=1e-5)
         assert colors.notes == ("coloured at half the working size, 32x28 px: memory was short",)
 
 
-def test_want_of_memory_at_half_the_size_too_is_an_end(model):
+def test_out_of_memory_at_half_size_is_final(model):
     predictor, loaded = model
     loaded.most.assign(10)
     results = predictor.colors(batch(4))
@@ -177,14 +178,14 @@ def test_want_of_memory_at_half_the_size_too_is_an_end(model):
     assert "memory does not suffice for the model at 64x64 px, nor at 32x32 px" in str(results[0][1])
 
 
-def test_a_scan_that_is_small_already_is_not_tried_again(model):
+def test_smallest_scan_is_not_halved(model):
     predictor, loaded = model
     loaded.most.assign(10)
     [(_, error)] = predictor.colors([scan(1, shape=(32, 32))])
     assert error.reason == MEMORY_LACKS and sizes(loaded) == [2, 1]
 
 
-def test_poison_at_half_the_size_is_poison(model):
+def test_poison_at_half_size_is_poison(model):
     predictor, loaded = model
     loaded.most.assign(SIDE**2 // 2)
     dark = Scan(**{**vars(scan(0)), "lightness": np.full((SIDE, SIDE), POISON, np.float32)})
@@ -193,7 +194,7 @@ def test_poison_at_half_the_size_is_poison(model):
 
 
 @pytest.mark.parametrize("error", [MemoryError("no room"), tf.errors.ResourceExhaustedError(None, None, "OOM")])
-def test_both_kinds_of_want_of_memory_count(error):
+def test_both_out_of_memory_errors_count(error):
     def predict(lightness):
         raise error
 
@@ -201,8 +202,11 @@ def test_both_kinds_of_want_of_memory_count(error):
     assert found.reason == MEMORY_LACKS and type(error).__name__ in str(found)
 
 
-def test_the_row_says_why_it_failed(saved):
+def test_row_has_the_reason_of_the_failure(saved):
     config = ColorizeConfig(input=("in",), output="out", model=saved)
     error = errors.ModelError("memory does not suffice", MEMORY_LACKS)
-    row = write_copies.write((scan(0), error), config, bundle.open_bundle(saved), "2026-01-31")
-    assert (row["status"], row["stage"], row["reason"]) == ("failed", "infer", MEMORY_LACKS)
+    candidate = Candidate(scan(0), Row.of(scan(0).source, date="2026-01-31"), frozenset({"images/0"}))
+    outcome = write_copies.write((candidate, error), config, bundle.open_bundle(saved))
+    row = outcome.row
+    assert (row.status, row.stage, row.reason, row.date) == ("failed", "infer", MEMORY_LACKS, "")
+    assert outcome.obsolete == ()  # an earlier copy is better than none

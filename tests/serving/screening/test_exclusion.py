@@ -1,7 +1,6 @@
 """The exclusion list, by itself and in whole runs."""
 
 import fnmatch
-import json
 import os
 import pathlib
 import shutil
@@ -16,6 +15,7 @@ from PIL import Image
 from photochrom import errors
 from serving import colorize
 from serving.screening import exclusion
+from tests.support import runs
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,20 @@ from serving.screening import exclusion
         ("caf\u00e9/*", ["cafe\u0301/1.tif", "caf\u00e9/1.tif"], ["cafe/1.tif"]),
     ],
 )
-def test_a_line_covers_whole_keys_and_what_they_hold(line, covered, free):
+def test_line_covers_whole_keys_and_their_contents(line, covered, free):
     patterns = exclusion.Patterns([line])
     assert [key for key in covered if not patterns.cover(key)] == []
     assert [key for key in free if patterns.cover(key)] == []
     assert patterns.idle(covered) == [] and patterns.idle([]) == patterns.idle(free) == patterns.idle([])
 
 
-def test_lines_that_fit_nothing_are_told():
+def test_lines_that_fit_nothing_are_reported():
     patterns = exclusion.Patterns(["a/1.tif", "a/2.tif", "b/*", "c/*", "d/", "e/"])
     assert patterns.idle(["a/1.tif", "b/1.tif", "d/x/1.tif"]) == ["a/2.tif", "c/*", "e/"]
 
 
 @pytest.mark.parametrize("glob", ["scans/box{}/*", "*/box{}/*.tif", "*box{}/sub/*", "scans/bo[xX]{}/*.t?f"])
-def test_thousands_of_globs_and_keys_take_microseconds_a_key(glob):
+def test_thousands_of_globs_take_microseconds_a_key(glob):
     lines = [glob.format(f"{i:05d}") for i in range(4000)] + [f"scans/open/{i}.tif" for i in range(100_000)]
     patterns = exclusion.Patterns(lines)
     keys = [f"scans/box{i + 3000:05d}/sub/{i}.tif" for i in range(2000)]
@@ -59,7 +59,7 @@ def test_thousands_of_globs_and_keys_take_microseconds_a_key(glob):
     assert seconds / len(keys) < 100e-6  # each glob tried in turn: some 500
 
 
-def test_globs_are_found_by_what_they_ask_for_as_fnmatch_finds_them():
+def test_globs_match_as_fnmatch_does():
     pieces = ["*", "?", "[ab]", "[!a]", "[]]", "[", "]", "a", "b", "abab", "!", "baba/", "ba"]
     random = np.random.default_rng(7)
     globs = ["".join(random.choice(pieces, random.integers(1, 7))) for _ in range(300)]
@@ -91,7 +91,7 @@ def test_no_glob_is_catastrophic():
         (b"x\n" * (exclusion.MAX_BYTES // 2 + 1), "has more than 64 MiB"),
     ],
 )
-def test_a_bad_list_is_one_line_before_any_work(tint, gray_folder, tmp_path, data, message):
+def test_bad_list_is_refused_in_one_line(tint, gray_folder, tmp_path, data, message):
     path = tmp_path / "list.txt"
     if data is not None:
         path.write_bytes(data)
@@ -101,14 +101,14 @@ def test_a_bad_list_is_one_line_before_any_work(tint, gray_folder, tmp_path, dat
     assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
 
 
-def test_comments_blanks_and_a_byte_order_mark_are_no_keys(tmp_path):
+def test_comments_blanks_and_byte_order_mark_are_ignored(tmp_path):
     (tmp_path / "list").write_bytes("\ufeff# boxes\r\n\r\n  a.tif \r\n#b.tif\n".encode())
     found = exclusion.open_list(str(tmp_path / "list"))
     assert found.covers("a.tif") and not any(map(found.covers, ["b.tif", "#b.tif", "", " "]))
     assert not exclusion.open_list("").covers("a.tif")
 
 
-def test_a_list_that_changes_under_way_stops_the_job(tmp_path):
+def test_list_that_changes_during_the_job_stops_it(tmp_path):
     (tmp_path / "list").write_text("a.tif")
     found = exclusion.open_list(str(tmp_path / "list"))
     (tmp_path / "list").write_text("b.tif")
@@ -118,13 +118,11 @@ def test_a_list_that_changes_under_way_stops_the_job(tmp_path):
 
 
 def run(tint, folder, output, *lines, flags=()):
-    argv = [f"--model={tint}", f"--input={folder}", f"--output={output}", "--date=2026-01-31", *flags]
     if lines:
         (output.parent / "list.txt").write_text("\n".join(lines))
-        argv.append(f"--exclude={output.parent / 'list.txt'}")
-    colorize.run(argv)
-    texts = (path.read_text() for path in sorted((output / "manifest").glob("items-*.jsonl")))
-    return {row["key"].removeprefix("scans/"): row for text in texts for row in map(json.loads, text.splitlines())}
+        flags = [*flags, f"--exclude={output.parent / 'list.txt'}"]
+    found = runs.colorize(tint, output, folder, flags=flags).rows
+    return {key.removeprefix("scans/"): row for key, row in found.items()}
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +140,7 @@ def scans(gray_folder, tmp_path_factory) -> pathlib.Path:
     return folder
 
 
-def test_what_is_excluded_has_no_copy_any_more_and_is_not_read(tint, scans, tmp_path, capsys):
+def test_excluded_inputs_lose_their_copies_unread(tint, scans, tmp_path, capsys):
     output, all_pages = tmp_path / "out", ["--pages=all"]
     before = run(tint, scans, output, flags=all_pages)
     assert {row["status"] for row in before.values()} == {"done"} and len(before) == 8
@@ -154,7 +152,7 @@ def test_what_is_excluded_has_no_copy_any_more_and_is_not_read(tint, scans, tmp_
         "scans/pages.tif#page=0002",
         "typo.tif",
     ]
-    for name in ("box1/wide.png", "shut.zip"):  # whoever reads these now fails
+    for name in ("box1/wide.png", "shut.zip"):  # reading these now fails
         (scans / name).rename(tmp_path / pathlib.Path(name).name)
         os.mkfifo(scans / name) if name == "shut.zip" else (scans / name).symlink_to("/nowhere")
     try:
@@ -181,32 +179,7 @@ def test_what_is_excluded_has_no_copy_any_more_and_is_not_read(tint, scans, tmp_
     assert (output / before["box1/wide.png"]["output"]).exists()
 
 
-def test_a_file_is_not_copied_whole_if_a_page_of_it_is_excluded(tint, photographs, tmp_path):
-    (tmp_path / "scans").mkdir()
-    pages = [Image.fromarray(photographs[name]) for name in ("coffee", "chelsea")]
-    pages[0].save(tmp_path / "scans/colour.tif", save_all=True, append_images=pages[1:])
-    flags = ["--pages=all", "--color_inputs=copy"]
-    before = run(tint, tmp_path / "scans", tmp_path / "out", flags=flags)
-    assert {row["output"] for row in before.values()} == {"images/scans/colour.tif"}
-    after = run(tint, tmp_path / "scans", tmp_path / "out", "scans/colour.tif#page=0002", flags=flags)
-    assert {row["reason"] for row in after.values()} == {"excluded"}
-    assert "other pages" in after["colour.tif#page=0001"]["message"]
-    assert not (tmp_path / "out/images/scans/colour.tif").exists()
-
-
-def test_a_copy_that_outlived_a_failure_is_deleted_too(tint, gray_folder, tmp_path):
-    (tmp_path / "scans").mkdir()
-    scan, flags = tmp_path / "scans/tall.tif", ["--format=png", "--max_failures=2"]
-    shutil.copy(gray_folder / "tall.tif", scan)
-    copy = tmp_path / "out" / run(tint, tmp_path / "scans", tmp_path / "out", flags=flags)["tall.tif"]["output"]
-    scan.write_bytes(scan.read_bytes()[:100])
-    assert run(tint, tmp_path / "scans", tmp_path / "out", flags=flags)["tall.tif"]["status"] == "failed"
-    assert copy.exists()
-    assert run(tint, tmp_path / "scans", tmp_path / "out", "scans/", flags=flags)["tall.tif"]["reason"] == "excluded"
-    assert not copy.exists()
-
-
-def test_excluded_members_of_a_compressed_tar_are_not_laid_down(scans, tmp_path):
+def test_excluded_members_of_a_tar_are_not_spooled(scans, tmp_path):
     from photochrom.sources import inputs
 
     [one] = inputs.parse([str(scans / "part.tar.gz")])

@@ -9,10 +9,9 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.color import tone
-from serving import colorize
 from serving.config import ColorizeConfig
-from serving.manifest import manifest
 from serving.screening import screen, triage
+from tests.support import runs
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +26,8 @@ def scans(gray_folder, tmp_path_factory):
 
 
 def run(tint, output, scans, *flags) -> dict[str, dict]:
-    colorize.run([f"--model={tint}", f"--input={scans}", f"--output={output}", *flags])
-    return {row["key"].removeprefix("scans/"): row for row in manifest.read(str(output))}
+    found = runs.colorize(tint, output, scans, flags=flags).rows
+    return {key.removeprefix("scans/"): row for key, row in found.items()}
 
 
 def outcome(row: dict) -> tuple[str, str, str]:
