@@ -25,8 +25,8 @@ examples:
   photochrom bag coloured --output /mnt/transfer/coloured-2026 --link
   bagit.py --validate coloured-bag
 
-OUT stays as it is, for the next run of `photochrom colorize`. Every copy is read and held against its row; one that
-differs or is missing is named, and no bag is made (exit status 1). Files that no row names are named and stay out.
+OUT is not changed, and serves the next run of `photochrom colorize`. Every copy is read and compared with its row; one
+that differs or is missing is named, and no bag is made (exit status 1). Files that no row names are named and left out.
 """
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _OURS = ("bagging-date", "bag-software-agent", "payload-oxum", "external-description")
@@ -37,10 +37,10 @@ _MAX_VALUE = 2000
 class BagConfig:
     """Settings of the command; flags of the same names fill it."""
 
-    output: str = setting("folder of the bag, not there yet; without it OUT-bag, beside OUT", "", metavar="BAG")
+    output: str = setting("folder of the bag, must not exist yet; without it OUT-bag, beside OUT", "", metavar="BAG")
     link: bool = setting(
-        "hard links to the copies in OUT instead of copies of them: no more space, but who edits a file in place edits "
-        "it in both",
+        "hard links to the copies in OUT instead of copies of them: no more space, but hard links share content, so an "
+        "edit in place changes both",
         False,
     )
     date: str = setting("Bagging-Date, YYYY-MM-DD; without it today", "", metavar="DATE")
@@ -60,7 +60,7 @@ class BagConfig:
             _check_info(text)
 
     def bag_info(self) -> dict[str, list[str]]:
-        """Returns label -> values of what the user says about the bag."""
+        """Returns label -> values of the user's own lines."""
         found: dict[str, list[str]] = {}
         for text in self.info:
             label, _, value = text.partition("=")
@@ -96,7 +96,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     """Makes the bag and returns it, a `bagit.Bag`.
 
     Raises:
-        UsageError: a flag does not fit, the run did not finish, or the bag's folder is there already.
+        UsageError: a flag does not fit, the run did not finish, or the bag's folder exists already.
         Disagreement: rows and files do not fit together; stderr has a line for each.
     """
     flags = build_parser().parse_args(argv)
@@ -110,7 +110,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
         found = payload.collect(folder)
         from serving.bagit import bag_writer
 
-        logging.getLogger("bagit").setLevel(logging.CRITICAL)  # what it logs with a traceback is raised as well
+        logging.getLogger("bagit").setLevel(logging.CRITICAL)  # it raises all that it logs with a traceback
         bag = bag_writer.write(folder, found, target, _bag_info(config, found), link=config.link)
     except payload.Disagreement as error:
         for problem in error.problems:
@@ -124,9 +124,9 @@ def _check_target(folder: str, target: str) -> None:
     if not files.is_local(target):
         raise errors.UsageError(f"--output {target} is not a local folder; bags are made on a disk")
     if os.path.lexists(target):
-        raise errors.UsageError(f"{target} is there already; delete it, or name another bag by --output")
+        raise errors.UsageError(f"{target} exists already; delete it, or name another bag by --output")
     if inputs.inside(target, folder):
-        raise errors.UsageError(f"--output {target} lies inside {folder}; choose a folder beside it")
+        raise errors.UsageError(f"--output {target} is inside {folder}; choose a folder beside it")
 
 
 def _bag_info(config: BagConfig, found: "Payload") -> dict[str, list[str]]:

@@ -121,8 +121,8 @@ def compare(config: ColorizeConfig, trial: ColorizeConfig, pairs: list[tuple[Row
     """Compares copies; None if none of the old ones can be read any more.
 
     Args:
-        config: of the copies that exist.
-        trial: of the new ones.
+        config: settings of the copies that exist.
+        trial: settings of the new ones.
         pairs: the rows of both.
     """
     differences, chromas, shown = [], [], []

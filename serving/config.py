@@ -7,13 +7,10 @@ from photochrom import __version__
 from photochrom.imaging.sandbox.decoder import DEFAULT_TIMEOUT, Decoder
 from photochrom.model import bundle
 from photochrom.settings import check, digest, setting
-from photochrom.storage import files
 from serving.copies import formats, label, provenance
 from serving.copies.options import CopyOptions
 
 MAX_SATURATION = 10
-# Scratch folder below the output: exists during a run and after a killed one.
-SCRATCH = ".colorize"
 _FAILURES = re.compile(r"^(\d+)(%?)$")
 _ACCELERATOR = re.compile(r"type:[\w-]+;count:[1-9]\d*(;[\w:.-]+)*")
 
@@ -193,11 +190,6 @@ class ColorizeConfig:
         model = () if self.model == bundle.DEFAULT else (self.model,)
         exclude = (self.exclude,) if self.exclude else ()
         return {"--input": self.input, "--output": (self.output,), "--model": model, "--exclude": exclude}
-
-    @property
-    def scratch(self) -> str:
-        """The scratch folder, deleted at the end."""
-        return files.join(self.output, SCRATCH)
 
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""

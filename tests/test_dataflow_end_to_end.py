@@ -17,7 +17,7 @@ from photochrom import errors
 from photochrom.jobs import beam_job, dataflow
 from photochrom.storage import files
 from serving import colorize
-from serving.manifest import manifest
+from serving.manifest import reader
 from tests.support import dataflow_service
 from tests.support.dataflow_service import RUNNING
 from tests.test_buckets_end_to_end import contents, rows
@@ -84,8 +84,8 @@ def test_what_is_submitted_makes_the_same_copies(service, bucket, archive, gray_
     (environment,) = proto.components.environments.values()
     assert any(path.encode() in dependency.type_payload for dependency in environment.dependencies)
 
-    (run,) = manifest.read_runs(f"{bucket}/out")
-    assert (run["listed"], run["done"]) == (9, 6)
+    (run,) = reader.read_runs(f"{bucket}/out")
+    assert (run.listed, run.done) == (9, 6)
     assert not list(files.list_all(f"{bucket}/out/manifest/pending"))
     assert not files.exists(f"{bucket}/out/.colorize")
 
@@ -96,9 +96,9 @@ def test_a_template_is_described_and_does_all_by_itself_when_it_is_launched(serv
     assert "nothing was coloured yet" in capsys.readouterr().out
     assert service.jobs == {} and not files.exists(f"{bucket}/out/images")
     dataflow_service.run_locally(json.loads(files.read_bytes(f"{bucket}/templates/colorize")))
-    assert manifest.read_summary(f"{bucket}/out")["done"] == 6
-    (run,) = manifest.read_runs(f"{bucket}/out")
-    assert run["done"] == 6
+    assert reader.read_summary(f"{bucket}/out").done == 6
+    (run,) = reader.read_runs(f"{bucket}/out")
+    assert run.done == 6
     assert not list(files.list_all(f"{bucket}/out/manifest/pending"))
 
 

@@ -11,7 +11,7 @@ from photochrom import cli, dataset, demo
 from photochrom.jobs import beam_job
 from photochrom.sources.source import Source
 from pipelines import prepare
-from serving.manifest import manifest
+from serving.manifest.rows import Row
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -69,7 +69,7 @@ def test_dataset_snippet_runs(tmp_path, monkeypatch, capsys):
 
 def test_formats_page_names_every_feature_and_field():
     page = (ROOT / "docs/formats.md").read_text()
-    fields = manifest.row(Source("key", "path"), manifest.DONE)
+    fields = Row.of(Source("key", "path")).to_json()
     for name in (*dataset.FEATURES, *fields):
         assert f"`{name}`" in page, name
 

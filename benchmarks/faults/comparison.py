@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from photochrom.storage import files
-from serving import config
-from serving.manifest import manifest
+from serving.manifest import layout
 
 Row = dict[str, object]
 # (status, reason) of a row
@@ -80,7 +79,7 @@ def _is_stray(name: str) -> bool:
 
 def _rows(output: pathlib.Path) -> Iterable[Row]:
     for path in sorted((output / "manifest").glob("items-*.jsonl")):
-        if manifest.ITEMS.fullmatch(path.name):
+        if layout.ITEMS.fullmatch(path.name):
             yield from map(json.loads, path.read_text().splitlines())
 
 
@@ -105,7 +104,7 @@ def compare(output: pathlib.Path, reference: Tree, extra: Mapping[str, End] = Ma
         rows_changed=sum(one[:1] != reference.rows[key][:1] for key, one in rows.items() if one)
         + sum(found.ends().get(key, end) != end for key, end in extra.items())
         + len(strangers),
-        problems=(f"{config.SCRATCH} was left",) if (output / config.SCRATCH).exists() else (),
+        problems=(f"{layout.SCRATCH} was left",) if (output / layout.SCRATCH).exists() else (),
     )
 
 

@@ -8,7 +8,7 @@ from benchmarks.faults import comparison
 from benchmarks.faults.command_runs import Run
 from benchmarks.faults.comparison import Verdict
 from benchmarks.faults.workbench import Bench, Outcome, copies, expect
-from serving import config
+from serving.manifest import layout
 
 # Phases of a run, in their order.
 _PHASES = ("start", "listing", "middle", "rows", "manifest")
@@ -35,7 +35,7 @@ def killed(bench: Bench, kills: int) -> Outcome:
 def _waits_for(bench: Bench, run: Run, output: pathlib.Path, phase: str, middle: list[float]) -> bool:
     """Waits for a random moment of a phase; returns whether the run was still active then."""
     start, _, end = bench.seconds
-    scratch = output / config.SCRATCH
+    scratch = output / layout.SCRATCH
     if phase == "start":
         return run.waits_until(lambda: True, bench.rng.uniform(0, 0.8 * start))
     if phase == "listing":

@@ -16,7 +16,7 @@ from photochrom.storage import files
 from serving.bagit import payload, premis
 from serving.bagit.payload import Payload
 
-# RFC 8493, section 2.4: SHA-512 by default; SHA-256 is what the rows have.
+# RFC 8493, section 2.4: SHA-512 by default; the rows have SHA-256.
 _ALGORITHMS = ["sha256", "sha512"]
 _EVENTS = "metadata/premis"
 
@@ -26,8 +26,8 @@ def write(folder: str, found: Payload, bag: str, info: Mapping[str, list[str]], 
 
     Args:
         folder: the output folder of a finished run.
-        found: what of it goes in.
-        bag: the bag's path; nothing is there.
+        found: its payload.
+        bag: the bag's path, which does not exist.
         info: label -> values, for bag-info.txt.
         link: hard links instead of copies.
 
@@ -72,7 +72,7 @@ def _place(folder: str, names: list[str], staged: pathlib.Path, link: bool) -> N
 
 
 def _write(staged: pathlib.Path, found: Payload, info: Mapping[str, list[str]]) -> bagit.Bag:
-    """Makes a bag of the files that were placed: digests of what lies there, then what is said about it."""
+    """Makes a bag of the files that were placed: their digests, then the tag files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # bagit-python opens files by codecs.open
         bag = bagit.make_bag(
@@ -89,10 +89,10 @@ def _write(staged: pathlib.Path, found: Payload, info: Mapping[str, list[str]]) 
 
 
 def _version(found: Payload) -> str:
-    """Returns the version of BagIt whose way to write file names is also that of the validators in use.
+    """Returns the version of BagIt whose notation of file names is also that of the validators in use.
 
-    RFC 8493 (1.0) wants a % in a name written as %25. bagit-python and others neither write nor read that; version 0.97
-    has names as they are. So a bag with a % in a name is one of 0.97, and all others are both.
+    RFC 8493 (1.0) requires a % in a name to be written as %25. bagit-python and others neither write nor read that;
+    version 0.97 has names unchanged. So a bag with a % in a name has version 0.97; all others fit both.
     """
     return "0.97" if any("%" in name for name in found.names) else "1.0"
 
@@ -108,7 +108,7 @@ def _compare(bag: bagit.Bag, found: Payload) -> None:
 
 
 def _write_events(staged: pathlib.Path, bag: bagit.Bag, found: Payload) -> None:
-    """Writes a PREMIS document for each file of rows, from the rows that lie in the bag."""
+    """Writes a PREMIS document for each file of rows, from the rows in the bag."""
     (staged / _EVENTS).parent.mkdir()
     for name in found.listings:
         if "/items-" in name:
@@ -121,7 +121,7 @@ def _write_events(staged: pathlib.Path, bag: bagit.Bag, found: Payload) -> None:
 
 
 def _sort_tag_manifests(staged: pathlib.Path) -> None:
-    """Sorts by file name what bagit-python lists in the order of the disk, so that the same bag has the same bytes."""
+    """Sorts by file name: bagit-python lists in the order of the disk, and the same bag must have the same bytes."""
     for path in staged.glob("tagmanifest-*.txt"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join(sorted(lines, key=lambda line: line.split(maxsplit=1)[1])), encoding="utf-8")

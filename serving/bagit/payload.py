@@ -107,7 +107,7 @@ def _read_rows(folder: str, account: reader.Account) -> Iterator[Row]:
 
 
 def _problem(folder: str, name: str, sha256: str, copies: dict[str, str], alike: dict[str, str]) -> str:
-    """Returns what keeps a file out of a bag, or ""."""
+    """Returns why a file cannot be in a bag, or ""."""
     other = alike.get(unicodedata.normalize("NFC", name), "")
     return (
         ("is named by more than one row" if copies.get(name, sha256) != sha256

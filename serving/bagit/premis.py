@@ -13,7 +13,7 @@ from photochrom.storage.names import printable
 from serving.manifest.rows import DONE, FAILED, SKIPPED, Row, Run
 
 Element = ElementTree.Element
-# Under which events get their UUIDs; never changes.
+# Namespace of the UUIDs of events; never changes.
 _NAMESPACE = uuid.UUID("3a6dfcb5-066a-44ae-ac1f-43ac48bef554")
 _VOCABULARY = "http://id.loc.gov/vocabulary/preservation/"
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -62,7 +62,7 @@ def event_identifier(row: Row) -> str:
 
 
 def event(row: Row, run: Run) -> Element:
-    """Returns what was done to an input: its end is that of the run, `run`, that first left the row as it is."""
+    """Returns the event of an input: it ends with the run, `run`, that first left the row unchanged."""
     term, code = _OUTCOMES[row.status]
     said = [": ".join(filter(None, (row.stage, row.reason, row.message))), *row.notes]
     return _element(
@@ -83,7 +83,7 @@ def event(row: Row, run: Run) -> Element:
 
 
 def copy_object(row: Row) -> Element:
-    """Returns a coloured copy: where it lies, its digest and format, from what it was derived and when."""
+    """Returns a coloured copy: its path, digest and format, its source and its event."""
     return _file_object(
         f"data/{row.output}",
         row.output_sha256,
@@ -188,7 +188,7 @@ def _element(name: str, *children: Element) -> Element:
 
 
 def _text(name: str, text: str) -> Element:
-    """Returns an element with text in it; what XML cannot hold is escaped."""
+    """Returns an element with text in it; characters that XML cannot hold are escaped."""
     found = _element(name)
     found.text = printable(text)
     return found

@@ -349,7 +349,7 @@ def _is_dict(value: Any, is_value: Callable[[Any], bool]) -> bool:
     return isinstance(value, dict) and all(_is_text(name) and is_value(one) for name, one in value.items())
 
 
-# Type of a field -> what is expected, and the check of its JSON.
+# Type of a field -> the expectation in words, and the check of its JSON.
 _CHECKS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     str: ("a text", _is_text),
     int: ("a whole number of at least 0", _is_count),

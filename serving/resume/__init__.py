@@ -1,4 +1,4 @@
-"""Which inputs a run does again: what earlier runs left, the decision, and the notes for the next run.
+"""Which inputs a run does again: the results of earlier runs, the decision, and the write-ahead log.
 
 Not here: how rows are stored (`serving.manifest`).
 """

@@ -126,7 +126,7 @@ def _has_its_files(earlier: Earlier, row: Row, is_whole: Callable[[str, str], bo
 
 
 def _made(note: Note) -> tuple[tuple[str, ...], str]:
-    """Returns what decides the bytes of the copy that a note is about."""
+    """Returns the digests and the date that decide the bytes of the copy that a note is about."""
     made = note.row if isinstance(note, Outcome) else note
     return made.made_with, made.date
 

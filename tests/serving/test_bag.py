@@ -21,7 +21,7 @@ from serving.manifest.layout import OutputPaths
 from tests.support import runs
 from tests.support.runs import ITEMS, edit_row, read_rows, tree
 
-# One worker makes what several tests need.
+# One worker makes the bag that several tests need.
 pytestmark = pytest.mark.xdist_group("test_bag")
 
 DATE = "--date=2026-01-02"
@@ -229,9 +229,9 @@ def test_bag_refuses_bad_flags(finished, flag, words):
 
 def test_bag_is_never_written_over_anything(output):
     (output.parent / "bag").mkdir()
-    with pytest.raises(errors.UsageError, match="is there already; delete it"):
+    with pytest.raises(errors.UsageError, match="exists already; delete it"):
         bag.run([str(output), f"--output={output.parent / 'bag'}"])
-    with pytest.raises(errors.UsageError, match="lies inside"):
+    with pytest.raises(errors.UsageError, match="is inside"):
         bag.run([str(output), f"--output={output / 'bag'}"])
     with pytest.raises(errors.UsageError, match="gs://bucket/run is not a local folder"):
         bag.run(["gs://bucket/run", f"--output={output.parent / 'other'}"])

@@ -72,7 +72,7 @@ def test_lightness_is_kept_and_colour_is_added(finished, gray_folder, name):
     assert np.abs(before[..., 0] - after[..., 0]).max() < 0.6  # Pillow reads 8 bits of 16
     middle = (before[..., 0] > 30) & (before[..., 0] < 70)
     slope = np.polyfit(before[..., 0][middle], after[..., 2][middle], 1)[0]
-    assert slope == pytest.approx(-0.4, abs=0.06)  # b* = 0.4 (50 - L*), what the model says
+    assert slope == pytest.approx(-0.4, abs=0.06)  # b* = 0.4 (50 - L*), the model's answer
     assert after[..., 1][middle].mean() == pytest.approx(5, abs=1)
 
 
@@ -233,7 +233,7 @@ def test_each_page_has_its_own_row_and_copy(tint, paged, tmp_path):
     found = read_rows(tmp_path)
     names = [f"{file}#page={page:04d}" for file in ("three.tif", "box.zip!p/three.tif") for page in (1, 2, 3)]
     singles = ["one.tif", "one.tif#page=0001#page=0001", "gray.png"]
-    broken = ["broken.tif#page=0001", "broken.tif#page=0002"]  # what the cut lost counts as a page
+    broken = ["broken.tif#page=0001", "broken.tif#page=0002"]  # the lost page counts
     colour = ["colour.tif#page=0001", "colour.tif#page=0002"]
     assert set(found) == {f"scans/{name}" for name in (*names, *singles, *broken, *colour)}
     assert {found[f"scans/{name}"]["reason"] for name in broken} == {"undecodable"}
@@ -311,5 +311,5 @@ def test_usage_errors_come_before_any_work(tint, gray_folder, tmp_path, flags, m
 def test_output_that_a_pattern_would_find_is_refused(tint, gray_folder, tmp_path, pattern):
     (tmp_path / "in").mkdir()
     shutil.copy(gray_folder / "colour.jpg", tmp_path / "in/a.jpg")
-    with pytest.raises(errors.UsageError, match=r"--output .* lies inside --input"):
+    with pytest.raises(errors.UsageError, match=r"--output .* inside --input"):
         runs.colorize(tint, tmp_path / "in" / "out", f"{tmp_path}/{pattern}")

@@ -1,4 +1,4 @@
-"""The steps of the first half on single elements: what the listing decides, what the bytes decide."""
+"""The steps of the first half on single elements: decisions by the listing and by the bytes."""
 
 import hashlib
 import io

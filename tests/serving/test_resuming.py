@@ -1,4 +1,4 @@
-"""What a run takes over from earlier ones, by whole runs: no input vanishes, no two write one file, no named file goes.
+"""Resuming by whole runs: no input vanishes, no two write one file, no file that a row names is deleted.
 
 The decision itself is tested in resume/test_decide.py, the steps in test_read_scans.py.
 """

@@ -39,7 +39,7 @@ def test_available_is_the_least_of_all_groups(tmp_path, version, line, mount):
     root = write(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup=f"9:pids:/x\n{line}/a/b\n")
     write(root, **group(mount, version, "max", 10))
     write(root, **group(f"{mount}__a", version, "500000", 200000))
-    assert memory.available(root) == 500000 - 200000 + 1000  # what was read from disk is given back
+    assert memory.available(root) == 500000 - 200000 + 1000  # files read from disk are given back
     write(root, **group(f"{mount}__a__b", version, "90000", 20000))
     assert memory.available(root) == 90000 - 20000 + 1000
     write(root, **group(f"{mount}__a__b", version, "90000", 95000))
@@ -73,7 +73,7 @@ def test_peak_counts_from_its_reset():
     [
         (None, 16, sys.maxsize),  # no Linux
         (10**9, 0, 2),  # before the first call
-        (4 * 16 * 1000 * 5, 16, 5),  # a quarter of what is left
+        (4 * 16 * 1000 * 5, 16, 5),  # a quarter of the memory left
         (0, 16, 1),
     ],
 )

@@ -117,7 +117,7 @@ def test_first_call_measures_how_many_fit(saved, monkeypatch):
     predictor = model_handler.BundleHandler(bundle.open_bundle(saved)).load_model()
     assert not reasons(predictor.colors(batch(16)))
     assert sizes(loaded)[0] == 2
-    a_picture = 16 * SIDE**2  # so small that what the process holds already may do
+    a_picture = 16 * SIDE**2  # so small that the memory of the process may suffice
     assert predictor._room._bytes_a_pixel * SIDE**2 >= a_picture
     predictor._room._bytes_a_pixel = 16
     monkeypatch.setattr(memory, "available", lambda: int(4 * 5.5 * a_picture))

@@ -1,4 +1,4 @@
-"""The schema of rows, notes, runs and totals: the bytes of their JSON, and what is refused."""
+"""The schema of rows, notes, runs and totals: the bytes of their JSON, and refused values."""
 
 import dataclasses
 import json
