@@ -7,13 +7,13 @@ runs.jsonl, `Summary` the totals. `from_json` treats its argument as untrusted: 
 import dataclasses
 import datetime
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from photochrom import errors
 from photochrom.sources.source import Source
 from photochrom.storage.names import printable
-from serving.manifest import layout
+from serving.manifest import layout, schema
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 # More is a chain of TIFF directories without end rather than a file of that many pages.
@@ -27,11 +27,6 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _CODE = re.compile(r"[a-z0-9_]{0,40}")
 _DATE = re.compile(r"[0-9A-Za-z:.,+-]{0,40}")
 _HEX = re.compile("[0-9a-f]{64}")
-# Fields with a default that every version wrote.
-_ALWAYS = frozenset(
-    ("reason", "stage", "message", "output", "output_sha256", "source_sha256", "model_digest", "settings_digest",
-     "format", "confidence", "notes", "reasons")
-)  # fmt: skip
 
 
 class MadeWith(NamedTuple):
@@ -91,7 +86,7 @@ class Row:
         Raises:
             ValueError: it is no row that colorize writes.
         """
-        fields = _checked(cls, value)
+        fields = schema.checked(cls, value)
         row = cls(**{**fields, "notes": tuple(fields["notes"])})
         if row.status not in (DONE, SKIPPED, FAILED):
             raise ValueError(f"status is {row.status[:40]!r}, expected {DONE}, {SKIPPED} or {FAILED}")
@@ -165,7 +160,7 @@ class Outcome:
         """
         row = Row.from_json(value)
         obsolete = value.get(_OBSOLETE, [])
-        if not _is_texts(obsolete):
+        if not schema.is_texts(obsolete):
             raise ValueError(f"{_OBSOLETE} is {str(obsolete)[:40]!r}, expected a list of texts")
         for path in obsolete:
             _check_path(row.key, path)
@@ -199,7 +194,7 @@ class Begun:
         Raises:
             ValueError: it is none that colorize writes.
         """
-        begun = cls(**_checked(cls, value))
+        begun = cls(**schema.checked(cls, value))
         _check_date(begun.date)
         return begun
 
@@ -249,7 +244,7 @@ class Run:
         Raises:
             ValueError: it is none that colorize writes.
         """
-        run = cls(**_checked(cls, value))
+        run = cls(**schema.checked(cls, value))
         _ = run.seconds
         return run
 
@@ -298,7 +293,7 @@ class Summary:
         Raises:
             ValueError: they are none that colorize writes.
         """
-        return cls(**_checked(cls, value))
+        return cls(**schema.checked(cls, value))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields of summary.json."""
@@ -322,63 +317,6 @@ class Summary:
 def timestamp(moment: datetime.datetime) -> str:
     """Returns a time as runs.jsonl states it."""
     return moment.astimezone(datetime.UTC).strftime(_TIME)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and _is_encodable(value)
-
-
-def _is_encodable(text: str) -> bool:
-    """Whether UTF-8 can hold a text: JSON can state half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _is_dict(value: Any, is_value: Callable[[Any], bool]) -> bool:
-    return isinstance(value, dict) and all(_is_text(name) and is_value(one) for name, one in value.items())
-
-
-# Type of a field -> the expectation in words, and the check of its JSON.
-_CHECKS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
-    str: ("a text", _is_text),
-    int: ("a whole number of at least 0", _is_count),
-    float: ("a number", lambda value: type(value) in (int, float)),
-    tuple[str, ...]: ("a list of texts", _is_texts),
-    dict[str, str]: ("an object of texts", lambda value: _is_dict(value, _is_text)),
-    dict[str, int]: ("an object of whole numbers", lambda value: _is_dict(value, _is_count)),
-}
-
-
-def _checked(kind: Any, value: Any) -> dict[str, Any]:
-    """Returns the fields of a dataclass that an untrusted JSON value has; fields that `kind` does not know are dropped.
-
-    Raises:
-        ValueError: one is missing or of another type.
-    """
-    if not isinstance(value, dict):
-        raise ValueError(f"is {str(value)[:40]!r}, expected a JSON object")
-    found = {}
-    for field in dataclasses.fields(kind):
-        expected, is_right = _CHECKS[field.type]
-        if field.name not in value:
-            if field.name in _ALWAYS or field.default is field.default_factory:  # both are MISSING
-                raise ValueError(f"has no {field.name}")
-        elif not is_right(value[field.name]):
-            raise ValueError(f"{field.name} is {str(value[field.name])[:40]!r}, expected {expected}")
-        else:
-            found[field.name] = value[field.name]
-    return found
 
 
 def _check_path(key: str, path: str) -> None:

@@ -82,4 +82,4 @@ def test_canary_compares_no_missing_copies(strong_tint, earlier, capsys):
     scans, output = earlier
     shutil.rmtree(output / "images")
     run(strong_tint, output, scans, "--canary=4", "--canary_max_drift=0")
-    assert "canary" not in capsys.readouterr().out
+    assert "canary:" not in capsys.readouterr().out

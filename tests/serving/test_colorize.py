@@ -198,7 +198,7 @@ def test_colour_inputs_can_be_copied_or_colorized(tint, gray_folder, tmp_path):
     assert (tmp_path / "all/images/colour.jpg").read_bytes() != (gray_folder / "colour.jpg").read_bytes()
 
 
-def test_scan_that_breaks_the_model_is_a_failed_row(tint, gray_folder, tmp_path):
+def test_scan_that_breaks_the_model_fails(tint, gray_folder, tmp_path):
     (tmp_path / "scans").mkdir()
     Image.new("L", (90, 90), 255).save(tmp_path / "scans" / "white.png")
     shutil.copy(gray_folder / "box1" / "square.jpg", tmp_path / "scans")

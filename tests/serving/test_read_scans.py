@@ -147,7 +147,7 @@ def test_excluded_input_loses_its_copy_unread(step):
     assert only(listed(resolve, [], [old]), read_scans.OBSOLETE) == "images/s/a.png"
 
 
-def test_excluded_input_without_a_copy_in_its_row_loses_all_possible_copies(step):
+def test_excluded_input_without_row_loses_possible_copies(step):
     resolve = step(read_scans.ResolveFromListing, "s/")
     failed = row(resolve).skipped("x", "x", "x")
     for finished in ([], [Row.of(SOURCE, status="failed")]):
@@ -162,7 +162,7 @@ def test_excluded_member_with_an_unsafe_name_deletes_nothing(step):
     assert only(listed(resolve, [Source(key, "/in/box.zip")], key=key), read_scans.NEW).obsolete == ()
 
 
-def test_whole_file_is_not_copied_if_a_page_is_excluded(step):
+def test_file_with_an_excluded_page_is_not_copied(step):
     reads = step(read_scans.ReadScan, "s/a.tif#page=0002", color_inputs="copy")
     pages = [Image.fromarray(np.random.default_rng(i).integers(0, 255, (40, 60, 3), np.uint8)) for i in range(2)]
     buffer = io.BytesIO()
@@ -178,7 +178,7 @@ def test_whole_file_is_not_copied_if_a_page_is_excluded(step):
     assert only(read(allowed, buffer.getvalue(), Earlier((old,)), page), read_scans.KEPT).row == old
 
 
-def test_whole_file_is_copied_once_a_note_says_so(step, tmp_path):
+def test_whole_file_is_copied_after_a_note(step, tmp_path):
     reads = step(read_scans.ReadScan, color_inputs="copy")
     colour = png(np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1))
     old = row(reads, b"before", output="images/s/a.png", output_sha256="a")
@@ -197,7 +197,7 @@ def test_whole_file_is_copied_once_a_note_says_so(step, tmp_path):
         (BLANK, ("skipped", "blank", "screen")),
     ],
 )
-def test_row_of_bytes_without_a_copy_has_their_digest(step, data, expected):
+def test_row_without_a_copy_has_the_digest(step, data, expected):
     outcome = only(read(step(read_scans.ReadScan), data), read_scans.NEW)
     assert (outcome.row.status, outcome.row.reason, outcome.row.stage) == expected
     assert outcome.row.source_sha256 == hashlib.sha256(data).hexdigest() and outcome.row.model_digest

@@ -79,13 +79,13 @@ def test_row_has_no_other_fields():
         Row.of(Source("a", "a"), colour="red")
 
 
-def test_row_that_failed_or_was_skipped_has_no_date():
+def test_failed_or_skipped_row_has_no_date():
     failed = DONE.failed(errors.DecodeError("bad"))
     assert (failed.status, failed.reason, failed.stage, failed.message) == ("failed", "undecodable", "decode", "bad")
     assert failed.date == DONE.skipped("blank", "screen", "m").date == "" and failed.made_with == MADE_WITH
 
 
-def test_outcome_has_the_earlier_paths_that_its_row_does_not_name():
+def test_outcome_has_the_earlier_paths_without_its_own():
     outcome = Outcome.of(DONE, {"images/old", *DONE.paths, "images/a"})
     assert outcome.obsolete == ("images/a", "images/old")
     assert Outcome.of(DONE.failed(errors.ReadError("x")), {"images/old"}).obsolete == ()  # a copy is better than none

@@ -102,7 +102,7 @@ def test_run_is_recorded_once_though_repeated(tint, tmp_path):
     assert writer.next_run(str(tmp_path)) == 2
 
 
-def test_rows_of_a_folder_named_with_wildcards_are_found(output):
+def test_row_files_of_a_folder_with_wildcards(output):
     paths = OutputPaths(str(output))
     assert paths.row_files(layout.ITEMS) == ["items-00000-of-00001.jsonl"] and len(rows(output)) == 9
     (output / "manifest/items-00000-of-00002.jsonl").write_text("")

@@ -185,5 +185,5 @@ def test_touched_file_gets_the_current_listing():
         ("", ""),
     ],
 )
-def test_version_of_a_file_modified_just_now_is_dropped(version, expected):
+def test_version_of_a_fresh_file_is_dropped(version, expected):
     assert decide.settled(dataclasses.replace(SOURCE, version=version)).version == expected

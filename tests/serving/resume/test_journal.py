@@ -43,7 +43,7 @@ def test_batch_notes_only_copies_that_it_may_overwrite(tmp_path):
     assert notes(tmp_path) == [Begun.of(again.row)] and reader.noted(str(tmp_path)) == 0
 
 
-def test_no_note_writes_no_file_and_clear_deletes_all(tmp_path):
+def test_no_note_writes_no_file(tmp_path):
     journal.note(str(tmp_path), [])
     assert not list(tmp_path.iterdir())
     journal.note(str(tmp_path), [Begun.of(ROW)])
