@@ -108,9 +108,8 @@ def open_bundle(path: str, kind: str = COLORIZER) -> Bundle:
     Raises:
         UsageError: no bundle there, another format version, or files that do not match the digest.
     """
-    folder = (
-        str(_DEFAULT_FOLDER) if path == DEFAULT else files.absolute(path.rstrip("/"))
-    )  # workers have another current folder
+    # absolute: workers have another current folder
+    folder = str(_DEFAULT_FOLDER) if path == DEFAULT else files.absolute(path.rstrip("/"))
     try:
         info = json.loads(files.read_bytes(files.join(folder, _INFO)))
     except errors.UsageError:
