@@ -50,7 +50,7 @@ class Bundle:
 
     @property
     def saved_model(self) -> str:
-        """The SavedModel's folder on this machine, which may be a worker: of the default bundle, in its own package.
+        """The SavedModel's folder on this machine, which may be a worker; the default bundle is in its package.
 
         A bundle in a bucket is copied first, unless this machine has its copy already.
 

@@ -75,7 +75,7 @@ def test_hosts_share_the_rows_of_each_batch(dataset, hosts):
     _assert_same(joined, whole)
 
 
-def test_random_changes_are_a_function_of_seed_and_step(dataset):
+def test_random_changes_depend_on_seed_and_step(dataset):
     opened = Dataset(dataset)
     one, again, other = (_take(TrainStream(opened, 4, 8, seed, crop=32, film=1.0).batches(2), 2) for seed in (0, 0, 1))
     _assert_same(one, again)
