@@ -1,6 +1,7 @@
 """Pretrained networks of keras.applications as a layer over L*."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -8,12 +9,10 @@ import keras
 from photochrom import errors
 from photochrom.model import signature
 from trainer.model import efficientnet_lite
-from trainer.model.layers import AtLeast, LightnessToRgb
+from trainer.model.layers import LightnessToRgb, ResizeToMinimum
 
-# px: the smallest picture of which InceptionResNetV2's unpadded convolutions leave anything is 75.
+# px: InceptionResNetV2's unpadded convolutions need at least 75.
 _MIN_SIZE = 3 * signature.SIZE_STEP
-
-
 # The strides of the features beside the last map's, px of L*.
 STRIDES = (4, 8, 16)
 _OWN = {"EfficientNetLite0": efficientnet_lite}
@@ -21,7 +20,7 @@ _OWN = {"EfficientNetLite0": efficientnet_lite}
 
 def names() -> list[str]:
     """Returns the architectures that --backbone accepts, beside `none`."""
-    # Keras pads NASNet by sizes known when it is built; ours differ from picture to picture.
+    # Keras computes NASNet's padding from sizes known when it is built; here they differ between pictures.
     theirs = [name for name in dir(keras.applications) if name[0].isupper() and not name.startswith("NASNet")]
     return sorted([*theirs, *_OWN])
 
@@ -34,10 +33,10 @@ def check_name(name: str) -> None:
 
 @keras.saving.register_keras_serializable("photochrom")
 class Backbone(keras.layers.Layer):
-    """What a network without its top sees in a gray picture, at several scales.
+    """The features of a gray picture at several scales, by a pretrained network without its top.
 
-    Always in inference mode: batch normalisation keeps its pretrained statistics, for a training batch
-    of 16 gray pictures has worse ones.
+    Always in inference mode: batch normalisation keeps its pretrained statistics, because those of a training batch
+    of 16 gray pictures are worse.
 
     Input shape: [B, H, W, 1], L* in [0, 100].
     Output shape: a list, fine to coarse: the last map before each halving from the STRIDES that the network has,
@@ -49,16 +48,17 @@ class Backbone(keras.layers.Layer):
     """
 
     def __init__(self, architecture: str, weights: str | None = None, **kwargs: Any):
-        # Pixels reach the network as float32; its own layers then cast to what they compute in.
+        # Pixels reach the network as float32; its own layers then cast to their compute dtype.
         super().__init__(autocast=False, **kwargs)
         self.architecture = architecture
         self.weights_source = weights
         build = getattr(_OWN.get(architecture, keras.applications), architecture)
         self.network = build(include_top=False, weights=weights, input_shape=(None, None, 3))
         self.features = keras.Model(self.network.input, [*_taps(self.network), self.network.output])
-        # What this architecture does to RGB in 0..255; those with built-in preprocessing have a no-op here.
+        # From RGB in 0..255 to the architecture's input; a no-op for those with built-in preprocessing.
         self._preprocess = sys.modules[build.__module__].preprocess_input
-        self._at_least = AtLeast(_MIN_SIZE, dtype="float32")
+        # Attribute and layer keep the name that the SavedModels of existing bundles have.
+        self._at_least = ResizeToMinimum(_MIN_SIZE, dtype="float32", name="at_least")
         self._to_rgb = LightnessToRgb()
 
     def call(self, lightness: Any) -> list[Any]:
@@ -69,9 +69,9 @@ class Backbone(keras.layers.Layer):
         return [(input_shape[0], None, None, output.shape[-1]) for output in self.features.outputs]
 
     def upper_variables(self, share: float) -> list[keras.Variable]:
-        """Returns what fine-tuning trains: the last `share` of the layers with weights, but no normalisation.
+        """Returns the variables for fine-tuning: the last `share` of the layers with weights, without normalisation.
 
-        Of InceptionResNetV2 a third are the blocks from `block17_16` on, 33 of its 54 million weights.
+        A third of InceptionResNetV2 is the blocks from `block17_16` on, 33 of its 54 million weights.
         """
         layers = [layer for layer in self.network.layers if layer.trainable_variables and not _is_normalization(layer)]
         first = round(len(layers) * (1 - share))
@@ -82,29 +82,42 @@ class Backbone(keras.layers.Layer):
 
 
 def _taps(network: keras.Model) -> list[Any]:
-    """Returns, for each of STRIDES that the network goes through, what its first halving of that map starts from."""
-    strides = {id(tensor): 1 for tensor in network.inputs}
+    """Returns, for each of STRIDES that the network passes through, the map that its first halving starts from."""
+    layers = {layer.name: layer for layer in network.layers}
+    sources = _sources(network)
+    strides: dict[str, int] = {}
     taps: dict[int, Any] = {}
-    for layer in network.layers[1:]:
-        for node in layer._inbound_nodes:
-            before = max(strides.get(id(tensor), 1) for tensor in node.input_tensors)
-            after = before * _stride(layer)
-            if after > before and before in STRIDES:
-                taps.setdefault(before, _unpadded(node.input_tensors[0]))
-            strides.update((id(tensor), after) for tensor in node.outputs)
+    for name, layer in list(layers.items())[1:]:
+        before = max(strides.get(source, 1) for source in sources[name])
+        strides[name] = before * _stride(layer)
+        if strides[name] > before and before in STRIDES:
+            taps.setdefault(before, _unpadded(layer, layers.get(sources[name][0])))
     return [taps[stride] for stride in STRIDES if stride in taps]
 
 
+def _sources(network: keras.Model) -> dict[str, list[str]]:
+    """Returns the names of the layers and operations whose outputs each layer takes, from the network's config."""
+    return {layer["name"]: list(_names_in(layer["inbound_nodes"])) for layer in network.get_config()["layers"]}
+
+
+def _names_in(nodes: Any) -> Iterator[str]:
+    """Yields the origin of each tensor in a layer's `inbound_nodes`, in order."""
+    if isinstance(nodes, dict) and "keras_history" in nodes:
+        yield nodes["keras_history"][0]
+    elif isinstance(nodes, (dict, list, tuple)):
+        for node in nodes.values() if isinstance(nodes, dict) else nodes:
+            yield from _names_in(node)
+
+
 def _stride(layer: keras.layers.Layer) -> int:
-    """Returns by how much a layer shrinks a map."""
+    """Returns the factor by which a layer shrinks a map."""
     strides = getattr(layer, "strides", 1)
     return strides if isinstance(strides, int) else strides[0]
 
 
-def _unpadded(tensor: Any) -> Any:
-    """Returns the map behind the padding that some networks lay around it before they halve it."""
-    layer = tensor._keras_history.operation
-    return layer.input if isinstance(layer, keras.layers.ZeroPadding2D) else tensor
+def _unpadded(halving: keras.layers.Layer, source: keras.layers.Layer | None) -> Any:
+    """Returns the map that a layer halves, without the padding that some networks add in a layer before it."""
+    return source.input if isinstance(source, keras.layers.ZeroPadding2D) else halving.input
 
 
 def _is_normalization(layer: keras.layers.Layer) -> bool:

@@ -8,8 +8,7 @@ from keras import layers, ops
 
 from photochrom.model import signature
 from trainer.model import backbones, heads
-from trainer.model.blocks import activate, convolve
-from trainer.model.layers import ResizeLike
+from trainer.model.layers import ResizeLike, activate, convolve
 
 # Strides of the encoder's levels, px of L*; the last is the bottleneck.
 STRIDES = (2, 4, 8, 16)
@@ -17,15 +16,15 @@ STRIDES = (2, 4, 8, 16)
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """The size of a colorizer.
+    """The sizes and the head of a colorizer.
 
     Attributes:
         width: channels of the encoder at stride 2; each deeper level has twice as many.
         decoder_width: channels of the decoder at stride 2; each deeper level has twice as many.
         ab_stride: px of L* per px of ab along each axis: 1, 2, 4, 8 or 16.
         head: one of heads.HEADS.
-        temperature: of the head, see there.
-        dropout: share of the bottleneck's channels that a training step leaves out.
+        temperature: see heads.build_head.
+        dropout: share of the bottleneck's channels that a training step drops.
     """
 
     width: int
@@ -39,12 +38,12 @@ class Shape:
 def build_model(shape: Shape, backbone: keras.layers.Layer | None = None) -> keras.Model:
     """Builds the fused autoencoder for pictures of any size that is a multiple of signature.SIZE_STEP.
 
-    What meets at a scale is added, not concatenated, after a 1x1 convolution: a third of the work of U-Net's wide
+    The maps of one scale are added, not concatenated, after a 1x1 convolution: a third of the work of U-Net's wide
     convolutions, and the same function as a concatenation followed by a 1x1 convolution.
 
     Args:
-        shape: how large.
-        backbone: a layer from [B, H, W, 1] L* to a list of maps, as backbones.Backbone; None for a plain U-Net.
+        shape: widths, strides and head.
+        backbone: a layer from [B, H, W, 1] L* to a list of maps, such as backbones.Backbone; None for a plain U-Net.
 
     Returns:
         A model from `lightness` [B, H, W, 1] float32 to the dict that `heads.build_head` describes.
@@ -67,31 +66,31 @@ def build_model(shape: Shape, backbone: keras.layers.Layer | None = None) -> ker
 
 
 def without_backbone(model: keras.Model) -> keras.Model:
-    """Returns the rest of a model of `build_model`, with the same weights, for a backbone's maps that are known.
+    """Returns the rest of a model of `build_model`, with the same weights, for precomputed backbone features.
 
-    Its inputs are [`lightness`, *maps], the maps as the backbone gives them.
+    Its inputs are [`lightness`, *maps], the maps as the backbone returns them.
     """
     return keras.Model([model.input, *model.get_layer("backbone").output], model.output, name=model.name)
 
 
-def colouring(model: keras.Model) -> keras.Model:
-    """Returns the part of a model of `build_model` that its colours are learned by, with the same weights."""
+def colour_branch(model: keras.Model) -> keras.Model:
+    """Returns the part of a model of `build_model` that the colour loss trains, with the same weights."""
     named = (heads.MEAN, heads.LOGITS)
     return keras.Model(model.input, {name: model.output[name] for name in named if name in model.output})
 
 
-def doubting(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Returns two parts of a `regression` model, with the same weights: up to what its heads read, and on to doubt.
+def uncertainty_branch(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Returns two parts of a `regression` model, with the same weights: up to the heads' input, and from there on.
 
-    The first goes from `lightness` to [B, h, w, C], the second from there to `doubt_logits`.
+    The first maps `lightness` to [B, h, w, C], the second that to heads.UNCERTAINTY_LOGITS.
     """
-    features = model.get_layer("ab_head").input
-    logits = {heads.DOUBT_LOGITS: model.get_layer("doubt_head").output}
+    features = model.get_layer(heads.COLOUR_HEAD).input
+    logits = {heads.UNCERTAINTY_LOGITS: model.get_layer(heads.UNCERTAINTY_HEAD).output}
     return keras.Model(model.input, features), keras.Model(features, logits)
 
 
 def _encode(lightness: Any, width: int) -> dict[int, list[Any]]:
-    """Returns the encoder's map at each stride, as the first of what meets there."""
+    """Returns the encoder's map at each stride, as the first of the maps to be merged there."""
     maps = {}
     x = layers.Rescaling(1 / 50, offset=-1)(lightness)
     for level, stride in enumerate(STRIDES):
@@ -103,7 +102,7 @@ def _encode(lightness: Any, width: int) -> dict[int, list[Any]]:
 def _merge(maps: list[Any], filters: int) -> Any:
     """Adds projections of maps to the size of the first: [B, h, w, C1], [B, h2, w2, C2], ... -> [B, h, w, filters].
 
-    Each is projected before it is resized, where that is cheap. A [B, 1, 1, C] vector is added everywhere.
+    Projection before resizing is cheap. A [B, 1, 1, C] vector is added at every position.
     """
     projected = [layers.Conv2D(filters, 1, use_bias=False)(one) for one in maps]
     return activate(_add(projected))

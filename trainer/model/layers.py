@@ -1,13 +1,24 @@
-"""Layers between CIE units and what a pretrained network expects."""
+"""Building blocks of encoder, decoder and heads, and layers between CIE units and the input of a pretrained network."""
 
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import layers, ops
 
-# Of doubt in 0..1: over a spread of 1e-4 a line has no direction worth to be told.
+# Of uncertainty in 0..1: values within 1e-4 of one another determine no slope.
 _LEAST_VARIANCE = 1e-8
+
+
+def convolve(x: Any, filters: int, strides: int = 1) -> Any:
+    """A 3x3 convolution, normalised and rectified: [B, H, W, C] -> [B, H / strides, W / strides, filters]."""
+    return activate(layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x))
+
+
+def activate(x: Any) -> Any:
+    """Normalises over the batch and rectifies."""
+    # Inference uses the moving averages, which must have converged after a few hundred steps.
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
 
 
 @keras.saving.register_keras_serializable("photochrom")
@@ -25,7 +36,7 @@ class LightnessToRgb(keras.layers.Layer):
 
     def call(self, lightness: Any) -> Any:
         luminance = ops.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness * 27 / 24389)
-        # Where the other branch is taken, the power must still be finite.
+        # The power must be finite even where the other branch is taken.
         curve = 1.055 * ops.maximum(luminance, 0.0031308) ** (1 / 2.4) - 0.055
         gray = ops.where(luminance <= 0.0031308, 12.92 * luminance, curve)
         return ops.repeat(255 * ops.clip(gray, 0, 1), 3, axis=-1)
@@ -37,7 +48,7 @@ class LightnessToRgb(keras.layers.Layer):
 def resize(images: Any, height: Any, width: Any) -> Any:
     """Resizes [B, h, w, C] floats bilinearly to [B, height, width, C]; the sizes may be known at run time only.
 
-    Two products with interpolation matrices: `keras.ops.image.resize` (3.15) takes fixed sizes alone.
+    Two products with interpolation matrices, because `keras.ops.image.resize` (3.15) takes fixed sizes only.
     Meant for small or few-channel arrays.
     """
     rows = ops.cast(_interpolation(ops.shape(images)[1], height), images.dtype)
@@ -54,7 +65,7 @@ def _interpolation(size: Any, new_size: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("photochrom")
-class AtLeast(keras.layers.Layer):
+class ResizeToMinimum(keras.layers.Layer):
     """Stretches each axis that is shorter than `size` px to `size` px, bilinearly.
 
     Input shape: [B, H, W, C].
@@ -79,7 +90,7 @@ class AtLeast(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("photochrom")
 class ResizeLike(keras.layers.Layer):
-    """Resizes features bilinearly to the height and width of others, whatever they are at run time.
+    """Resizes features bilinearly to the height and width of others, which may be known at run time only.
 
     Input shape: [B, h, w, C] and [B, H, W, any].
     Output shape: [B, H, W, C].
@@ -94,7 +105,7 @@ class ResizeLike(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("photochrom")
 class Factor(keras.layers.Layer):
-    """Multiplies by a number, 1 until it is set; not by gradients.
+    """Multiplies by a number, 1 until it is assigned; not trained by gradients.
 
     Input shape: any.
     Output shape: the same.
@@ -112,13 +123,13 @@ class Factor(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("photochrom")
 class ErrorScale(keras.layers.Layer):
-    """A straight line from doubt to the error to expect, never below 0; set by `fit`, not by gradients.
+    """A straight line from uncertainty to the expected error, never below 0; set by `fit`, not by gradients.
 
-    Input shape: [B, h, w, 1], doubt in 0..1.
+    Input shape: [B, h, w, 1], uncertainty in 0..1.
     Output shape: [B, h, w, 1], in the unit of the slope.
 
     Args:
-        slope: before anything was fitted; the line then starts at 0.
+        slope: the initial slope, with an offset of 0.
     """
 
     def __init__(self, slope: float, **kwargs: Any):
@@ -131,18 +142,22 @@ class ErrorScale(keras.layers.Layer):
             shape=(), initializer=keras.initializers.Constant(self.initial_slope), name="slope"
         )
 
-    def call(self, doubt: Any) -> Any:
-        return ops.relu(self.offset + self.slope * doubt)
+    def call(self, uncertainty: Any) -> Any:
+        return ops.relu(self.offset + self.slope * uncertainty)
 
-    def fit(self, doubt: np.ndarray, error: np.ndarray) -> None:
-        """Fits the line to measured errors by least squares; more doubt never means less error.
+    def fit(self, uncertainty: np.ndarray, error: np.ndarray) -> None:
+        """Fits the line to measured errors by least squares; its slope is never negative.
 
-        Doubt that is everywhere the same, as after next to no training, says nothing: the line is then level.
+        Constant uncertainty, as after very few steps of training, carries no information: the slope is then 0.
         """
-        variance = float(np.var(doubt))
-        slope = max(float(np.cov(doubt, error, bias=True)[0, 1]) / variance, 0.0) if variance > _LEAST_VARIANCE else 0.0
+        variance = float(np.var(uncertainty))
+        slope = (
+            max(float(np.cov(uncertainty, error, bias=True)[0, 1]) / variance, 0.0)
+            if variance > _LEAST_VARIANCE
+            else 0.0
+        )
         self.slope.assign(slope)
-        self.offset.assign(float(error.mean() - slope * doubt.mean()))
+        self.offset.assign(float(error.mean() - slope * uncertainty.mean()))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "slope": self.initial_slope}

@@ -1,4 +1,4 @@
-"""What a run must remember to continue exactly: state on disk, and which run a folder belongs to."""
+"""Checkpoints of a run's full state, and the record of which run a folder belongs to."""
 
 import json
 import pathlib
@@ -14,11 +14,11 @@ _LATEST, _BEST = "latest", "best"
 
 
 def claim(model_dir: pathlib.Path, identity: dict[str, Any]) -> None:
-    """Makes `model_dir` this run's folder, or finds that it is already.
+    """Records `model_dir` as this run's folder, or checks that it is already.
 
     Args:
         model_dir: the run's folder; made if missing.
-        identity: all that decides what the run computes, as JSON can hold it.
+        identity: all settings and inputs that change what the run computes, serializable as JSON.
 
     Raises:
         UsageError: the folder belongs to a run that computes something else.
@@ -39,9 +39,9 @@ class Checkpoints:
     """The run's state, as variables, and its checkpoints.
 
     Attributes (scalar tf.Variables):
-        step: steps done, over all phases; with the seed it is the position in the data.
-        phase: number of the phase under way; how many there are once all are done.
-        best_loss: the lowest validation loss so far, of those that the phase under way is judged by.
+        step: steps done, over all phases; with the seed it determines the position in the data.
+        phase: index of the current phase; the number of phases once all are done.
+        best_loss: the lowest validation loss so far, of the current phase's objective.
         stale: evaluations in this phase since `best_loss` improved.
     """
 
@@ -52,7 +52,7 @@ class Checkpoints:
         optimizers: list[keras.optimizers.Optimizer],
         own_folder: pathlib.Path | None = None,
     ):
-        """Args: folder: where checkpoints are read from. own_folder: where they are written, if it is another."""
+        """Args: folder: where checkpoints are read from. own_folder: where they are written, if different."""
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.phase = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_loss = tf.Variable(float("inf"), trainable=False)
@@ -65,7 +65,7 @@ class Checkpoints:
             best_loss=self.best_loss,
             stale=self.stale,
         )
-        # The manager renames its index last: a kill while writing leaves the checkpoint before.
+        # The manager renames its index last: a kill while writing leaves the previous checkpoint.
         own_folder = own_folder or folder
         self._folder = folder
         self._latest = tf.train.CheckpointManager(state, str(own_folder / _LATEST), max_to_keep=2)
@@ -78,7 +78,7 @@ class Checkpoints:
         return _restore(self._latest.checkpoint, self._folder / _LATEST)
 
     def save(self) -> None:
-        """Writes the state as it is now."""
+        """Writes a checkpoint of the current state."""
         self._latest.save(self.step.numpy())
 
     @property
@@ -86,8 +86,8 @@ class Checkpoints:
         """Path of the latest checkpoint, for messages."""
         return tf.train.latest_checkpoint(self._folder / _LATEST) or "none"
 
-    def judge(self, loss: float) -> bool:
-        """Keeps the weights if their validation loss is the best so far; returns whether it is."""
+    def keep_if_best(self, loss: float) -> bool:
+        """Saves the weights if their validation loss is the lowest so far; returns whether it is."""
         if loss >= float(self.best_loss.numpy()):
             self.stale.assign_add(1)
             return False
@@ -97,7 +97,7 @@ class Checkpoints:
         return True
 
     def finish_phase(self, changes_loss: bool) -> None:
-        """Goes back to the best weights and on to the next phase, which may be judged by another loss."""
+        """Restores the best weights and advances to the next phase, whose objective may be another loss."""
         _restore(self._best.checkpoint, self._folder / _BEST)
         self.phase.assign_add(1)
         self.stale.assign(0)

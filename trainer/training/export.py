@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -11,15 +12,16 @@ import tensorflow as tf
 
 from photochrom import errors
 from photochrom.model import bundle, signature
+from trainer.model.backbones import Backbone
 from trainer.training import model_card
 
 _OUTPUTS = (signature.AB, signature.CONFIDENCE)
-# ab units and confidence: the same graph on the same machine differs by the order of sums alone.
-_TOLERANCE = 1e-2
+# ab units and confidence: on the same machine the same graph differs only by the order of sums.
+TOLERANCE = 1e-2
 
 
 class Served(tf.Module):
-    """The model as serving calls it: L* in, what photochrom.model.signature names out."""
+    """The model with the inputs and outputs of photochrom.model.signature."""
 
     def __init__(self, model: keras.Model):
         super().__init__()
@@ -31,21 +33,24 @@ class Served(tf.Module):
         return {name: outputs[name] for name in _OUTPUTS}
 
 
-def export_bundle(model: keras.Model, folder: pathlib.Path, info: dict[str, Any]) -> bundle.Bundle:
+def export_bundle(
+    model: keras.Model, folder: pathlib.Path, info: dict[str, Any], tolerance: float = TOLERANCE
+) -> bundle.Bundle:
     """Writes the bundle beside `folder`, checks it, and renames it into place.
 
     Args:
-        model: a trained colorizer; it computes in float32 afterwards, whatever it was trained in.
-        folder: where the bundle shall be; must not exist.
-        info: what model.json says beside format, digest and signature.
+        model: a trained colorizer; afterwards it computes in float32, also after training in mixed precision.
+        folder: of the bundle; must not exist.
+        info: content of model.json beside format, digest and signature.
+        tolerance: largest difference between model and SavedModel, ab units and confidence.
     """
-    _compute_in_float32(model)
+    compute_in_float32(model)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     served = Served(model)
     saved_model = str(partial / "saved_model")
     tf.saved_model.save(served, saved_model, signatures={signature.NAME: served.__call__})
-    _check_same(served, tf.saved_model.load(saved_model), info["image_size"])
+    _check_same(served, tf.saved_model.load(saved_model), info["image_size"], tolerance)
     sealed = bundle.seal(partial, {**info, "signature": describe_signature(info["ab_stride"])})
     (partial / "MODEL_CARD.md").write_text(model_card.write_card(sealed.info))
     os.rename(partial, folder)
@@ -65,23 +70,32 @@ def describe_signature(ab_stride: int) -> dict[str, Any]:
     }
 
 
-def _compute_in_float32(model: keras.Model) -> None:
-    # Weights are float32 in any policy. Building the model again would lose what Keras puts into some
-    # networks for ImageNet weights alone (a Rescaling in EfficientNet B0 to B7).
-    for layer in model._flatten_layers():
+def compute_in_float32(model: keras.Model) -> None:
+    """Sets the dtype policy of a model and of all layers in it, the backbone's too."""
+    # Weights are float32 in any policy. Rebuilding the model would lose layers that Keras adds to some networks with
+    # ImageNet weights only (a Rescaling in EfficientNet B0 to B7).
+    for layer in _layers(model):
         layer.dtype_policy = "float32"
 
 
-def _check_same(served: Served, loaded: Any, image_size: int) -> None:
-    """Raises PhotochromError if the SavedModel does not answer as the model in memory does, at two shapes."""
+def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """Yields a layer and those within it."""
+    yield layer
+    parts = (layer.network, layer.features) if isinstance(layer, Backbone) else getattr(layer, "layers", ())
+    for part in parts:
+        yield from _layers(part)
+
+
+def _check_same(served: Served, loaded: Any, image_size: int, tolerance: float) -> None:
+    """Raises PhotochromError if the SavedModel's outputs differ from those of the model in memory, at two shapes."""
     for height, width in ((image_size, image_size), (2 * signature.SIZE_STEP, 3 * signature.SIZE_STEP)):
         lightness = tf.constant(np.random.default_rng(0).uniform(0, 100, (2, height, width, 1)), tf.float32)
         expected = served(lightness)
         answered = loaded.signatures[signature.NAME](**{signature.LIGHTNESS: lightness})
         for name in _OUTPUTS:
             difference = float(np.max(np.abs(expected[name] - answered[name])))
-            if not difference <= _TOLERANCE:
+            if not difference <= tolerance:
                 raise errors.PhotochromError(
                     f"the exported model differs from the trained one by {difference} in {name} at {width}x{height} "
-                    f"px, at most {_TOLERANCE} was expected; no bundle was written, the checkpoints remain"
+                    f"px, at most {tolerance} was expected; no bundle was written, the checkpoints remain"
                 )

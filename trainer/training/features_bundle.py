@@ -1,4 +1,4 @@
-"""A pretrained network as a features bundle: what `photochrom prepare --embed` runs, without knowing the trainer."""
+"""Export of a pretrained network as a features bundle, which `photochrom prepare --embed` runs without the trainer."""
 
 import pathlib
 import shutil
@@ -10,8 +10,8 @@ from trainer.model.backbones import Backbone
 from trainer.training import hosts
 
 
-class Seen(tf.Module):
-    """A backbone as prepare calls it: L* in, its maps out as photochrom.model.signature names them."""
+class FeatureExtractor(tf.Module):
+    """A backbone with the inputs and outputs of photochrom.model.signature: L* to named maps."""
 
     def __init__(self, backbone: Backbone):
         super().__init__()
@@ -27,18 +27,18 @@ def export(backbone: Backbone, folder: pathlib.Path, weights: str) -> bundle.Bun
 
     Args:
         backbone: the network.
-        folder: a new one; it is whole once it is there.
-        weights: where they come from, for whoever reads model.json.
+        folder: must not exist; created by a rename once it is complete.
+        weights: their source, as model.json states it.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    seen = Seen(backbone)
-    tf.saved_model.save(seen, str(partial / "saved_model"), signatures={signature.NAME: seen.__call__})
+    extractor = FeatureExtractor(backbone)
+    tf.saved_model.save(extractor, str(partial / "saved_model"), signatures={signature.NAME: extractor.__call__})
     bundle.seal(partial, {"kind": bundle.FEATURES, **describe(backbone), "backbone_weights": weights})
     partial.rename(folder)
     return bundle.open_bundle(str(folder), bundle.FEATURES)
 
 
 def describe(backbone: Backbone) -> dict[str, str]:
-    """Returns by what training recognises features: those of the same network with the same weights."""
+    """Returns the identity of a network and its weights, by which training checks cached features."""
     return {"backbone": backbone.architecture, "weights_digest": f"sha256:{hosts.digest_weights(backbone)}"}

@@ -8,121 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from photochrom import errors
 from photochrom.model import signature
 from trainer.config import TrainConfig
-from trainer.data.cached_features import CachedFeatures
-from trainer.data.stream import MAPS, TrainStream
-from trainer.model import heads
-from trainer.model.build import colouring, doubting, without_backbone
-from trainer.training import hosts, losses, reporting, stopping
+from trainer.training import calibration, hosts, losses, reporting, stopping
 from trainer.training.checkpoints import Checkpoints
-
-# Of the peak rate, at both ends of a phase, and the share of a phase that warms up.
-_FINAL_RATE = 0.01
-_WARM_UP = 0.05
-# px: neighbours are alike, so calibration looks at one in so many along each axis.
-_EVERY = 4
-# A step's gradients, as one vector, are at most this long: about ten times what is usual.
-_GRADIENT_NORM = 100.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """A stretch of training with its own variables and learning rate.
-
-    Attributes:
-        name: for people, in the log.
-        steps: how long.
-        stream: of the batches.
-        forward: a batch -> the model's outputs.
-        variables: what is trained.
-        optimizer: by which.
-        objective: which of the losses is minimised.
-    """
-
-    name: str
-    steps: int
-    stream: TrainStream
-    forward: Callable[[dict[str, Any]], dict[str, tf.Tensor]]
-    variables: list[keras.Variable]
-    optimizer: keras.optimizers.Optimizer
-    objective: str = losses.COLOUR
-
-    @property
-    def steps_done(self) -> int:
-        """Steps of this phase so far; part of the optimizer's checkpoint."""
-        return int(keras.ops.convert_to_numpy(self.optimizer.iterations))
-
-
-def make_phases(
-    config: TrainConfig, model: keras.Model, stream: TrainStream, features: CachedFeatures | None = None
-) -> list[Phase]:
-    """Returns the phases: all but the backbone, then its upper layers too, then, of `regression`, doubt's bins alone.
-
-    Args:
-        config: the run's settings.
-        model: of trainer.model.build.build_model.
-        stream: of the batches.
-        features: what the frozen backbone sees, where it need not be computed.
-    """
-    backbone = next((layer for layer in model.layers if layer.name == "backbone"), None)
-    inside = {id(variable) for variable in backbone.variables} if backbone else set()
-    colours = colouring(model)
-    own = [variable for variable in colours.trainable_variables if id(variable) not in inside]
-    upper = backbone.upper_variables(config.fine_tune_share) if backbone else []
-    rate, tuning_rate = config.learning_rate, config.fine_tune_learning_rate
-    steps, tuning_steps = config.steps, config.fine_tune_steps
-    frozen = dataclasses.replace(stream, features=features)
-    phases = [
-        Phase("backbone frozen", steps, frozen, _forward(colours, frozen), own, _optimizer(config, steps, rate, own)),
-        Phase(
-            "fine-tuning",
-            tuning_steps,
-            stream,
-            _forward(colours, stream),
-            own + upper,
-            _optimizer(config, tuning_steps, tuning_rate, own + upper),
-        ),
-    ]
-    return [*phases, _doubt_phase(config, model, stream)] if config.head == heads.REGRESSION else phases
-
-
-def _doubt_phase(config: TrainConfig, model: keras.Model, stream: TrainStream) -> Phase:
-    features, doubt = doubting(model)
-    variables = doubt.trainable_variables
-    return Phase(
-        "confidence",
-        config.confidence_steps,
-        stream,
-        lambda batch: doubt(features(batch[signature.LIGHTNESS], training=False), training=True),
-        variables,
-        _optimizer(config, config.confidence_steps, config.learning_rate, variables),
-        losses.DOUBT,
-    )
-
-
-def _forward(model: keras.Model, stream: TrainStream) -> Callable[[dict[str, Any]], dict[str, tf.Tensor]]:
-    if stream.features:
-        rest = without_backbone(model)
-        return lambda batch: rest([batch[signature.LIGHTNESS], *batch[MAPS]], training=True)
-    return lambda batch: model(batch[signature.LIGHTNESS], training=True)
-
-
-def _optimizer(
-    config: TrainConfig, steps: int, rate: float, variables: list[keras.Variable]
-) -> keras.optimizers.Optimizer:
-    warm_up = math.ceil(_WARM_UP * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        _FINAL_RATE * rate, max(steps - warm_up, 1), _FINAL_RATE, warmup_target=rate, warmup_steps=warm_up
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, global_clipnorm=_GRADIENT_NORM)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    optimizer.build(variables)
-    return optimizer
+from trainer.training.phases import Phase
 
 
 def make_train_step(
@@ -151,7 +44,7 @@ def make_train_step(
 
 @dataclasses.dataclass
 class Trainer:
-    """Takes a model through its phases; the fields are what it works with, made and checked elsewhere."""
+    """Trains a model through its phases; the fields are made and checked elsewhere."""
 
     config: TrainConfig
     strategy: tf.distribute.Strategy
@@ -166,10 +59,10 @@ class Trainer:
         self._predict = tf.function(lambda lightness: self.model(lightness, training=False))
 
     def run(self) -> None:
-        """Trains from where the checkpoints stand to the end; the model then has its best weights.
+        """Trains from the latest checkpoint to the end; the model then has its best weights.
 
         Raises:
-            PhotochromError: the loss is no number, or a signal asked to stop.
+            PhotochromError: the loss is not finite, or a signal requested a stop.
         """
         left = self.phases[int(self.checkpoints.phase.numpy()) :]
         for phase, following in itertools.pairwise([*left, *left[-1:]]):
@@ -189,23 +82,29 @@ class Trainer:
             rate = float(phase.optimizer.learning_rate)
             self.report.train(step, phase.objective, {**measures, "learning_rate": rate})
             if step % self.config.eval_every == 0 or phase.steps_done == phase.steps:
-                measures = self.evaluate()
-                best = self.checkpoints.judge(hosts.mean(self.strategy, measures[phase.objective]))
-                self.report.validation(step, phase.objective, measures, best)
-            stops = hosts.mean(self.strategy, bool(self.stop.signal)) > 0
-            if step % self.config.checkpoint_every == 0 or stops:
-                self.checkpoints.save()
-            if stops:
-                raise errors.PhotochromError(
-                    f"stopped by {self.stop.signal or 'another host'} after step {step}; "
-                    "the same command continues from there"
-                )
+                self._validate(step, phase.objective)
+            self._save_or_stop(step)
+
+    def _validate(self, step: int, objective: str) -> None:
+        measures = self.evaluate()
+        best = self.checkpoints.keep_if_best(hosts.mean(self.strategy, measures[objective]))
+        self.report.validation(step, objective, measures, best)
+
+    def _save_or_stop(self, step: int) -> None:
+        stops = hosts.mean(self.strategy, bool(self.stop.signal)) > 0
+        if step % self.config.checkpoint_every == 0 or stops:
+            self.checkpoints.save()
+        if stops:
+            raise errors.PhotochromError(
+                f"stopped by {self.stop.signal or 'another host'} after step {step}; "
+                "the same command continues from there"
+            )
 
     def _lost_patience(self) -> bool:
         return 0 < self.config.patience <= int(self.checkpoints.stale.numpy())
 
     def _check_finite(self, measures: dict[str, float], step: int) -> None:
-        """Finite gradients make finite weights: so no checkpoint can hold anything else."""
+        """Raises PhotochromError for a measure that is not finite: no checkpoint then holds weights that are not."""
         bad = [f"{name} is {value}" for name, value in measures.items() if not math.isfinite(value)]
         if bad:
             raise errors.PhotochromError(
@@ -214,33 +113,18 @@ class Trainer:
             )
 
     def calibrate(self) -> float:
-        """Fits, on the validation split, how strong colours are and what doubt says of their errors.
+        """Calibrates colours and confidence on the validation split.
 
         Returns:
-            How far off the error that is then expected of a pixel is on average, ab units.
+            The mean deviation of the expected error of a pixel from its error, ab units.
         """
-        saturation = self.model.get_layer(heads.SATURATION).factor
-        saturation.assign(1.0)
-        measures = self.evaluate()
-        if self.config.chroma_ratio and measures["chroma"]:
-            saturation.assign(self.config.chroma_ratio * measures["true_chroma"] / measures["chroma"])
-        pairs = [self._doubt_and_error(batch) for batch in self.validation]
-        doubt, error = np.concatenate(pairs, axis=1)
-        scale = self.model.get_layer(heads.ERROR_SCALE)
-        scale.fit(doubt, error)
-        return float(np.abs(scale(doubt) - error).mean())
-
-    def _doubt_and_error(self, batch: dict[str, tf.Tensor]) -> np.ndarray:
-        """Returns [2, n]: how evenly the bins are spread, and the distance from the truth, ab units, of some pixels."""
-        outputs = self._predict(batch[signature.LIGHTNESS])
-        distance = np.linalg.norm(outputs[signature.AB] - batch[signature.AB], axis=-1)
-        pair = np.stack([outputs[heads.DOUBT][..., 0], distance])
-        return pair[..., ::_EVERY, ::_EVERY].reshape(2, -1)
+        calibration.set_saturation(self.model, self.config.chroma_ratio, self.evaluate)
+        return calibration.fit_error_scale(self.model, self._predict, self.validation)
 
     def evaluate(self) -> dict[str, float]:
-        """Returns the validation split's mean measures, and `examples`, how many photographs that were.
+        """Returns the mean measures over the validation split, and `examples`, the number of its photographs.
 
-        Every device would see the same: the first one evaluates, outside of the strategy's replicas.
+        The first device alone evaluates, outside of the strategy's replicas: all devices would compute the same.
         """
         sums: collections.Counter[str] = collections.Counter()
         for number, batch in enumerate(self.validation):

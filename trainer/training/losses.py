@@ -1,4 +1,4 @@
-"""What training minimises and what it watches, per photograph, in ab units."""
+"""Training losses and validation measures, per photograph, in ab units."""
 
 import math
 from typing import Any
@@ -10,38 +10,36 @@ from photochrom.dataset import WEIGHT
 from photochrom.model import signature
 from trainer.model import heads
 
-# ab units: an error below this is squared, above it counts linearly, so that pixels whose colour
-# cannot be known (a shirt may be red or blue) do not pull everything to gray. 10 is a bin of ab_bins.
+# ab units: a smaller error is squared, a larger one counts linearly, so that pixels whose colour cannot be known
+# (a shirt may be red or blue) do not pull everything to gray. 10 is the width of a bin of ab_bins.
 _HUBER_DELTA = 10.0
-# ab units: how far a true colour reaches into the bins around it (Zhang 2016, section 2.1).
+# ab units: standard deviation of a true colour's share in the bins around it (Zhang 2016, section 2.1).
 _SOFT_SIGMA = 5.0
-# Square ab units: the error of one unit on each axis, below which no picture is worth more effort.
+# Square ab units: an error of one unit on each axis. Smaller errors of a picture gain little.
 _LEAST_ERROR = 2.0
-
-
-# The terms: what colours are learned by, and then, where they are not read from bins, how far off they may be.
-COLOUR, DOUBT = "loss", "doubt_loss"
+# Names of the losses in TensorBoard, the log and model.json; the second keeps the name that existing bundles have.
+COLOUR, UNCERTAINTY = "loss", "doubt_loss"
 
 
 def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> dict[str, Any]:
-    """Returns the terms that the outputs are there for; a phase of training minimises one.
+    """Returns the losses available for these outputs; a phase of training minimises one.
 
     Args:
-        batch: `ab` [B, h, w, 2] CIE a*, b*; `weight` [B, h, w, 1], rarer colours above 1.
+        batch: `ab` [B, h, w, 2] CIE a*, b*; `weight` [B, h, w, 1], above 1 for rarer colours.
         outputs: the model's, or some of them.
         rebalance: exponent of the weights, 0..1.
-        picture_weight: of the logarithm of a picture's error beside that of its pixels.
+        picture_weight: weight of the logarithm of a picture's error beside the errors of its pixels.
 
     Returns:
-        Each [B] float32: COLOUR, of `mean`, the weighted cross-entropy (nats) or Huber loss (ab units) and the
-        picture's term; DOUBT, of `doubt_logits`, the cross-entropy (nats) of the bins that tell doubt.
+        Each [B] float32: COLOUR, from `mean`, the weighted cross-entropy (nats) or Huber loss (ab units) plus the
+        picture's term; UNCERTAINTY, from heads.UNCERTAINTY_LOGITS, the cross-entropy (nats) of the uncertainty bins.
     """
     terms = {}
     if heads.MEAN in outputs:
         terms[COLOUR] = _colour_loss(batch, outputs, rebalance, picture_weight)
-    if heads.DOUBT_LOGITS in outputs:
-        some = batch[signature.AB][:, heads.DOUBT_PIXELS, heads.DOUBT_PIXELS]
-        terms[DOUBT] = _mean(_cross_entropy(some, outputs[heads.DOUBT_LOGITS]))
+    if heads.UNCERTAINTY_LOGITS in outputs:
+        some = batch[signature.AB][:, heads.UNCERTAINTY_PIXELS, heads.UNCERTAINTY_PIXELS]
+        terms[UNCERTAINTY] = _mean(_cross_entropy(some, outputs[heads.UNCERTAINTY_LOGITS]))
     return terms
 
 
@@ -56,11 +54,11 @@ def _colour_loss(batch: dict[str, Any], outputs: dict[str, Any], rebalance: floa
 
 
 def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
-    """Returns what tells how good a model is, beside its losses, each [B] float32.
+    """Returns the validation measures beside the losses, each [B] float32.
 
     Returns:
-        `chroma` and `true_chroma`, the means of prediction and truth, ab units; `gain`, by how much the mean colour is
-        nearer to the truth than gray is, dB of ab.
+        `chroma` and `true_chroma`, the means of prediction and truth, ab units; `gain`, the PSNR of ab of the mean
+        colour over that of gray, dB.
     """
     truth = batch[signature.AB]
     gain = _log_error(truth, 0.0) - _log_error(truth, outputs[heads.MEAN])
@@ -74,10 +72,10 @@ def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
 def soft_bins(ab: Any) -> Any:
     """Returns the share of each bin in a colour: [B, h, w, 2] -> [B, h, w, Q], a Gaussian around it.
 
-    Zhang 2016 takes the 5 nearest bins; those further away have next to nothing of it anyway.
+    Zhang 2016 uses the 5 nearest bins; the shares of bins further away are negligible.
     """
     centres = ab_bins.centres()
-    # -|ab - centre|^2 / (2 sigma^2), less what is the same for all bins.
+    # -|ab - centre|^2 / (2 sigma^2), without the terms that are equal for all bins.
     scores = (ops.matmul(ab, centres.T) - (centres**2).sum(axis=1) / 2) / _SOFT_SIGMA**2
     return ops.softmax(scores, axis=-1)
 

@@ -1,12 +1,12 @@
-"""The model card: what a bundle is, for the people who decide whether to use it."""
+"""The model card of a bundle: use, data, measurements and licences, for people who decide whether to use it."""
 
 from typing import Any
 
 _CARD = """\
 # {name}
 
-Colours black-and-white photographs. **The colours are guesses.** They are what is likely given the
-photographs that it learned from, not evidence of what was there: a red dress may come out blue.
+Colours black-and-white photographs. **The colours are guesses.** They are likely, given the training
+photographs, but no evidence of the true colours: a red dress may become blue.
 
 | | |
 |---|---|
@@ -19,28 +19,28 @@ photographs that it learned from, not evidence of what was there: a red dress ma
 ## Intended use
 
 Colouring scans for viewing, browsing and first impressions, beside the original and labelled as
-colorized by a machine. Lightness is not changed; only chroma is added.
+colorized by a machine. Lightness is unchanged; only chroma is added.
 
 Not for: evidence, identification, research on historical colour, judging skin, health or heritage
-from colour, or publication without saying that the colours are made up.
+from colour, or publication without a statement that the colours are invented.
 
 ## Training data
 
-The Lab records with the digest above; the dataset's own card says where its photographs come from
-and under which licences. What is rare in them (places, peoples, clothes, periods) is coloured worst.
-Modern photographs turned gray are not old photographs: film before about 1906 hardly saw red, and
-fading, toning and dirt are not in the data.
+The Lab records with the digest above; the dataset's own card states the sources and licences of its
+photographs. Rare subjects (places, peoples, clothes, periods) are coloured worst. Modern photographs
+converted to gray differ from old photographs: film before about 1906 was almost insensitive to red,
+and the data has no fading, toning or dirt.
 
 ## Measured
 
-On {examples} photographs of the validation split; `photochrom evaluate` measures more.
+On {examples} photographs of the validation split; `photochrom evaluate` has more metrics.
 
-| mean colour nearer to the truth than gray, dB of ab | mean chroma, model | mean chroma, truth | loss |
+| PSNR of ab above gray, dB | mean chroma, model | mean chroma, truth | loss |
 |---|---|---|---|
 | {gain:.2f} | {chroma:.2f} | {true_chroma:.2f} | {loss:.2f} |
 
-`confidence` is exp(-expected ab error / 20): low means a guess among many. The error that the model expects of a
-pixel is off by {expected_error_off_by:.1f} ab units on average.
+`confidence` is exp(-expected ab error / 20): low where many colours are likely. The expected error of a pixel
+deviates from its error by {expected_error_off_by:.1f} ab units on average.
 
 ## Licences
 

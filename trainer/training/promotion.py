@@ -1,7 +1,7 @@
-"""Whether a new bundle takes the place of the current one: only if the fixed protocol finds it better beyond chance.
+"""Promotion of a new bundle to the current one: only if evaluation finds it significantly better.
 
-Both colour the same photographs, so their errors are compared photograph by photograph: what is hard for one is hard
-for the other, and the interval of the mean difference is far narrower than those of the two means.
+Both bundles colour the same photographs, and their errors are compared photograph by photograph: difficult photographs
+are difficult for both, so the interval of the mean difference is far narrower than those of the two means.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ _VERDICT = "promotion.json"
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What was decided, and on what grounds.
+    """The decision and its reasons.
 
     Attributes:
         promoted: whether the new bundle is the current one now.
-        reason: why, in words.
+        reason: in words.
         difference: mean CIEDE2000 of the new bundle less that of the current one over the photographs, and its 95%
-            interval, `low` to `high`; empty where there was none to compare with.
-        photographs: how many there were.
+            interval, `low` to `high`; empty without a comparison.
+        photographs: number of photographs compared.
     """
 
     promoted: bool
@@ -40,17 +40,17 @@ class Verdict:
 
 
 def check_current(folder: str) -> None:
-    """Raises UsageError if `folder` is there but is no bundle: nothing but a bundle is ever replaced."""
+    """Raises UsageError if `folder` exists but holds no bundle: only a bundle is ever replaced."""
     if pathlib.Path(folder).exists():
         bundle.open_bundle(folder)
 
 
 def promote_if_better(new: bundle.Bundle, current: pathlib.Path, data: str, run_folder: pathlib.Path) -> Verdict:
-    """Puts the new bundle in the place of the current one if it is better on the dataset's validation split.
+    """Replaces the current bundle by the new one if that is better on the dataset's validation split.
 
-    Writes the verdict to `run_folder`/promotion.json and tells it.
+    Logs the verdict and writes it to `run_folder`/promotion.json.
     """
-    verdict = _judge(new, current, data, run_folder)
+    verdict = _decide(new, current, data, run_folder)
     if verdict.promoted:
         _replace(new, current)
     (run_folder / _VERDICT).write_text(json.dumps(dataclasses.asdict(verdict), indent=2) + "\n")
@@ -58,34 +58,44 @@ def promote_if_better(new: bundle.Bundle, current: pathlib.Path, data: str, run_
     return verdict
 
 
-def _judge(new: bundle.Bundle, current: pathlib.Path, data: str, run_folder: pathlib.Path) -> Verdict:
+def _decide(new: bundle.Bundle, current: pathlib.Path, data: str, run_folder: pathlib.Path) -> Verdict:
     if not current.exists():
         return Verdict(True, f"there was no bundle; {new.digest} is the current one now")
     old = bundle.open_bundle(str(current))
     if old.digest == new.digest:
         return Verdict(False, f"{new.digest} is the current one already")
-    ours, theirs = (_measure(opened, data, run_folder) for opened in (new, old))
-    difference = metrics.mean_with_interval([ours[key] - theirs[key] for key in ours])
+    errors, old_errors = (_measure(opened, data, run_folder) for opened in (new, old))
+    return compare(errors, old_errors, old.digest)
+
+
+def compare(errors: dict[str, float], old_errors: dict[str, float], old_digest: str) -> Verdict:
+    """Returns the verdict on a new bundle: promoted if the interval of the mean difference is below 0.
+
+    Args:
+        errors: CIEDE2000 of the new bundle by photograph.
+        old_errors: that of the current bundle, for the same photographs.
+        old_digest: of the current bundle, for the reason.
+    """
+    difference = metrics.mean_with_interval([errors[key] - old_errors[key] for key in errors])
     text = (
-        f"mean CIEDE2000 over {len(ours)} photographs {difference['mean']:+.3f} "
-        f"(95%: {difference['low']:+.3f} to {difference['high']:+.3f}) against {old.digest}"
+        f"mean CIEDE2000 over {len(errors)} photographs {difference['mean']:+.3f} "
+        f"(95%: {difference['low']:+.3f} to {difference['high']:+.3f}) against {old_digest}"
     )
     better = difference["high"] < 0
-    reason = f"promoted, {text}" if better else f"kept, for the new bundle is not better beyond chance: {text}"
-    return Verdict(better, reason, difference, len(ours))
+    reason = f"promoted, {text}" if better else f"kept, because the new bundle is not significantly better: {text}"
+    return Verdict(better, reason, difference, len(errors))
 
 
 def _measure(opened: bundle.Bundle, data: str, scratch: pathlib.Path) -> dict[str, float]:
     """Returns the error of each photograph of the validation split."""
     found = inputs.parse([data])[0]
     photographs = examples.open_examples(found, "validation", opened.image_size, 0, str(scratch / "spool"))
-    judge = evaluator.Judge(opened, photographs, evaluator.Networks())
-    judged = judge.judge_all(photographs, _BATCH_SIZE)
-    return {one.key: one.scores[evaluator.MODEL][_METRIC] for one in judged}
+    results = evaluator.Evaluator(opened, photographs, evaluator.Networks()).evaluate(photographs, _BATCH_SIZE)
+    return {result.key: result.scores[evaluator.MODEL][_METRIC] for result in results}
 
 
 def _replace(new: bundle.Bundle, current: pathlib.Path) -> None:
-    """Copies the new bundle beside the current one, and renames: no moment shows half a bundle."""
+    """Copies the new bundle beside the current one, then renames: no reader finds a partial bundle."""
     partial, old = (current.with_name(f"{current.name}.{end}") for end in ("partial", "old"))
     for leftover in (partial, old):
         shutil.rmtree(leftover, ignore_errors=True)

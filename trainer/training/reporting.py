@@ -1,4 +1,4 @@
-"""What people see of a run: TensorBoard scalars and pictures, a progress bar or log lines."""
+"""Reports of a run: TensorBoard scalars and pictures, a progress bar or log lines."""
 
 import io
 import logging
@@ -18,8 +18,8 @@ from photochrom.color import gamut
 from photochrom.model import signature
 
 _log = logging.getLogger("photochrom")
-# seconds between log lines where no terminal shows a bar.
-_LOG_SECONDS = 30
+# seconds between log lines without a terminal.
+LOG_SECONDS = 30
 # steps over which training scalars are averaged before they are written.
 _WRITE_EVERY = 10
 _PICTURES = 6
@@ -35,13 +35,20 @@ _COLUMNS = (
 class Report:
     """Reports a run to TensorBoard files in `logs` and to the terminal."""
 
-    def __init__(self, logs: pathlib.Path, steps: int, step: int):
-        """Args: logs: folder of event files. steps: of the whole run. step: where it starts or continues."""
+    def __init__(self, logs: pathlib.Path, steps: int, step: int, log_seconds: float = LOG_SECONDS):
+        """Opens the event files.
+
+        Args:
+            logs: folder of event files.
+            steps: of the whole run.
+            step: the step that it starts or continues from.
+            log_seconds: seconds between log lines without a terminal.
+        """
         self._writer = tf.summary.create_file_writer(str(logs))
         console = rich.console.Console(stderr=True)
         self._bar = rich.progress.Progress(*_COLUMNS, console=console, disable=not console.is_terminal)
         self._task = self._bar.add_task("train", total=steps, completed=step, status="")
-        self._steps, self._logs_lines = steps, not console.is_terminal
+        self._steps, self._logs_lines, self._log_seconds = steps, not console.is_terminal, log_seconds
         self._recent: list[dict[str, float]] = []
         self._logged_step, self._logged_at = step, time.monotonic()
 
@@ -54,13 +61,13 @@ class Report:
         self._writer.close()
 
     def begin(self, phase: str) -> None:
-        """Says which phase the steps that follow are of; their scalars are not mixed with those of the phase before."""
+        """Starts a phase; its scalars are not averaged with those of the previous phase."""
         self._recent.clear()
         self._bar.update(self._task, description=phase)
         _log.info("phase: %s", phase)
 
     def train(self, step: int, objective: str, values: dict[str, float]) -> None:
-        """Notes a step's scalars; `objective` is the one that is minimised."""
+        """Records a step's scalars; `objective` is the minimised one."""
         self._recent.append(values)
         status = f"{_words(objective)} {values[objective]:.2f}"
         self._bar.update(self._task, completed=step, status=status)
@@ -68,14 +75,14 @@ class Report:
             self._write(step, "train", {name: float(np.mean([v[name] for v in self._recent])) for name in values})
             self._recent.clear()
         elapsed = time.monotonic() - self._logged_at
-        if self._logs_lines and elapsed > _LOG_SECONDS:
+        if self._logs_lines and elapsed > self._log_seconds:
             rate = (step - self._logged_step) / elapsed
             left = (self._steps - step) / rate / 60
             _log.info("step %d of %d, %s, %.2f steps/s, %.0f minutes left", step, self._steps, status, rate, left)
             self._logged_step, self._logged_at = step, time.monotonic()
 
     def validation(self, step: int, objective: str, values: dict[str, float], best: bool) -> None:
-        """Writes an evaluation's scalars, `chroma` over `true_chroma` as `chroma_ratio`, and tells them."""
+        """Writes and logs an evaluation's scalars, with `chroma` over `true_chroma` as `chroma_ratio`."""
         ratio = values["chroma"] / max(values["true_chroma"], 1e-6)
         self._write(step, "validation", {**values, "chroma_ratio": ratio})
         self._writer.flush()
@@ -127,6 +134,6 @@ def _png(rgb: np.ndarray) -> bytes:
 
 
 def _summary(tag: str, value: tf.Tensor, plugin: str, data_class: str, step: int) -> None:
-    """Writes a summary as TensorBoard reads it, without needing it: tf.summary.scalar would import it."""
+    """Writes a summary in TensorBoard's format; tf.summary.scalar would import TensorBoard."""
     metadata = tf.compat.v1.SummaryMetadata(plugin_data={"plugin_name": plugin}, data_class=data_class)
     tf.summary.write(tag, value, step=step, metadata=metadata)

@@ -1,4 +1,4 @@
-"""A polite end: the first SIGINT or SIGTERM lets the step under way finish."""
+"""Graceful shutdown: the first SIGINT or SIGTERM lets the current step finish."""
 
 import signal
 import threading
@@ -7,23 +7,27 @@ from typing import Any
 
 
 class StopRequest:
-    """Notes SIGINT and SIGTERM while it is entered; a second one acts as it did before."""
+    """Context manager that records SIGINT and SIGTERM; a second signal has the previous handler.
+
+    Attributes:
+        signal: name of the signal that arrived, or "".
+    """
 
     def __init__(self) -> None:
         self.signal = ""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        # Python allows handlers in the main thread alone.
+        # Python installs handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._restore()
 
-    def _note(self, number: int, frame: Any) -> None:
+    def _record(self, number: int, frame: Any) -> None:
         self.signal = signal.Signals(number).name
         self._restore()
 

@@ -6,7 +6,8 @@ import tensorflow as tf
 from photochrom import errors
 from photochrom.color import ab_bins
 from trainer.config import TrainConfig
-from trainer.data.dataset import Dataset, TrainStream
+from trainer.data.dataset import Dataset
+from trainer.data.stream import TrainStream
 from trainer.model import backbones, build, heads
 from trainer.model.backbones import Backbone
 from trainer.training import loop, losses

@@ -40,7 +40,7 @@ def test_better_bundle_replaces_the_current_one_and_a_worse_one_does_not(promote
     assert "promoted, mean CIEDE2000 over 4 photographs -" in text
     verdict, text = promote(timid)
     assert not verdict.promoted
-    assert "kept, for the new bundle is not better beyond chance: mean CIEDE2000 over 4 photographs +" in text
+    assert "kept, because the new bundle is not significantly better: mean CIEDE2000 over 4 photographs +" in text
     assert bundle.open_bundle(str(tmp_path / "current")).digest == learned.digest
     assert sorted(path.name for path in tmp_path.glob("current*")) == ["current"]
 

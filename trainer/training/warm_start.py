@@ -1,4 +1,4 @@
-"""Training that starts from a finished bundle: its shape is taken over, then its weights."""
+"""Warm start from a finished bundle (--init): takes over its shape, then its weights."""
 
 import dataclasses
 
@@ -11,15 +11,15 @@ from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.model import heads
 
-# What a bundle's weights fit, and nothing else.
+# Settings that determine the shapes of a bundle's weights.
 _SHAPE = ("backbone", "width", "decoder_width", "head")
 
 
-def adopt(config: TrainConfig, start: bundle.Bundle, dataset: Dataset) -> TrainConfig:
+def adopt_shape(config: TrainConfig, start: bundle.Bundle, dataset: Dataset) -> TrainConfig:
     """Returns the settings with the bundle's shape.
 
     Raises:
-        UsageError: the dataset does not fit the bundle, or it was not trained by this version.
+        UsageError: the dataset does not fit the bundle, or the bundle lacks settings that this version writes.
     """
     for name in ("image_size", "ab_stride"):
         theirs, ours = getattr(start, name), getattr(dataset, name)
@@ -38,8 +38,8 @@ def adopt(config: TrainConfig, start: bundle.Bundle, dataset: Dataset) -> TrainC
     return dataclasses.replace(config, **shape)
 
 
-def restore(model: keras.Model, start: bundle.Bundle) -> None:
-    """Fills a model with the bundle's weights; its colours are then as strong as they were learned.
+def load_weights(model: keras.Model, start: bundle.Bundle) -> None:
+    """Loads the bundle's weights into a model, and resets the saturation factor to 1, its value during training.
 
     Raises:
         UsageError: the weights do not fit.
