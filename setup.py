@@ -23,7 +23,7 @@ setuptools.setup(
         "photochrom": ["demo_photographs/*", "demo_photographs/*/*", "demo_photographs/*/*/*"],
         "photochrom.model": ["default/*", "default/**/*"],
         "serving.screening": ["negatives.npz"],
-        "trainer.evaluation": ["templates/*"],
+        "trainer.evaluation": ["PROTOCOL.md", "templates/*"],
     },
     install_requires=[
         "apache-beam[gcp]~=2.77.0",

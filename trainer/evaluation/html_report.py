@@ -1,7 +1,7 @@
-"""The report of an evaluation: one HTML page with everything in it, to be read, printed and passed on.
+"""The report of an evaluation: one self-contained HTML page to read, print and share.
 
-The page has no script and fetches nothing; its Content-Security-Policy says so too. Whatever comes from data, keys
-above all, is escaped by the template engine.
+The page has no script and loads nothing; its Content-Security-Policy forbids both. All strings from data, keys above
+all, are escaped by the template engine.
 """
 
 import base64
@@ -15,13 +15,13 @@ from PIL import Image
 
 from photochrom.storage.names import printable
 from trainer.evaluation import ab_histogram, frechet, plots, results
-from trainer.evaluation.evaluator import METHODS, MODEL, SCORES, TRUTH, Judged
+from trainer.evaluation.evaluator import METHODS, MODEL, SCORES, TRUTH, PhotographResult
 from trainer.evaluation.results import Results
 
 _TEMPLATE = "report.html.j2"
-# px: pictures on the page, and the white between them.
+# px: side of the pictures on the page, and the gap between them.
 _CELL, _GAP = 224, 4
-# More rows than this nobody reads; summary.json has all.
+# Most rows of the table of subsets; summary.json has all.
 _MAX_SUBSETS = 60
 _DISTRIBUTIONS = {
     ab_histogram.NAME: "ab histogram, Jensen-Shannon distance",
@@ -32,7 +32,7 @@ _SHEETS = {
     "worst": ("Worst", "The largest CIEDE2000, the worst first."),
     "sheet": (
         "Not picked",
-        "Those whose keys have the lowest digests: nobody chose them, and another model shows the same.",
+        "The lowest digests of keys: a selection that is independent of the model.",
     ),
 }
 
@@ -42,7 +42,7 @@ def render(summary: dict[str, Any], collected: Results) -> bytes:
 
     Args:
         summary: the content of summary.json.
-        collected: what was measured.
+        collected: the results.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("trainer.evaluation"),
@@ -60,7 +60,7 @@ def render(summary: dict[str, Any], collected: Results) -> bytes:
         metrics=collected.metrics,
         subsets=list(summary["subsets"].items())[:_MAX_SUBSETS],
         plots=_draw_plots(summary, collected),
-        sheets=[(*_SHEETS[name], [_card(one) for one in collected.shown(name)]) for name in results.SHEETS],
+        sheets=[(*_SHEETS[name], [_card(result) for result in collected.shown(name)]) for name in results.SHEETS],
     )
     return page.encode("utf-8", "backslashreplace")
 
@@ -77,18 +77,18 @@ def _draw_plots(summary: dict[str, Any], collected: Results) -> dict[str, str]:
 
 
 def _number(value: float, digits: int, signed: bool = False) -> str:
-    """Returns a number with a minus sign as print has it; zero has no sign."""
+    """Returns a number with a typographic minus sign; zero has no sign."""
     text = f"{value:{'+' if signed else ''}.{digits}f}"
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
-def _card(judged: Judged) -> dict[str, Any]:
-    """Returns what the page shows of a photograph."""
+def _card(result: PhotographResult) -> dict[str, Any]:
+    """Returns the template's data of a photograph."""
     return {
-        "key": printable(judged.key),
-        "picture": _data_uri("image/jpeg", _strip([judged.pictures[name] for name in results.COLUMNS])),
-        "scores": judged.scores,
-        "confidence": judged.confidence,
+        "key": printable(result.key),
+        "picture": _data_uri("image/jpeg", _strip([result.pictures[name] for name in results.COLUMNS])),
+        "scores": result.scores,
+        "confidence": result.confidence,
     }
 
 
@@ -100,7 +100,7 @@ def _strip(pictures: Sequence[np.ndarray]) -> bytes:
         scaled = Image.fromarray(rgb).resize((cell, cell), Image.Resampling.LANCZOS)
         strip.paste(scaled, (column * (cell + _GAP), 0))
     file = io.BytesIO()
-    strip.save(file, "JPEG", quality=88, subsampling=0)  # colour is what the page is about: none of it is thinned out
+    strip.save(file, "JPEG", quality=88, subsampling=0)  # full colour resolution
     return file.getvalue()
 
 

@@ -1,6 +1,6 @@
-"""What more or less chroma would do: each photograph's metrics over a range of saturation factors.
+"""Effect of more or less chroma: each photograph's metrics over a range of saturation factors.
 
-A model that is fitted to squared error is timid; another may be bold. At equal chroma they can be compared.
+A model fitted to squared error is under-saturated, other models are not: they are comparable at equal chroma.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from photochrom.color import compose, difference
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import Picture
 
-# The model's ab times these. 0 is gray, 1 is what the model says.
+# Factors on the model's ab: 0 is gray, 1 is the model's own output.
 FACTORS = tuple(step / 4 for step in range(11))
-AS_IT_IS = FACTORS.index(1)
-# Every second pixel of every second row is enough for means over photographs, and takes a third of the time.
+UNCHANGED = FACTORS.index(1)
+# Every second pixel of every second row suffices for means over photographs, in a third of the time.
 STRIDE = 2
 
 
@@ -33,7 +33,7 @@ def sweep(lightness: np.ndarray, ab: np.ndarray, truth: Picture) -> np.ndarray:
 
 
 def measure(lightness: np.ndarray, ab: np.ndarray, truth: Picture, factors: Sequence[float] = (1.0,)) -> np.ndarray:
-    """Measures a photograph as `sweep` does, at other factors: [len(factors), 4]."""
+    """Same as `sweep`, for any factors: [len(factors), 4]."""
     lightness, ab, truth = sparse(lightness), sparse(ab), Picture(sparse(truth.rgb), sparse(truth.lab))
     gray, *pictures = (Picture.of(compose.compose(lightness, ab * np.float32(factor))) for factor in (0, *factors))
     true_chroma = difference.mean_chroma(truth.lab)
@@ -56,7 +56,7 @@ def sparse(pixels: np.ndarray) -> np.ndarray:
 
 
 def summarize(sweeps: Sequence[np.ndarray]) -> list[dict[str, float]]:
-    """Returns a row for each factor: the means over photographs; of the chroma ratio, the ratio of the means."""
+    """Returns a row for each factor: the means over photographs; for the chroma ratio, the ratio of the means."""
     means = np.mean(sweeps, axis=0)  # [len(FACTORS), 4]
     return [
         {

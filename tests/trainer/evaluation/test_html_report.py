@@ -53,7 +53,7 @@ def test_the_page_is_well_formed_and_whole(page):
     reader = _Reader(page)
     assert reader.open == []
     titles = re.findall(r"<h[23]>(.*?)</h[23]>", page)
-    assert titles[-5:] == ["Pictures", "Best", "Worst", "Not picked", "What was measured"]
+    assert titles[-5:] == ["Pictures", "Best", "Worst", "Not picked", "Data and model"]
     assert {"Metrics", "More or less colour", "Confidence", "Subsets"} <= set(titles)
 
 
