@@ -77,7 +77,7 @@ class EvaluateConfig:
         metavar="FILE",
     )
     ensemble: bool = setting(
-        "judge the average over mirrored and larger views, and say what it gains over one view", False, group="run"
+        "evaluate the average over mirrored and larger views, and its gain over one view", False, group="run"
     )
     batch_size: int = setting("photographs that the model gets at once", 16, group="run", at_least=1)
     sheet_rows: int = setting("photographs on each sheet of pictures", 24, group="run", at_least=1)

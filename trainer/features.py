@@ -1,7 +1,7 @@
 """`photochrom features`: a pretrained network -> a features bundle.
 
-`photochrom prepare --embed BUNDLE` runs it over the training records, so that `photochrom train --cached_features` need
-not compute with a frozen network what never changes.
+`photochrom prepare --embed BUNDLE` runs it over the training records, so that `photochrom train --cached_features` does
+not compute the constant features of a frozen network again.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def _like_training(name: str, default: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class FeaturesConfig:
-    """Which network, and where its bundle shall be; the network is said as to `photochrom train`."""
+    """Settings of `photochrom features`: the network, as for `photochrom train`, and the folder of its bundle."""
 
     output: str = setting("local folder of the bundle; must not exist", group="input and output", metavar="DIR")
     backbone: str = _like_training("backbone", _SAME["backbone"].default)
@@ -53,10 +53,10 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
     """Writes the bundle and returns it.
 
     Raises:
-        UsageError: something does not fit; nothing was written.
+        UsageError: a setting does not fit; nothing was written.
     """
     config = settings.from_flags(FeaturesConfig, build_parser().parse_args(argv))
-    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: a wrong flag answers before
+    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
     tensorflow_setup.import_tensorflow()
     from trainer.model import backbones, weights

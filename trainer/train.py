@@ -1,7 +1,7 @@
 """`photochrom train`: Lab records -> colorizer.
 
-Trains a decoder on a frozen, pretrained backbone, fine-tunes the backbone's upper third, learns how sure it is, and
-ends with a bundle in MODEL_DIR/bundle. Stopped or killed, it continues when the same command is given again.
+Trains a decoder on a frozen, pretrained backbone, fine-tunes the backbone's upper third, trains the uncertainty
+branch, and writes MODEL_DIR/bundle. The same command resumes a run that was stopped or killed.
 """
 
 import argparse
@@ -31,14 +31,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def run(argv: Sequence[str] | None = None) -> "Bundle":
-    """Trains as the flags say and returns the bundle.
+    """Trains with the settings of the flags and returns the bundle.
 
     Raises:
-        UsageError: something does not fit; no step was made.
+        UsageError: a setting or an input does not fit; no step was made.
         PhotochromError: training stopped early; the checkpoints remain.
     """
     config = settings.from_flags(TrainConfig, build_parser().parse_args(argv))
-    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: a wrong flag answers before
+    from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
     tensorflow_setup.import_tensorflow()
     from trainer.training import job

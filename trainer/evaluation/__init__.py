@@ -1,4 +1,4 @@
-"""How good a bundle is: examples, metrics, intervals, plots and the HTML report.
+"""Evaluation of a bundle: examples, metrics, intervals, plots and the HTML report; PROTOCOL.md defines them.
 
-Not here: what training measures while it runs (`trainer.training.losses`).
+Not here: the validation measures of training (`trainer.training.losses`).
 """

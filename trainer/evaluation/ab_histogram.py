@@ -1,4 +1,4 @@
-"""How often each colour is used: histograms over the ab bins, and the distance between two of them."""
+"""Histograms of colours over the ab bins, and the distance between two of them."""
 
 import numpy as np
 from scipy.spatial import distance
@@ -9,7 +9,7 @@ NAME = "ab_histogram"
 
 
 def histogram(ab: np.ndarray) -> np.ndarray:
-    """Returns [Q] int64: how many pixels of [H, W, 2] CIE a*, b* are nearest to each bin of ab_bins."""
+    """Returns [Q] int64: the number of pixels of [H, W, 2] CIE a*, b* nearest to each bin of ab_bins."""
     return np.bincount(ab_bins.nearest_to(ab).ravel(), minlength=len(ab_bins.centres()))
 
 

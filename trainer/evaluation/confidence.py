@@ -1,4 +1,4 @@
-"""Whether the model's confidence means something: the error of what it is sure of, and of each level of confidence."""
+"""Relation of confidence and error: of the most confident photographs, and of the pixels at each confidence level."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ BINS = 10
 
 
 def tally(confidence: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Sums up pixels by confidence.
+    """Counts pixels and sums their errors by confidence.
 
     Args:
-        confidence: [h, w] float32 in 0..1, brought to the size of `error` bilinearly.
+        confidence: [h, w] float32 in 0..1; resized bilinearly to the size of `error`.
         error: [H, W] CIEDE2000.
 
     Returns:
-        [2, BINS]: how many pixels lie in each of BINS equal parts of 0..1, and the sum of their errors.
+        [2, BINS]: number of pixels in each of BINS equal parts of 0..1, and the sum of their errors.
     """
     full = cv2.resize(confidence, error.shape[::-1], interpolation=cv2.INTER_LINEAR)
     bins = np.clip(full.ravel() * BINS, 0, BINS - 1).astype(np.intp)
@@ -30,12 +30,12 @@ def tally(confidence: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def summarize(confidence: Sequence[float], errors: Sequence[float], tallies: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Returns what the report says of confidence.
+    """Returns the content of `confidence` in summary.json.
 
     Args:
-        confidence: the mean of each photograph.
-        errors: its mean CIEDE2000.
-        tallies: what `tally` returned for it.
+        confidence: mean confidence of each photograph.
+        errors: mean CIEDE2000 of each.
+        tallies: result of `tally` for each.
     """
     rows = keep_most_confident(confidence, errors)
     levels = calibrate(np.sum(tallies, axis=0))
@@ -50,27 +50,27 @@ def summarize(confidence: Sequence[float], errors: Sequence[float], tallies: Seq
 
 
 def rank_correlation(confidence: Sequence[float], errors: Sequence[float]) -> float | None:
-    """Returns Spearman's rank correlation, best -1; None where either does not vary."""
+    """Returns Spearman's rank correlation, best -1; None if either is constant."""
     if np.ptp(confidence) == 0 or np.ptp(errors) == 0:
         return None
     return float(stats.spearmanr(confidence, errors).statistic)
 
 
 def keep_most_confident(confidence: Sequence[float], errors: Sequence[float]) -> list[dict[str, float]]:
-    """Returns for each of SHARES the mean error of the most confident photographs, and how it differs from that of all.
+    """Returns the mean error of the most confident photographs for each of SHARES, and its difference from that of all.
 
-    Where a share ends within a photograph, a part of it counts; equally confident ones keep their order. `low` and
-    `high` are the difference's 95% interval: each resample of the photographs is sorted and cut anew. `best` is the
-    mean of the same share sorted by error: no confidence can do better.
+    A share that ends within a photograph counts a part of it; equally confident photographs keep their order. `low`
+    and `high` are the difference's 95% interval: each resample of the photographs is sorted and cut separately. `best`
+    is the mean of the same share sorted by error, the lower bound for any confidence.
     """
     values = np.asarray(errors, np.float64)
     by_confidence = values[np.argsort(-np.asarray(confidence), kind="stable")]
-    everyone = np.ones(len(values))
-    # Which photograph a column of the resamples stands for does not matter.
+    each_once = np.ones(len(values))
+    # Any assignment of photographs to the columns of the resamples is valid.
     draws = metrics.resamples(len(values))
     rows = []
     for share in SHARES:
-        mean = _mean_of_first(by_confidence, everyone, share)
+        mean = _mean_of_first(by_confidence, each_once, share)
         differences = [
             _mean_of_first(by_confidence, draw, share) - _mean_of_first(by_confidence, draw, 1) for draw in draws
         ]
@@ -82,14 +82,14 @@ def keep_most_confident(confidence: Sequence[float], errors: Sequence[float]) ->
                 "difference": mean - float(values.mean()),
                 "low": low,
                 "high": high,
-                "best": _mean_of_first(np.sort(values), everyone, share),
+                "best": _mean_of_first(np.sort(values), each_once, share),
             }
         )
     return rows
 
 
 def _mean_of_first(values: np.ndarray, times: np.ndarray, share: float) -> float:
-    """Returns the mean of the first `share` of a list in which each value stands `times` over."""
+    """Returns the mean of the first `share` of a list in which each value is repeated `times`."""
     times = times.astype(np.float64)
     wanted = share * len(values)
     kept = np.clip(wanted - (np.cumsum(times) - times), 0, times)
@@ -97,7 +97,7 @@ def _mean_of_first(values: np.ndarray, times: np.ndarray, share: float) -> float
 
 
 def calibrate(tallied: np.ndarray) -> list[dict[str, float]]:
-    """Returns a row for each level of confidence that has pixels: its ends, its share of them, their mean error."""
+    """Returns a row for each confidence level with pixels: its ends, share of pixels, and mean error."""
     counts, sums = tallied
     return [
         {

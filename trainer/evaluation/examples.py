@@ -1,4 +1,4 @@
-"""What a model is evaluated on: colour photographs as L*a*b*, from a prepared dataset or straight from files."""
+"""Photographs for evaluation as L*a*b*, from a prepared dataset or from image files."""
 
 import abc
 import dataclasses
@@ -26,7 +26,7 @@ class Example:
     Attributes:
         key: its stable name.
         lab: [S, S, 3] float32 CIE L*a*b*.
-        content: SHA-256 of what it was read from, hex.
+        content: SHA-256 of the record or file, hex.
     """
 
     key: str
@@ -35,13 +35,13 @@ class Example:
 
 
 class Examples(abc.ABC):
-    """Photographs of one size. Each pass begins anew, and then knows what it used and what it left out.
+    """Photographs of one size. Each pass resets the records of used and skipped photographs.
 
     Attributes:
-        description: where they come from, for the summary.
-        train_mean: mean a* and b* of the photographs that lie beside them for training, where known.
-        ab_weights: [Q] float64, the class-rebalancing weight of each bin of photochrom.color.ab_bins, where known.
-        failures: what the last pass left out.
+        description: their source, for the summary.
+        train_mean: mean a* and b* of the dataset's train split, if known.
+        ab_weights: [Q] float64, the class-rebalancing weight of each bin of photochrom.color.ab_bins, if known.
+        failures: the photographs that the last pass skipped.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Examples(abc.ABC):
 
     @abc.abstractmethod
     def __len__(self) -> int:
-        """Returns how many there are, at most."""
+        """Returns the largest number of photographs in a pass."""
 
     @abc.abstractmethod
     def _read(self) -> Iterator[Example | errors.Failure]:
@@ -75,22 +75,22 @@ class Examples(abc.ABC):
 
     @property
     def digest(self) -> str:
-        """The digest of keys and contents of what the last pass used, in its order."""
+        """The digest of keys and contents of the photographs that the last pass used, in its order."""
         return settings.digest(self._used)
 
 
 def open_examples(found: inputs.Input, split: str, image_size: int, limit: int, spool: str) -> Examples:
-    """Opens the dataset or the photographs that a checked --data stands for.
+    """Opens the dataset or the photographs of --data.
 
     Args:
-        found: where they are.
-        split: which split of a dataset.
+        found: the checked --data.
+        split: of a dataset.
         image_size: side of the pictures, px.
         limit: the most photographs; 0 for all.
         spool: folder for the members of compressed tars.
 
     Raises:
-        UsageError: nothing usable is there.
+        UsageError: the data is unusable.
     """
     if files.exists(files.join(found.path, dataset.INFO)):
         return _Dataset(found.path, split, image_size, limit)
@@ -98,7 +98,7 @@ def open_examples(found: inputs.Input, split: str, image_size: int, limit: int, 
 
 
 class _Dataset(Examples):
-    """A split of what `photochrom prepare` wrote, in the order of its shards."""
+    """A split of a dataset by `photochrom prepare`, in the order of its shards."""
 
     def __init__(self, folder: str, split: str, image_size: int, limit: int):
         info = _read_info(folder)

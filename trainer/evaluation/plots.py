@@ -1,4 +1,4 @@
-"""The plots of an evaluation's report, each as an SVG document that is the same for the same numbers."""
+"""The plots of an evaluation's report, as deterministic SVG documents."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -30,9 +30,9 @@ _SIZE = (9.6, 3.5)
 _COLOURS = {MODEL: "#1f5a8a", GRAY: "#8a8a8a", MEAN_COLOUR: "#c08a3e"}
 _ACCENT, _PALE = "#b3402a", "#d9dfe5"
 _HISTOGRAM_BINS = 40
-# Right ends of the histograms: beyond lie mistakes and near-gray truths, which are counted in the last bar.
+# Right ends of the histograms: larger values, from gross errors and near-gray truths, count in the last bar.
 _MOST_CIEDE2000, _MOST_RATIO = 40, 3
-# Saturation factors that the curve names; the others have a dot.
+# Saturation factors with a label on the curve; the others have a dot.
 _NAMED_FACTORS = (0, 1, 1.5, 2, 2.5)
 # The darkest colour of the histograms over ab.
 _LEAST_SHARE = 1e-5
@@ -47,7 +47,7 @@ def plot_saturation(rows: Sequence[dict[str, float]]) -> bytes:
             axes.plot(ratios, values, "o-", color=_COLOURS[MODEL], markersize=3, linewidth=1.4)
             for row in rows:
                 point = (row["chroma_ratio"], row[metric])
-                _name_factor(axes, row["saturation"], point, rising=metric == "ciede2000")
+                _label_factor(axes, row["saturation"], point, rising=metric == "ciede2000")
             axes.axvline(1, color=_COLOURS[GRAY], linewidth=0.8, linestyle=":")
             axes.set(xlabel=SCORES["chroma_ratio"], ylabel=SCORES[metric])
             axes.margins(0.1, 0.12)
@@ -55,8 +55,8 @@ def plot_saturation(rows: Sequence[dict[str, float]]) -> bytes:
     return _to_svg(draw)
 
 
-def _name_factor(axes: Axes, factor: float, point: tuple[float, float], rising: bool) -> None:
-    """Names a point of the curve, on the side where there is room; the model's own setting stands out."""
+def _label_factor(axes: Axes, factor: float, point: tuple[float, float], rising: bool) -> None:
+    """Labels a point of the curve on its free side; the model's own setting is highlighted."""
     offset, align = ((-7, 3), "right") if rising and factor else ((6, 4 if rising or factor else -11), "left")
     if factor == 1:
         axes.plot(*point, "o", color=_ACCENT, markersize=7)
@@ -103,7 +103,7 @@ def _draw_calibration(axes: Axes, levels: Sequence[dict[str, float]]) -> None:
 
 
 def plot_spread(values: dict[str, dict[str, list[float]]]) -> bytes:
-    """Draws how CIEDE2000 and the chroma ratio are spread over photographs: method -> metric -> values."""
+    """Draws histograms of CIEDE2000 and the chroma ratio over photographs: method -> metric -> values."""
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)

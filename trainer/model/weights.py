@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: Keras's download, a file, a URL or nowhere."""
+"""Sources of a backbone's weights: Keras's download, a file, a URL, or none (random)."""
 
 import dataclasses
 import hashlib
@@ -20,12 +20,12 @@ _SUFFIXES = (".h5", ".keras", lite_weights.SUFFIX)
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """Weights that are at hand.
+    """Weights on this machine, or to be downloaded by Keras.
 
     Attributes:
-        source: what --backbone_weights said.
-        path: the local file; None for `none` and for what Keras downloads.
-        sha256: of the file, hex; Keras checks its own downloads.
+        source: value of --backbone_weights.
+        path: the local file; None for `none` and for downloads by Keras.
+        sha256: digest of the file, hex; Keras checks its own downloads.
     """
 
     source: str
@@ -34,18 +34,18 @@ class Weights:
 
     @property
     def title(self) -> str:
-        """The source for whoever reads it elsewhere: of a file its name alone, not where it lay."""
+        """The source for model.json: only the name of a local file, without its folder."""
         return self.path.name if self.path and "://" not in self.source else self.source
 
 
 def fetch(source: str, architecture: str, sha256: str = "") -> Weights:
-    """Brings a weights file here and checks its digest; what Keras downloads comes when the network is built.
+    """Brings a weights file to this machine and checks its digest; Keras downloads its own when it builds the network.
 
     Raises:
-        UsageError: it cannot be had, is no weights file, or has another digest.
+        UsageError: the file is unavailable, no weights file, or has another digest.
     """
     if source == "none":
-        _log.warning("the backbone starts from random weights: expect little of its features")
+        _log.warning("the backbone starts from random weights: its features are of little use")
     if source == "imagenet" and architecture == "EfficientNetLite0":
         return Weights(source, lite_weights.find(), lite_weights.SHA256)
     if source in ("imagenet", "none"):
@@ -65,7 +65,7 @@ def load_backbone(architecture: str, weights: Weights) -> Backbone:
     """Builds the backbone with its weights.
 
     Raises:
-        UsageError: the download failed, or the file is of another architecture.
+        UsageError: the download failed, or the file belongs to another architecture.
     """
     if weights.source == "imagenet" and not weights.path:
         try:
@@ -91,13 +91,13 @@ def _load(network: keras.Model, path: pathlib.Path) -> None:
         lite_weights.load(network, path)
         return
     with warnings.catch_warnings():
-        # Keras warns of layers that a file lacks and leaves them random.
+        # Keras only warns about layers missing from the file, and leaves them random.
         warnings.simplefilter("error", UserWarning)
         network.load_weights(path)
 
 
 def _local(source: str) -> pathlib.Path:
-    """Returns the file's path on this machine, downloading what is elsewhere into Keras's cache."""
+    """Returns the file's path on this machine; remote files are downloaded into Keras's cache."""
     if "://" not in source:
         if not pathlib.Path(source).is_file():
             raise errors.UsageError(f"--backbone_weights is {source}, but there is no such file")
@@ -114,7 +114,7 @@ def _local(source: str) -> pathlib.Path:
 
 
 def _copy_here(source: str, folder: pathlib.Path) -> pathlib.Path:
-    """Returns the copy of a file elsewhere, made anew if it has changed there."""
+    """Returns the local copy of a remote file, renewed if the file has changed."""
     origin, _, name = source.rpartition("/")
     local_cache.fetch(origin, local_cache.missing(origin, [files.stat(source)], folder), folder)
     return folder / name

@@ -1,4 +1,4 @@
-"""A training run: wiring, phases and steps, losses, checkpoints, hosts, export and promotion of the bundle.
+"""A training run: wiring, phases, steps, losses, calibration, checkpoints, hosts, export and promotion of the bundle.
 
 Not here: the network (`trainer.model`), the input (`trainer.data`), the metrics of a report (`trainer.evaluation`).
 """

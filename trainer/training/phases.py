@@ -1,4 +1,4 @@
-"""Phases of a training run: which there are, and what each trains, on which stream, with which optimizer."""
+"""Phases of a training run: their order, and the variables, stream and optimizer of each."""
 
 import dataclasses
 import math
