@@ -1,4 +1,4 @@
-"""The bundle that comes with the project."""
+"""The bundled model."""
 
 import dataclasses
 import pathlib
@@ -20,7 +20,7 @@ from serving import scans
 from serving.inference import model_handler
 from trainer.model import build
 from trainer.model.backbones import Backbone
-from trainer.training import initial
+from trainer.training import warm_start
 
 SAMPLES = pathlib.Path(photochrom.__file__).parent / "demo_photographs"
 SCANS = sorted((SAMPLES / "grayscale").rglob("*.*"))
@@ -39,7 +39,7 @@ def predict():
     return call
 
 
-def test_it_is_whole_and_small():
+def test_bundle_is_complete_and_small():
     opened = bundle.open_bundle(bundle.DEFAULT)
     size = sum(path.stat().st_size for path in opened.path.rglob("*") if path.is_file())
     assert size <= 25_000_000
@@ -51,20 +51,20 @@ def test_it_is_whole_and_small():
     assert opened.info["licences"]["backbone_weights"].startswith("Apache-2.0")
 
 
-def test_it_can_be_trained_further(predict):
+def test_bundle_can_be_trained_further(predict):
     opened = bundle.open_bundle(bundle.DEFAULT)
     shape = build.Shape(opened.info["settings"]["width"], opened.info["settings"]["decoder_width"], opened.ab_stride)
     network = build.build_model(shape, Backbone(opened.info["backbone"], name="backbone"))
-    initial.restore(network, opened)
+    warm_start.load_weights(network, opened)
     lightness = np.random.default_rng(0).uniform(0, 100, (1, 64, 64, 1)).astype(np.float32)
     outputs, (ab, confidence) = network(lightness, training=False), predict(lightness)
     np.testing.assert_allclose(outputs["confidence"], confidence, atol=1e-3)
-    # As strong as they were learned.
+    # Without the saturation factor of the bundle.
     factor = np.linalg.norm(ab) / np.linalg.norm(outputs["ab"])
     np.testing.assert_allclose(factor * np.asarray(outputs["ab"]), ab, atol=1e-2)
 
 
-def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is(predict):
+def test_model_colours_clear_sky_blue(predict):
     rows = np.linspace(75, 60, 160, dtype=np.float32)
     land = np.random.default_rng(0).uniform(25, 45, (96, 256)).astype(np.float32)
     lightness = np.concatenate([np.repeat(rows[:, None], 256, axis=1), land])[None, ..., None]
@@ -74,7 +74,7 @@ def test_it_colours_a_clear_sky_blue_and_says_how_sure_it_is(predict):
     assert 0 < confidence.min() < confidence.max() < 1
 
 
-def test_it_is_surer_of_photographs_that_it_colours_better(predict):
+def test_confidence_is_higher_for_better_colours(predict):
     sure, errors = [], []
     for path in PHOTOGRAPHS:
         rgb = decoding.decode(path.read_bytes(), max_pixels=10**7).pixels
@@ -86,7 +86,7 @@ def test_it_is_surer_of_photographs_that_it_colours_better(predict):
     assert stats.spearmanr(sure, errors).statistic < -0.2
 
 
-def test_colour_does_not_jump_between_a_scan_at_full_and_at_half_size(predict):
+def test_colours_are_stable_at_half_size(predict):
     differences = []
     for path in SCANS:
         full = decoding.decode(path.read_bytes(), max_pixels=10**7)
@@ -99,7 +99,7 @@ def test_colour_does_not_jump_between_a_scan_at_full_and_at_half_size(predict):
 
 
 def _colorized(predict, data, height, width):
-    """Returns [height, width, 3] L*a*b* of a scan, as serving colours it."""
+    """Returns [height, width, 3] L*a*b* of a scan, coloured like serving does."""
     scan = scans.read(Source(key="scan", path="scan"), data, 256, 4, Decoder(10**7))
     (ab,), _ = predict(scan.lightness[None, ..., None])
     ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
@@ -107,7 +107,7 @@ def _colorized(predict, data, height, width):
     return np.dstack([cielab.to_lightness(gray), resizing.resize(ab, height, width)])
 
 
-def test_colours_do_not_depend_on_what_else_is_in_the_batch():
+def test_colours_are_independent_of_batch():
     opened = bundle.open_bundle(bundle.DEFAULT)
     predictor = model_handler.BundleHandler(opened).load_model()
     scan = scans.read(Source("a", "a"), SCANS[0].read_bytes(), opened.image_size, opened.ab_stride, Decoder(10**7))

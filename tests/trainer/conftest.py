@@ -1,6 +1,6 @@
-"""A tiny dataset in the layout of `photochrom prepare`.
+"""Tiny datasets in the layout of `photochrom prepare`, bundles, and whole runs that several tests share.
 
-Its transform is a hand-made SavedModel with the outputs of the real one, so that these tests need no
+The dataset's transform is a hand-made SavedModel with the outputs of the real one, so that these tests need no
 tensorflow-transform; the tests of whole jobs use the real prepare.
 """
 
@@ -15,6 +15,7 @@ from photochrom import dataset as dataset_folder
 from photochrom import records
 from photochrom.color import ab_bins, cielab
 from photochrom.model import bundle, signature
+from tests.support import evaluation, training
 
 SIZE = 64
 STRIDE = 2
@@ -23,7 +24,7 @@ _ALEXNET = [(11, 3, 64), (5, 64, 192), (3, 192, 384), (3, 384, 256), (3, 256, 25
 
 
 class _Transform(tf.Module):
-    """What `transform_fn` of a prepared dataset computes, but for the weights: rarer is what has more chroma."""
+    """The `transform_fn` of a prepared dataset, with weights that rise with chroma."""
 
     def __init__(self, size: int, stride: int):
         super().__init__()
@@ -71,7 +72,7 @@ def write_dataset(folder: pathlib.Path, photographs: dict[str, list], stride: in
 
 
 def two_colours(count: int, size: int, seed: int) -> list[np.ndarray]:
-    """Returns pictures whose colour can be learned from their lightness: light sky above dark grass, noisy."""
+    """Returns noisy pictures whose colour follows from lightness: light sky above dark grass."""
     random = np.random.default_rng(seed)
     pictures = []
     for _ in range(count):
@@ -88,6 +89,27 @@ def dataset(tmp_path_factory):
     """A dataset of 12 + 4 pictures of 64 px."""
     photographs = {"train": two_colours(12, SIZE, 1), "validation": two_colours(4, SIZE, 2)}
     return write_dataset(tmp_path_factory.mktemp("data") / "lab", photographs)
+
+
+@pytest.fixture(scope="session")
+def finished(dataset, tmp_path_factory):
+    """The folder of an undisturbed run, and its bundle."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    return folder, training.train(dataset, folder)
+
+
+@pytest.fixture(scope="session")
+def evaluated(learned, dataset, tmp_path_factory):
+    """The evaluation of `learned` on the validation split, with the fewest flags."""
+    return evaluation.evaluate(learned, dataset, tmp_path_factory.mktemp("evaluated") / "out", "--sheet_rows=1")
+
+
+@pytest.fixture
+def eagerly():
+    """Runs compiled functions op by op, which is faster for a few steps than tracing."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
@@ -133,19 +155,19 @@ def make_bundle(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def learned(make_bundle):
-    """The bundle of a model that knows what the dataset's colours are."""
+    """The bundle of a model that predicts the dataset's colours."""
     return make_bundle(lambda light: tf.where(light > 52, SKY, GRASS))
 
 
 @pytest.fixture(scope="session")
 def timid(make_bundle):
-    """The bundle of a model that knows them, and gives half the chroma."""
+    """The bundle of a model that predicts the dataset's colours with half the chroma."""
     return make_bundle(lambda light: tf.where(light > 52, SKY, GRASS) / 2)
 
 
 @pytest.fixture(scope="session")
 def off_at_the_left(make_bundle):
-    """The bundle of a model that knows them, but not in the left half."""
+    """The bundle of a model that predicts the dataset's colours, with errors in the left half."""
 
     def ab_of(light):
         left = tf.range(tf.shape(light)[2]) < tf.shape(light)[2] // 2
@@ -156,7 +178,7 @@ def off_at_the_left(make_bundle):
 
 @pytest.fixture(scope="session")
 def half_right(make_bundle):
-    """The bundle of a model that is right about the sky and sure of it, wrong about the grass and unsure."""
+    """The bundle of a model that is right and confident about the sky, wrong and uncertain about the grass."""
     return make_bundle(
         lambda light: tf.where(light > 52, SKY, (20.0, 0.0)), lambda light: tf.where(light > 52, 0.85, 0.15)
     )

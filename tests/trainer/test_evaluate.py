@@ -1,4 +1,3 @@
-import csv
 import shutil
 import subprocess
 import sys
@@ -10,16 +9,8 @@ from PIL import Image
 
 from photochrom import cli, errors
 from photochrom.model import bundle
-from trainer import evaluate
-
-
-def _evaluate(opened, data, output, *flags):
-    return evaluate.run(["--model", str(opened.path), "--data", str(data), "--output", str(output), *flags])
-
-
-def _read_csv(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+from tests.support.evaluation import evaluate
+from trainer import evaluate as command
 
 
 def test_photographs_are_read_from_a_folder(sepia, photo_folder, tmp_path):
@@ -28,30 +19,31 @@ def test_photographs_are_read_from_a_folder(sepia, photo_folder, tmp_path):
     Image.new("L", (80, 80), 99).save(data / "gray.png")
     Image.new("RGB", (20, 20), "red").save(data / "tiny.png")
     (data / "notes.txt").write_text("no photograph")
-    summary = _evaluate(sepia, data, tmp_path / "out")
+    found = evaluate(sepia, data, tmp_path / "out")
+    summary = found.summary
     assert summary["evaluated"] == 24
     assert summary["skipped"] == {"grayscale": 1, "too_small": 1, "undecodable": 1}
     assert summary["methods"]["model"]["chroma"]["mean"] == pytest.approx(np.hypot(6, 18), abs=2)
-    skipped = {row["key"]: row for row in _read_csv(tmp_path / "out" / "skipped.csv")}
+    skipped = {row["key"]: row for row in found.rows("skipped.csv")}
     assert set(skipped) == {"photos/broken.jpg", "photos/gray.png", "photos/tiny.png"}
     assert "20x20 px" in skipped["photos/tiny.png"]["message"]
 
 
 def test_photographs_are_read_from_an_archive(sepia, photo_folder, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "box"), "gztar", photo_folder)
-    summary = _evaluate(sepia, archive, tmp_path / "out", "--limit=5")
-    assert summary["evaluated"] == 5
-    assert all(row["key"].startswith("box.tar.gz!") for row in _read_csv(tmp_path / "out" / "metrics.csv"))
+    found = evaluate(sepia, archive, tmp_path / "out", "--limit=5")
+    assert found.summary["evaluated"] == 5
+    assert all(row["key"].startswith("box.tar.gz!") for row in found.rows())
 
 
-def test_photographs_are_read_at_the_size_asked_for(sepia, photo_folder, tmp_path):
-    summary = _evaluate(sepia, photo_folder, tmp_path / "out", "--limit=2", "--image_size=96")
+def test_photographs_are_read_at_requested_size(sepia, photo_folder, tmp_path):
+    summary = evaluate(sepia, photo_folder, tmp_path / "out", "--limit=2", "--image_size=96").summary
     assert summary["data"]["image_size"] == 96
 
 
 def _refused(message, opened, data, output, *flags):
     with pytest.raises(errors.UsageError, match=message):
-        _evaluate(opened, data, output, *flags)
+        evaluate(opened, data, output, *flags)
 
 
 def test_missing_and_damaged_bundles_are_refused(sepia, dataset, tmp_path):
@@ -78,14 +70,14 @@ def test_missing_and_empty_data_are_refused(sepia, tmp_path):
     _refused("--data .*empty holds no photographs; expected a dataset", sepia, empty, tmp_path / "out")
 
 
-def test_unusable_photographs_are_no_evaluation(sepia, tmp_path):
+def test_evaluation_needs_a_usable_photograph(sepia, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(errors.PhotochromError, match=r"none of the 1 photographs .*broken.jpg: "):
-        _evaluate(sepia, tmp_path / "photos", tmp_path / "out")
+        evaluate(sepia, tmp_path / "photos", tmp_path / "out")
 
 
-def test_datasets_that_do_not_fit_are_refused(sepia, dataset, tmp_path):
+def test_unfit_datasets_are_refused(sepia, dataset, tmp_path):
     _refused(r"no photographs in its test split; it has train \(12\), validation \(4\)", sepia, dataset,
              tmp_path / "out", "--split=test")  # fmt: skip
     _refused("pictures of 64 px, .* at 96 px; give --image_size=64", sepia, dataset, tmp_path / "out",
@@ -117,33 +109,33 @@ def test_output_with_other_files_is_refused(sepia, dataset, photo_folder, tmp_pa
         ("--image_size=100", "--image_size is 100, expected at least 0 and a multiple of 32 px"),
     ],
 )
-def test_bad_flags_are_one_line_and_status_2(flag, message, capsys):
-    assert cli.call(evaluate.run, ["--model=m", "--data=d", "--output=o", flag]) == 2
+def test_bad_flags_print_one_line(flag, message, capsys):
+    assert cli.call(command.run, ["--model=m", "--data=d", "--output=o", flag]) == 2
     assert capsys.readouterr().err == f"photochrom: {message}\n"
 
 
 def test_unknown_flags_are_an_error():
     with pytest.raises(SystemExit, match="2"):
-        evaluate.run(["--model=m", "--data=d", "--output=o", "--colour=yes"])
+        command.run(["--model=m", "--data=d", "--output=o", "--colour=yes"])
 
 
-def test_model_that_gives_no_numbers_stops_the_evaluation(make_bundle, dataset, tmp_path):
+def test_invalid_model_outputs_stop_evaluation(make_bundle, dataset, tmp_path):
     unsure = make_bundle(lambda light: tf.concat([light, light], -1), lambda light: light)
     with pytest.raises(errors.PhotochromError, match=r"returned confidence from .*, expected 0 to 1"):
-        _evaluate(unsure, dataset, tmp_path / "out")
+        evaluate(unsure, dataset, tmp_path / "out")
     broken = make_bundle(lambda light: tf.concat([light, light], -1) * np.float32("nan"))
     with pytest.raises(errors.PhotochromError, match="not finite"):
-        _evaluate(broken, dataset, tmp_path / "out")
+        evaluate(broken, dataset, tmp_path / "out")
 
 
-def test_the_command_imports_nothing_heavy_before_its_flags_are_good():
+def test_command_checks_flags_before_heavy_imports():
     code = "import sys, trainer.evaluate as e; e.build_parser(); print([m for m in sys.modules if m in %r])"
     heavy = ("tensorflow", "matplotlib", "skimage", "scipy", "jinja2", "keras", "apache_beam")
     found = subprocess.run([sys.executable, "-c", code % (heavy,)], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
 
-def test_the_command_ends_with_status_0(sepia, dataset, tmp_path):
+def test_command_ends_with_status_0(sepia, dataset, tmp_path):
     flags = ["--model", str(sepia.path), "--data", str(dataset), "--output", str(tmp_path / "out")]
     done = subprocess.run(
         [sys.executable, "-m", "trainer.evaluate", *flags], capture_output=True, text=True, check=False

@@ -17,7 +17,7 @@ from trainer.config import TrainConfig
 from trainer.data.dataset import Dataset
 from trainer.data.stream import MAPS, TrainStream
 from trainer.model import build, weights
-from trainer.training import loop, reporting
+from trainer.training import loop, phases, reporting
 
 # One worker prepares the dataset that several tests share.
 pytestmark = pytest.mark.xdist_group("test_cached_features")
@@ -93,7 +93,7 @@ def _computed_losses(dataset):
     backbone = weights.load_backbone("EfficientNetLite0", weights.fetch("imagenet", "EfficientNetLite0"))
     colorizer = build.build_model(build.Shape(4, 8, 2), backbone)
     stream = TrainStream(Dataset(dataset), 4, config.shuffle_buffer, config.seed, mirror=False)
-    phase = loop.make_phases(config, colorizer, stream)[0]
+    phase = phases.make_phases(config, colorizer, stream)[0]
     step = loop.make_train_step(tf.distribute.get_strategy(), phase, config)
     return [float(step(batch)["loss"]) for batch in stream.batches(0).take(STEPS)]
 

@@ -4,7 +4,7 @@ import pytest
 from trainer.evaluation import confidence
 
 
-def test_confidence_that_sorts_by_error_keeps_the_best():
+def test_perfect_confidence_keeps_best_photographs():
     errors = np.arange(1.0, 11)
     found = confidence.summarize(1 / errors, errors, [confidence.tally(np.ones((2, 2), np.float32), np.ones((2, 2)))])
     assert found["rank_correlation"] == pytest.approx(-1)
@@ -15,20 +15,20 @@ def test_confidence_that_sorts_by_error_keeps_the_best():
     assert kept["low"] < -1 < kept["high"] < 0
 
 
-def test_confidence_in_the_wrong_makes_it_worse():
+def test_reversed_confidence_raises_error():
     errors = np.arange(1.0, 11)
     kept = confidence.summarize(errors / 10, errors, [np.ones((2, 10))])["most_confident_80"]
     assert kept["difference"] == pytest.approx(1)
     assert kept["best"] == pytest.approx(4.5)
 
 
-def test_a_share_may_end_within_a_photograph():
+def test_share_may_end_within_a_photograph():
     rows = confidence.keep_most_confident([0.9, 0.5, 0.1], [1, 2, 6])
     half = next(row for row in rows if row["share"] == 0.5)
     assert half["ciede2000"] == pytest.approx((1 + 0.5 * 2) / 1.5)
 
 
-def test_equal_confidence_says_nothing():
+def test_equal_confidence_has_no_correlation():
     found = confidence.summarize([0.5] * 4, [1, 2, 3, 4], [np.ones((2, 10))])
     assert found["rank_correlation"] is None
     assert found["mean"] == 0.5
@@ -42,7 +42,7 @@ def test_tally_sums_errors_by_confidence():
     assert tallied[:, 1:9].sum() == 0
 
 
-def test_tally_enlarges_confidence_to_the_size_of_the_error():
+def test_tally_resizes_confidence_to_error():
     assert confidence.tally(np.full((3, 2), 0.31, np.float32), np.ones((12, 8)))[0].tolist() == [0, 0, 0, 96] + [0] * 6
 
 

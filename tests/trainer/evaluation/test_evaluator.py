@@ -29,27 +29,27 @@ def crops(photographs):
     return _Crops(photographs)
 
 
-def test_networks_see_the_pictures_that_the_metrics_see(tint, crops, lpips_weights):
+def test_networks_get_pictures_of_the_metrics(tint, crops, lpips_weights):
     distance = lpips.Lpips(lpips_weights)
-    judge = evaluator.Judge(bundle.open_bundle(tint), crops, evaluator.Networks(distance))
-    for one in judge.judge_all(crops, 3):
+    evaluation = evaluator.Evaluator(bundle.open_bundle(tint), crops, evaluator.Networks(distance))
+    for one in evaluation.evaluate(crops, 3):
         for method in evaluator.METHODS:
             rgb, truth = one.pictures[method][None], one.pictures[evaluator.TRUTH][None]
             expected = distance.compare({method: rgb}, truth)[method]
             assert one.scores[method][lpips.NAME] == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_size_of_a_batch_changes_nothing(tint, crops):
-    judge = evaluator.Judge(bundle.open_bundle(tint), crops, evaluator.Networks())
-    together, alone = (list(judge.judge_all(crops, size)) for size in (4, 1))
+def test_results_are_independent_of_batch_size(tint, crops):
+    evaluation = evaluator.Evaluator(bundle.open_bundle(tint), crops, evaluator.Networks())
+    together, alone = (list(evaluation.evaluate(crops, size)) for size in (4, 1))
     for a, b in zip(together, alone, strict=True):
         assert (a.key, a.scores, a.confidence) == (b.key, b.scores, b.confidence)
         np.testing.assert_array_equal(a.sweep, b.sweep)
 
 
-def test_histograms_count_every_pixel_of_every_method(tint, crops):
-    judge = evaluator.Judge(bundle.open_bundle(tint), crops, evaluator.Networks())
-    for one in judge.judge_all(crops, 4):
+def test_histograms_count_every_pixel(tint, crops):
+    evaluation = evaluator.Evaluator(bundle.open_bundle(tint), crops, evaluator.Networks())
+    for one in evaluation.evaluate(crops, 4):
         assert {name: counts.sum() for name, counts in one.histograms.items()} == dict.fromkeys(one.pictures, 64 * 64)
         assert one.tally[0].sum() == 32 * 32
         assert one.confidence == 0.5

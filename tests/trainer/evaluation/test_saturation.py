@@ -18,7 +18,7 @@ def _row(sweep, factor):
     )
 
 
-def test_a_model_with_half_the_chroma_is_right_at_factor_two(photograph):
+def test_model_with_half_chroma_is_best_doubled(photograph):
     lightness, ab, truth = photograph
     sweep = saturation.sweep(lightness, ab / 2, truth)
     assert saturation.FACTORS[int(sweep[:, 0].argmax())] == saturation.FACTORS[int(sweep[:, 1].argmin())] == 2
@@ -34,7 +34,7 @@ def test_factor_zero_is_gray(photograph):
     assert row["ciede2000"] == pytest.approx(difference.ciede2000(gray.lab, truth.lab).mean(), rel=0.02)
 
 
-def test_factor_one_is_what_the_metrics_say_of_the_whole_picture(photograph):
+def test_factor_one_agrees_with_whole_picture(photograph):
     lightness, ab, truth = photograph
     model = Picture.of(compose.compose(lightness, ab * 0.6))
     gray = compose.compose(lightness, np.zeros_like(ab))
@@ -43,7 +43,7 @@ def test_factor_one_is_what_the_metrics_say_of_the_whole_picture(photograph):
     assert row["ciede2000"] == pytest.approx(difference.ciede2000(model.lab, truth.lab).mean(), rel=0.02)
 
 
-def test_summary_has_the_ratio_of_the_mean_chromas():
+def test_summary_has_ratio_of_mean_chromas():
     sweeps = np.ones((2, len(saturation.FACTORS), 4))
     sweeps[:, :, 2] = [[6], [2]]  # chroma
     sweeps[:, :, 3] = [[6], [10]]  # of the truth

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from photochrom.color import cielab
-from trainer.model.layers import AtLeast, ErrorScale, LightnessToRgb, ResizeLike, resize
+from trainer.model.layers import ErrorScale, LightnessToRgb, ResizeLike, ResizeToMinimum, resize
 
 
 def test_lightness_to_rgb_inverts_gray_to_lightness():
@@ -33,27 +33,27 @@ def test_resize_takes_sizes_known_at_run_time_only():
     assert compiled(tf.ones([1, 3, 3, 2]), tf.ones([1, 8, 6, 2])).shape == (1, 8, 6, 2)
 
 
-def test_at_least_stretches_short_axes_alone():
+def test_resize_to_minimum_stretches_short_axes_only():
     lightness = np.random.default_rng(0).uniform(0, 100, (1, 32, 128, 1)).astype(np.float32)
-    stretched = AtLeast(96)(lightness)
+    stretched = ResizeToMinimum(96)(lightness)
     assert stretched.shape == (1, 96, 128, 1)
-    np.testing.assert_allclose(AtLeast(32)(lightness), lightness, atol=1e-4)
+    np.testing.assert_allclose(ResizeToMinimum(32)(lightness), lightness, atol=1e-4)
 
 
-@pytest.mark.parametrize("layer", [LightnessToRgb(), AtLeast(96), ResizeLike(), ErrorScale(20.0)])
-def test_layers_come_back_from_their_config(layer):
+@pytest.mark.parametrize("layer", [LightnessToRgb(), ResizeToMinimum(96), ResizeLike(), ErrorScale(20.0)])
+def test_layers_survive_serialisation(layer):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == layer.get_config()
 
 
-def test_error_scale_finds_the_line_and_never_falls():
+def test_error_scale_fits_line_and_never_falls():
     layer = ErrorScale(20.0)
-    doubt = np.array([[0.0, 0.2], [0.5, 1.0]], np.float32)
-    np.testing.assert_allclose(layer(doubt), 20 * doubt)
-    layer.fit(doubt.ravel(), 3 + 11 * doubt.ravel())
-    np.testing.assert_allclose(layer(doubt), 3 + 11 * doubt, rtol=1e-5)
-    layer.fit(doubt.ravel(), 9 - doubt.ravel())
-    assert np.ptp(layer(doubt)) == 0
-    # As good as equal: not a slope of thousands.
-    layer.fit(1 - 1e-5 * doubt.ravel(), 9 - doubt.ravel())
-    np.testing.assert_allclose(layer(doubt), 9 - doubt.mean(), rtol=1e-5)
+    uncertainty = np.array([[0.0, 0.2], [0.5, 1.0]], np.float32)
+    np.testing.assert_allclose(layer(uncertainty), 20 * uncertainty)
+    layer.fit(uncertainty.ravel(), 3 + 11 * uncertainty.ravel())
+    np.testing.assert_allclose(layer(uncertainty), 3 + 11 * uncertainty, rtol=1e-5)
+    layer.fit(uncertainty.ravel(), 9 - uncertainty.ravel())
+    assert np.ptp(layer(uncertainty)) == 0
+    # Almost constant: no slope of thousands.
+    layer.fit(1 - 1e-5 * uncertainty.ravel(), 9 - uncertainty.ravel())
+    np.testing.assert_allclose(layer(uncertainty), 9 - uncertainty.mean(), rtol=1e-5)

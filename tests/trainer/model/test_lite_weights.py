@@ -18,8 +18,8 @@ def network():
     return load_backbone(NAME, fetch("imagenet", NAME)).network
 
 
-def test_weights_of_the_package_see_the_known_features(network):
-    # What an independent Keras port of the package's network gives for the same pixels: mean, deviation, largest.
+def test_weights_give_known_features(network):
+    # Mean, deviation and maximum by an independent Keras port of the package's network, on the same pixels.
     y, x = np.mgrid[:64, :64] / 64
     pixels = np.stack([x, y, 1 - x], axis=-1)[None].astype(np.float32)
     features = np.asarray(network(pixels, training=False))
@@ -34,19 +34,19 @@ def test_every_weight_is_read(network):
     assert not [w.path for w in network.weights if np.ptp(np.asarray(w)) == 0]
 
 
-def test_another_file_is_refused_by_its_digest(network, tmp_path):
+def test_other_file_is_refused_by_digest(network, tmp_path):
     (tmp_path / "net.pth").write_bytes(b"weights")
     with pytest.raises(errors.UsageError, match=r"net.pth does not fit .*: net.pth has SHA-256 \w+, expected 5793442"):
         load_backbone(NAME, fetch(str(tmp_path / "net.pth"), NAME))
 
 
-def test_another_architecture_is_refused():
+def test_other_architecture_is_refused():
     path = lite_weights.find()
     with pytest.raises(errors.UsageError, match=r"does not fit --backbone MobileNetV3Small .*EfficientNetLite0"):
         load_backbone("MobileNetV3Small", fetch(str(path), "MobileNetV3Small"))
 
 
-def test_nothing_in_a_pickle_is_called():
+def test_pickle_calls_nothing():
     class Hostile:
         def __reduce__(self):
             return print, ("called",)

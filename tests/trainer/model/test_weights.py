@@ -34,7 +34,7 @@ def file(request, network, tmp_path_factory):
     return path
 
 
-def test_every_format_brings_the_weights(file, network):
+def test_every_format_restores_weights(file, network):
     weights = fetch(str(file), NAME)
     assert weights.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     loaded = load_backbone(NAME, weights).network.get_weights()
@@ -66,7 +66,7 @@ def test_broken_file_is_refused(tmp_path):
         ("https://127.0.0.1:9/net.h5", "cannot be read"),
     ],
 )
-def test_sources_that_cannot_be_had(source, message):
+def test_unavailable_sources_are_refused(source, message):
     with pytest.raises(errors.UsageError, match=message):
         fetch(source, NAME)
 
@@ -85,7 +85,7 @@ def test_url_is_downloaded_once(tmp_path, monkeypatch):
     assert first.sha256 == hashlib.sha256(b"weights").hexdigest()
 
 
-def test_failed_imagenet_download_says_what_to_do(monkeypatch):
+def test_failed_imagenet_download_suggests_alternatives(monkeypatch):
     def offline(*args, **kwargs):
         raise Exception("URL fetch failure on https://storage.googleapis.com/...: None -- name resolution")
 
@@ -94,6 +94,6 @@ def test_failed_imagenet_download_says_what_to_do(monkeypatch):
         load_backbone(NAME, fetch("imagenet", NAME))
 
 
-def test_random_weights_are_warned_about(caplog):
+def test_random_weights_are_logged(caplog):
     assert fetch("none", NAME).path is None
     assert "random weights" in caplog.text

@@ -21,7 +21,7 @@ def test_claimed_folder_takes_the_same_run_again(tmp_path):
     claim(tmp_path / "run", {"batch_size": 4, "data_digest": "sha256:1"})
 
 
-def test_claimed_folder_refuses_another_run_naming_both(tmp_path):
+def test_claimed_folder_refuses_another_run(tmp_path):
     claim(tmp_path, {"batch_size": 4, "data_digest": "sha256:1"})
     with pytest.raises(
         errors.UsageError, match="holds a run with data_digest sha256:1; this one has data_digest sha256:2"
@@ -29,13 +29,13 @@ def test_claimed_folder_refuses_another_run_naming_both(tmp_path):
         claim(tmp_path, {"batch_size": 4, "data_digest": "sha256:2"})
 
 
-def test_state_comes_back_whole(tmp_path):
+def test_state_is_restored_completely(tmp_path):
     colorizer, optimizer = _build()
     optimizer.apply([tf.ones(v.shape) for v in colorizer.trainable_variables], colorizer.trainable_variables)
     written = Checkpoints(tmp_path, colorizer, [optimizer])
     written.step.assign(7)
-    written.judge(3.0)
-    written.judge(4.0)
+    written.keep_if_best(3.0)
+    written.keep_if_best(4.0)
     written.save()
 
     again, fresh = _build()
@@ -49,20 +49,20 @@ def test_state_comes_back_whole(tmp_path):
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
 
 
-def test_a_phase_ends_with_its_best_weights(tmp_path):
+def test_phase_ends_with_best_weights(tmp_path):
     colorizer, optimizer = _build()
     checkpoints = Checkpoints(tmp_path, colorizer, [optimizer])
     best = colorizer.get_weights()
-    assert checkpoints.judge(2.0)
+    assert checkpoints.keep_if_best(2.0)
     colorizer.set_weights([values + 1 for values in best])
-    assert not checkpoints.judge(2.5)
+    assert not checkpoints.keep_if_best(2.5)
     checkpoints.finish_phase(changes_loss=False)
     for expected, found in zip(best, colorizer.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert (int(checkpoints.phase), int(checkpoints.stale)) == (1, 0)
-    assert not checkpoints.judge(2.5)  # the next phase has to do better
+    assert not checkpoints.keep_if_best(2.5)  # the next phase must improve on it
     checkpoints.finish_phase(changes_loss=True)
-    assert checkpoints.judge(2.5)  # unless it is judged by something else
+    assert checkpoints.keep_if_best(2.5)  # unless its objective is another loss
 
 
 def test_damaged_or_foreign_checkpoint_is_a_usage_error(tmp_path):

@@ -21,7 +21,7 @@ def _events(folder):
     return found
 
 
-def test_scalars_and_pictures_are_what_tensorboard_reads(tmp_path, caplog):
+def test_scalars_and_pictures_have_tensorboard_format(tmp_path, caplog):
     batch = {"lightness": np.full((2, 32, 64, 1), 50.0), "ab": np.full((2, 16, 32, 2), 20.0)}
     with caplog.at_level(logging.INFO), reporting.Report(tmp_path, steps=20, step=0) as report:
         for step in range(1, 11):
@@ -37,9 +37,8 @@ def test_scalars_and_pictures_are_what_tensorboard_reads(tmp_path, caplog):
     assert "step 10: validation loss 2.000 (best), 1.50 dB over gray in ab, chroma ratio 0.50" in caplog.text
 
 
-def test_lines_tell_progress_where_there_is_no_terminal(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(reporting, "_LOG_SECONDS", 0)
-    with caplog.at_level(logging.INFO), reporting.Report(tmp_path, steps=20, step=4) as report:
+def test_log_lines_show_progress_without_terminal(tmp_path, caplog):
+    with caplog.at_level(logging.INFO), reporting.Report(tmp_path, steps=20, step=4, log_seconds=0) as report:
         report.begin("confidence")
         report.train(5, "doubt_loss", {"doubt_loss": 2.0})
     assert "phase: confidence" in caplog.text

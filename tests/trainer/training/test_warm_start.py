@@ -1,0 +1,55 @@
+import pathlib
+import types
+
+import numpy as np
+import pytest
+
+from photochrom import errors
+from photochrom.model.bundle import Bundle
+from trainer.config import TrainConfig
+from trainer.model import build, heads
+from trainer.training import warm_start
+
+SHAPE = {"backbone": "none", "width": 4, "decoder_width": 6, "head": "classification"}
+DATASET = types.SimpleNamespace(image_size=64, ab_stride=2)
+CONFIG = TrainConfig(data="lab", model_dir="run", init="start", learning_rate=0.02)
+
+
+def _bundle(**changed):
+    return Bundle(pathlib.Path("start"), {"image_size": 64, "ab_stride": 2, "settings": SHAPE, **changed})
+
+
+def test_adopt_shape_takes_only_the_shape():
+    adopted = warm_start.adopt_shape(CONFIG, _bundle(settings={**SHAPE, "learning_rate": 0.5}), DATASET)
+    assert {name: getattr(adopted, name) for name in SHAPE} == SHAPE
+    assert (adopted.learning_rate, adopted.data) == (0.02, "lab")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"image_size": 96}, "was trained at image_size 96, the dataset lab has 64; prepare it with --image_size=96"),
+        ({"ab_stride": 4}, "was trained at ab_stride 4, the dataset lab has 2; prepare it with --ab_stride=4"),
+        ({"settings": {}}, "does not say its backbone, width, decoder_width, head; expected a bundle"),
+        ({"settings": {**SHAPE, "head": None}}, "does not say its head; expected a bundle"),
+    ],
+)
+def test_adopt_shape_refuses_unfit_bundle(changed, message):
+    with pytest.raises(errors.UsageError, match=message):
+        warm_start.adopt_shape(CONFIG, _bundle(**changed), DATASET)
+
+
+@pytest.mark.xdist_group("finished")
+def test_load_weights_resets_saturation(finished):
+    settings = finished[1].info["settings"]
+    model = build.build_model(build.Shape(settings["width"], settings["decoder_width"], 2))
+    warm_start.load_weights(model, finished[1])
+    assert np.abs(model.get_layer("ab_head").kernel.numpy()).max() > 0
+    assert float(model.get_layer(heads.SATURATION).factor) == 1
+
+
+@pytest.mark.xdist_group("finished")
+@pytest.mark.parametrize("shape", [build.Shape(8, 8, 2, "classification"), build.Shape(4, 32, 2)])
+def test_load_weights_refuses_other_network(finished, shape):
+    with pytest.raises(errors.UsageError, match="does not fit the network"):
+        warm_start.load_weights(build.build_model(shape), finished[1])
