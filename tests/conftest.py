@@ -1,4 +1,4 @@
-"""What the tests share: real photographs that scikit-image carries, and a small real model. No network needed."""
+"""Fixtures of all tests: real photographs that scikit-image carries, and a small real model. No network needed."""
 
 import os
 import pathlib

@@ -34,7 +34,7 @@ def contents(folder: str, *left_out: str) -> dict[str, bytes]:
 
 
 def rows(folder: str) -> list[dict]:
-    """The manifest's rows, without where each lies, in which state, and in which run it was made."""
+    """Returns the manifest's rows without source path, source version and run number."""
     lines = b"".join(contents(f"{folder}/manifest", r"(?!items-).*").values()).splitlines()
     ours = [{**json.loads(line), "run": None, "source": None, "source_version": None} for line in lines]
     return sorted(ours, key=lambda row: row["key"])

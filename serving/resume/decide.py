@@ -68,7 +68,7 @@ class Earlier:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What happens to one input.
+    """The decision about one input.
 
     Attributes:
         fate: the decision.

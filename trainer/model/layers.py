@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-# Of uncertainty in 0..1: values within 1e-4 of one another determine no slope.
+# Variance of the uncertainty, which is in 0..1: values within 1e-4 of one another determine no slope.
 _LEAST_VARIANCE = 1e-8
 
 
