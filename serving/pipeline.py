@@ -67,7 +67,9 @@ class ColorizeArchive(beam.PTransform):
         )
         outcomes = tuple(counted) | "AllOutcomes" >> beam.Flatten()
         rows = outcomes | "Rows" >> beam.Map(lambda outcome: outcome.row)
-        obsolete = outcomes | "ObsoleteOfRows" >> beam.FlatMap(lambda outcome: outcome.obsolete)
+        # Any, as the other paths: Flink mixes no coders in a Flatten.
+        of_rows = beam.FlatMap(lambda outcome: outcome.obsolete).with_output_types(Any)
+        obsolete = outcomes | "ObsoleteOfRows" >> of_rows
         obsolete = (obsolete, scanned[read_scans.OBSOLETE]) | "Obsolete" >> beam.Flatten()
         deleted = self._delete_obsolete(obsolete, rows, scanned[read_scans.DELISTED])
         return self._write_manifest(sources, rows, scanned[read_scans.DELISTED], deleted)
