@@ -1,55 +1,58 @@
-"""What both Beam jobs share of Beam: the runner's options and the listing of inputs."""
+"""Beam options, the choice of the runner, and the listing of inputs, for both Beam jobs."""
 
+import argparse
 import contextlib
 import dataclasses
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
-from apache_beam.runners.worker import sdk_worker
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners.portability import portable_runner
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.runner import PipelineRunner
 
 from photochrom import errors
-from photochrom.jobs import clusters, dataflow, local_runner, output_lock, progress
+from photochrom.jobs import clusters, dataflow, output_lock, progress
 from photochrom.sources import inputs
 from photochrom.sources.source import Source
 
-# The local runner is Beam's in-process FnApiRunner. A bare DirectRunner of Beam 2.77 tries to download a
-# Prism binary first, and hangs behind a silent proxy; this option keeps it from that.
-_NO_PRISM = "--update_compatibility_version=2.77.0"
-
-# A worker prints the trace of each error that it logs as well. The log is enough: the command line shows a line of it,
-# and writes all of it to a file.
-sdk_worker.print = lambda *args, **kwargs: None  # type: ignore[attr-defined]
+# Versions of Beam whose FnApiRunner photochrom.jobs.local_runner extends; with others Beam's own class runs.
+TESTED = ("2.77.0",)
+_log = logging.getLogger("photochrom")
 
 
 def parse_options(argv: Sequence[str]) -> pipeline_options.PipelineOptions:
-    """Makes Beam's options of the flags that a job does not know; locally, all cores are used unless flags say else.
+    """Returns Beam's options from the flags that a job does not know; locally, all cores are used by default.
 
     Raises:
         UsageError: Beam does not know a flag either.
     """
-    parser = pipeline_options._BeamArgumentParser(allow_abbrev=False, add_help=False)
-    for options in dict.fromkeys(pipeline_options.PipelineOptions.__subclasses__()):
-        options._add_argparse_args(parser)
     try:
-        flags, unknown = parser.parse_known_args(list(argv))
+        flags, unknown = _beams_parser().parse_known_args(list(argv))
     except SystemExit as error:
         raise errors.UsageError("a flag of Beam's has a value that it does not take, see above") from error
     if unknown:
         raise errors.UsageError(f"unknown flag {unknown[0]!r}: neither this job nor Beam has it; see --help")
-    defaults = []
-    if (flags.runner or "direct").lower() in ("direct", "directrunner"):  # Beam takes either case
-        given = {arg.split("=")[0] for arg in argv}
-        local = {
-            "--runner": "--runner=DirectRunner",
-            "--update_compatibility_version": _NO_PRISM,
-            "--direct_running_mode": "--direct_running_mode=multi_threading",
-            "--direct_num_workers": f"--direct_num_workers={multiprocessing.cpu_count()}",
-        }
-        defaults = [flag for name, flag in local.items() if name not in given]
-    return pipeline_options.PipelineOptions([*argv, *defaults])
+    if (flags.runner or "direct").lower() not in ("direct", "directrunner"):  # Beam takes either case
+        return pipeline_options.PipelineOptions(list(argv))
+    given = {arg.split("=")[0] for arg in argv}
+    local = {
+        "--runner": "--runner=DirectRunner",
+        "--direct_running_mode": "--direct_running_mode=multi_threading",
+        "--direct_num_workers": f"--direct_num_workers={multiprocessing.cpu_count()}",
+    }
+    return pipeline_options.PipelineOptions([*argv, *(flag for name, flag in local.items() if name not in given)])
+
+
+def _beams_parser() -> argparse.ArgumentParser:
+    """Returns a parser with the flags of all of Beam's options."""
+    parsers: list[argparse.ArgumentParser] = []
+    pipeline_options.PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
+    return parsers[0]
 
 
 @dataclasses.dataclass
@@ -57,9 +60,9 @@ class ListSources(beam.PTransform):
     """Inputs -> Source: one for each loose file and each member of an archive.
 
     Attributes:
-        spool_folder: where the members of compressed tars are laid.
-        progress_folder: where workers leave their counts.
-        is_excluded: says by its key what is to be left alone.
+        spool_folder: for the unpacked members of compressed tars.
+        progress_folder: for the workers' counts.
+        is_excluded: whether the input of a key is on the exclusion list.
     """
 
     spool_folder: str
@@ -86,24 +89,22 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
     Args:
         build: adds the steps.
         options: Beam's.
-        output: the job's folder. A cluster goes on where a worker dies; what that one had under way is removed there.
+        output: the job's folder. A cluster continues after a worker died; unfinished files of that worker are removed.
 
     Raises:
         PhotochromError: the pipeline did not end as done, or a cluster does not answer or fit.
     """
     is_local = clusters.is_local(options)
-    if is_local:
-        local_runner.adapt()
-    else:
+    if not is_local:
         clusters.check(options)
     if dataflow.is_chosen(options):
         options = dataflow.named(options, output)
     with contextlib.nullcontext() if is_local else clusters.explained(options):
-        pipeline = beam.Pipeline(options=options)
+        pipeline = beam.Pipeline(runner=_runner(options), options=options)
         build(pipeline)
         result = pipeline.run()
         if dataflow.is_chosen(options):
-            dataflow.tell(result, options)
+            dataflow.log_job(result, options)
         state = result.wait_until_finish()
     if state != beam.runners.runner.PipelineState.DONE:
         raise errors.PhotochromError(
@@ -112,3 +113,25 @@ def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.Pipelin
     if output and not (is_local or dataflow.is_template(options)):
         output_lock.sweep(output)
     return result
+
+
+def _runner(options: pipeline_options.PipelineOptions) -> PipelineRunner | None:
+    """Returns the local runner, or None where --runner names another one.
+
+    A DirectRunner of Beam 2.77 first tries to download a Prism binary and hangs behind a silent proxy; its class
+    FnApiRunner does not. Worker processes receive the options by the provision info.
+    """
+    if dataflow.runner(options) not in ("direct", "directrunner", "fnapirunner"):
+        return None
+    given = portable_runner.JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    info = fn_runner.ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo(pipeline_options=given))
+    if beam.__version__ not in TESTED:
+        _log.warning(
+            "Beam %s is not tested, only %s: its own local runner is used, which needs more memory for large archives "
+            "and listens on all addresses",
+            *(beam.__version__, ", ".join(TESTED)),
+        )
+        return fn_runner.FnApiRunner(provision_info=info)
+    from photochrom.jobs import local_runner  # which imports with the tested versions alone
+
+    return local_runner.LocalRunner(provision_info=info)

@@ -169,7 +169,7 @@ def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
             )
 
 
-def tell(result: Any, options: pipeline_options.PipelineOptions) -> None:
+def log_job(result: Any, options: pipeline_options.PipelineOptions) -> None:
     """Logs where a job that was sent can be seen, and how it is stopped; nothing of one that was only described."""
     if not result.has_job:
         return

@@ -1,4 +1,8 @@
-"""Beam's local runner, made fit for archives of any size; what Beam 2.77 does otherwise is said at each place."""
+"""The local runner: Beam 2.77's FnApiRunner with bounded bundles, buffers that spill, and workers on loopback alone.
+
+Subclasses only: nothing of Beam's is replaced. Each override states the upstream behaviour; docs/upstream.md has the
+reports. Private names of Beam are overridden, so beam_job.py takes this runner for the versions in TESTED alone.
+"""
 
 import copy
 import functools
@@ -10,45 +14,86 @@ from typing import Any
 from apache_beam.metrics import monitoring_infos
 from apache_beam.portability.api import beam_fn_api_pb2
 from apache_beam.runners.portability.fn_api_runner import execution, fn_runner
-from apache_beam.runners.worker import data_plane
+from apache_beam.runners.runner import PipelineState
 from apache_beam.utils import thread_pool_executor
 
-from photochrom.jobs import spill
+from photochrom.jobs import local_workers, spill
 
 _BUNDLE_BYTES = 1 << 20
-# As many for each worker, where there is enough: so that none waits long for the others at the end.
+# Per worker, where there is enough input: so that no worker waits long for the others at the end.
 _BUNDLES = 8
 _Bundle = dict[str, Any]  # encoded elements for each of a step's inputs
-_beams_manager = fn_runner.FnApiRunner._get_bundle_manager
 
 
-def adapt() -> None:
-    """Changes the local runner for this process."""
-    data_plane.ClosableOutputStream.create = staticmethod(_output_stream)  # type: ignore[method-assign, assignment]
-    execution.ListBuffer = fn_runner.ListBuffer = spill.Elements  # type: ignore[misc]
-    execution.GroupingBuffer = spill.Groups  # type: ignore[misc]
-    fn_runner.FnApiRunner._get_bundle_manager = _manager  # type: ignore[method-assign,assignment]
+class LocalRunner(fn_runner.FnApiRunner):  # type: ignore[misc]
+    """Runs a pipeline in this process and its children."""
+
+    def run_stages(self, stage_context: Any, stages: list[Any]) -> fn_runner.RunnerResult:
+        """Runs the stages in order, as Beam's does, with the classes of this module."""
+        workers = local_workers.Workers(stage_context.components.environments, self._provision_info)
+        context = _Context(
+            stages,
+            workers,
+            stage_context.components,
+            stage_context.safe_coders,
+            stage_context.data_channel_coders,
+            self._num_workers,
+            split_managers=self._split_managers,
+        )
+        try:
+            with self.maybe_profile():
+                context.setup()
+                counters = self._run_until_idle(context)
+        finally:
+            workers.close_all()
+        return fn_runner.RunnerResult(PipelineState.DONE, counters)
+
+    def _run_until_idle(self, context: "_Context") -> dict[str, list[Any]]:
+        """Runs whatever stage is ready until none waits; returns the counters of each."""
+        counters: dict[str, list[Any]] = {}
+        queues = context.queues
+        while len(queues.ready_inputs):
+            name, bundle = queues.ready_inputs.deque()
+            stage = context.bundle_manager_for(context.stages[name])
+            done = self._execute_bundle(context, stage, bundle).process_bundle
+            counters[name] = _added([*counters.get(name, ()), *done.monitoring_infos])
+            if not len(queues.ready_inputs):
+                self._schedule_ready_bundles(context)
+        waiting = len(queues.watermark_pending_inputs) + len(queues.time_pending_inputs)
+        assert not waiting, f"{waiting} bundles did not run"
+        return counters
+
+    def _get_bundle_manager(self, stage: execution.BundleContextManager) -> fn_runner.BundleManager:
+        if stage.stage.is_stateful() or stage.split_managers:  # no step of this project: Beam knows how to cut these
+            return super()._get_bundle_manager(stage)
+        tokens = self.get_cache_token_generator(static=False)
+        return SmallBundles(stage, self._progress_frequency, cache_token_generator=tokens)
 
 
-def _output_stream(close: Any, flush: Any, _: int) -> data_plane.ClosableOutputStream:
-    """Returns what the output of a step goes through: in messages of a megabyte, sent by whoever writes it.
+class _Context(execution.FnApiRunnerExecutionContext):  # type: ignore[misc]
+    """The state of a run, whose stages write to buffers that spill."""
 
-    Beam's have ten; and once a second another thread empties its buffer, without a lock: between the parts of an
-    element, or between reading the buffer and clearing it. A step that writes for longer loses elements, reads garbage
-    ("Unknown type tag") or hangs.
-    """
-    return data_plane.SizeBasedBufferingClosableOutputStream(close, flush, _BUNDLE_BYTES)
+    def bundle_manager_for(self, stage: Any, num_workers: int | None = None) -> execution.BundleContextManager:
+        if stage.name not in self._stage_managers:
+            self._stage_managers[stage.name] = _Stage(self, stage, num_workers or self.num_workers, self.split_managers)
+        return self._stage_managers[stage.name]
 
 
-def _manager(runner: fn_runner.FnApiRunner, stage: execution.BundleContextManager) -> fn_runner.BundleManager:
-    if stage.stage.is_stateful() or stage.split_managers:  # none of ours: Beam knows how these are to be cut
-        return _beams_manager(runner, stage)
-    tokens = runner.get_cache_token_generator(static=False)
-    return SmallBundles(stage, runner._progress_frequency, cache_token_generator=tokens)
+class _Stage(execution.BundleContextManager):  # type: ignore[misc]
+    """One fused stage; Beam's holds all that it writes in memory."""
+
+    def get_buffer(self, buffer_id: bytes, transform_id: str) -> Any:
+        """Returns the buffer of an output; of a new one with elements, Beam's is replaced while it is empty."""
+        buffers = self.execution_context.pcoll_buffers
+        is_new = buffer_id not in buffers
+        buffer = super().get_buffer(buffer_id, transform_id)
+        if is_new and buffer_id in buffers:  # timers are kept elsewhere
+            buffer = buffers[buffer_id] = spill.spilling(buffer)
+        return buffer
 
 
 class SmallBundles(fn_runner.ParallelBundleManager):  # type: ignore[misc]
-    """Runs a step on its input: each worker takes a bundle, and when it is through with that the next.
+    """Runs a step on its input: each worker takes a bundle, and the next when that is done.
 
     Beam's cuts the input into as many bundles as there are workers, and sends each in one message: which is in memory
     many times, in queues, in gRPC and in the steps' output buffers.
@@ -74,7 +119,7 @@ class SmallBundles(fn_runner.ParallelBundleManager):  # type: ignore[misc]
     def _run(
         self, waiting: "_Waiting", outputs: Any, timers: Any, dry_run: bool, worker: Any
     ) -> list[beam_fn_api_pb2.InstructionResponse]:
-        """Gives one worker bundle after bundle until none waits; where one fails, no worker begins another."""
+        """Gives one worker bundle after bundle until none waits; after a failure no worker starts another."""
         stage = copy.copy(self.bundle_context_manager)
         stage._worker_handlers = [worker]
         done: list[beam_fn_api_pb2.InstructionResponse] = []
@@ -91,7 +136,7 @@ class SmallBundles(fn_runner.ParallelBundleManager):  # type: ignore[misc]
 
 
 class _Waiting(Iterator[_Bundle]):
-    """Bundles for whoever asks, of several threads."""
+    """Thread-safe bundle iterator."""
 
     def __init__(self, bundles: Iterator[_Bundle]):
         self._bundles = bundles
@@ -107,8 +152,8 @@ class _Waiting(Iterator[_Bundle]):
 
 
 def _cut(inputs: Mapping[str, Any], workers: int) -> Iterator[_Bundle]:
-    """Yields bundles of a step's inputs: of little, one for each worker; at least one."""
-    size = sum(buffer.size for buffer in inputs.values())
+    """Yields bundles of a step's inputs: one for each worker where there is little; at least one."""
+    size = sum(map(spill.size, inputs.values()))
     if size > workers * _BUNDLE_BYTES:
         yield from _cut_by_size(inputs, min(size // workers // _BUNDLES, _BUNDLE_BYTES))
         return
@@ -124,7 +169,7 @@ def _cut_by_size(inputs: Mapping[str, Any], size: int) -> Iterator[_Bundle]:
     for name, buffer in inputs.items():
         bundle: list[bytes] = []
         room = size
-        for piece in buffer.pieces():
+        for piece in spill.pieces(buffer):
             bundle.append(piece)
             room -= len(piece)
             if room <= 0:
@@ -134,14 +179,17 @@ def _cut_by_size(inputs: Mapping[str, Any], size: int) -> Iterator[_Bundle]:
             yield nothing | {name: bundle}
 
 
+def _added(infos: Iterable[Any]) -> list[Any]:
+    """Returns counters with those of one name added up."""
+    return list(monitoring_infos.consolidate(infos))
+
+
 def _merged(responses: Iterable[beam_fn_api_pb2.InstructionResponse]) -> beam_fn_api_pb2.InstructionResponse:
-    """Returns the response of one bundle for those of many: their counters added up, and what steps put off."""
+    """Returns the response of one bundle for those of many: counters added up, and the residuals of all."""
     bundles = [response.process_bundle for response in responses]
     return beam_fn_api_pb2.InstructionResponse(
         process_bundle=beam_fn_api_pb2.ProcessBundleResponse(
-            monitoring_infos=monitoring_infos.consolidate(
-                itertools.chain.from_iterable(bundle.monitoring_infos for bundle in bundles)
-            ),
+            monitoring_infos=_added(itertools.chain.from_iterable(bundle.monitoring_infos for bundle in bundles)),
             residual_roots=itertools.chain.from_iterable(bundle.residual_roots for bundle in bundles),
         )
     )

@@ -1,7 +1,7 @@
-"""What Beam's local runner holds between two steps: on disk, where it is more than a little.
+"""Disk-backed buffers for the local runner's intermediate PCollections.
 
-By itself Beam 2.77 holds it in memory, so that a job needs the more of it the larger the archive. The files lie where
-`tempfile` puts them (TMPDIR says where), have no name, and end with the process.
+Beam 2.77 holds them in memory, so a job's memory grows with the archive. The spill files are in the folder that
+`tempfile` chooses (set by TMPDIR), have no name, and end with the process.
 """
 
 import tempfile
@@ -15,25 +15,24 @@ from apache_beam.runners.portability.fn_api_runner import execution
 
 from photochrom import errors
 
-# Elements are kept and handed out by so many bytes, or one by one where they are larger.
+# Bytes of a piece, in which elements are stored and returned; a larger element is a piece of its own.
 PIECE_BYTES = 128 << 10
-# Of each buffer; what is more goes to its file.
+# Of each buffer, in memory; a larger one is in its file.
 _MEMORY_BYTES = 1 << 20
-# Keys are put together part by part: of ten million a part has 40,000.
+# Values are grouped by key part by part: of ten million keys a part has 40,000.
 _PARTS = 256
-_BeamsGroups = execution.GroupingBuffer
 
 
 class Spill:
-    """A place for bytes: in memory while they are few, else a file."""
+    """Bytes in memory while they are few, else in a file."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115  # ends with the last that refers to it
+        self._file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115  # closed with its last reference
         self._end = 0
         self._lock = threading.Lock()
 
     def put(self, data: bytes | bytearray) -> "Spilled":
-        """Puts bytes away.
+        """Appends bytes to the spill file.
 
         Raises:
             PhotochromError: the disk has no room, or fails.
@@ -46,28 +45,28 @@ class Spill:
                 self._file.flush()
             except OSError as error:
                 raise errors.PhotochromError(
-                    f"what lies between two steps cannot be written to {tempfile.gettempdir()}: {error}; "
+                    f"intermediate data cannot be written to {tempfile.gettempdir()}: {error}; "
                     "set TMPDIR to a folder on a disk with more room"
                 ) from error
             self._end += len(data)
         return spilled
 
     def get(self, offset: int, length: int) -> bytes:
-        """Returns bytes that were put away."""
+        """Reads bytes back."""
         with self._lock:
             self._file.seek(offset)
             return self._file.read(length)
 
 
 class Spilled(NamedTuple):
-    """Bytes that are put away."""
+    """A range of bytes of a spill file."""
 
     spill: Spill
     offset: int
     length: int
 
     def read(self) -> bytes:
-        """Returns them."""
+        """Reads the bytes back."""
         return self.spill.get(self.offset, self.length)
 
 
@@ -84,35 +83,39 @@ class Elements(execution.ListBuffer):  # type: ignore[misc]
         self.size = 0
 
     def copy(self) -> "Elements":
-        """Returns another buffer with the same elements, whose bytes are there once."""
+        """Returns another buffer with the same elements; both share the stored bytes."""
         other = Elements(self._coder_impl)
         other.extend(self)
         return other
 
     def extend(self, extra: Any) -> None:
-        """Takes the elements of another such buffer."""
-        super().extend(extra)
-        self.size += extra.size
+        """Adds the elements of another buffer, of this class or of Beam's."""
+        if isinstance(extra, Elements):
+            super().extend(extra)
+            self.size += extra.size
+        else:
+            for piece in extra:
+                self.append(piece)
 
     def append(self, elements: bytes) -> None:
-        """Takes some elements."""
+        """Adds encoded elements."""
         for piece in _cut(elements, self._coder_impl):
             super().append(piece)
         self.size += len(elements)
 
     def clear(self) -> None:
-        """Forgets all elements, for good or until `reset`."""
+        """Drops all elements; after `reset` the buffer takes others."""
         super().clear()
         self._inputs = _Chunks()  # type: ignore[assignment]
         self.size = 0
 
     def pieces(self) -> Iterator[bytes]:
-        """Yields all elements by some PIECE_BYTES."""
+        """Yields all elements in pieces of about PIECE_BYTES."""
         return iter(self)
 
 
-class Groups(_BeamsGroups):  # type: ignore[misc, valid-type]
-    """Pairs of key and value, encoded, to be put together by key.
+class Groups(execution.GroupingBuffer):  # type: ignore[misc]
+    """Encoded pairs of key and value, to be grouped by key.
 
     Attributes:
         size: bytes of the pairs.
@@ -127,7 +130,7 @@ class Groups(_BeamsGroups):  # type: ignore[misc, valid-type]
         self.size = 0
 
     def append(self, elements: bytes) -> None:
-        """Takes some pairs."""
+        """Adds encoded pairs."""
         self.size += len(elements)
         start = 0
         for pair, end in _decoded(elements, self._pre_grouped_coder.get_impl()):
@@ -139,7 +142,7 @@ class Groups(_BeamsGroups):  # type: ignore[misc, valid-type]
             start = end
 
     def extend(self, input_buffer: Any) -> None:
-        """Takes the pairs of another such buffer; where Beam gives one of Elements, that is empty."""
+        """Adds the pairs of another such buffer; a buffer of elements, which Beam may give here, is empty."""
         if isinstance(input_buffer, Groups):
             for index in range(_PARTS):
                 self._parts[index].extend(input_buffer._parts[index])
@@ -151,13 +154,13 @@ class Groups(_BeamsGroups):  # type: ignore[misc, valid-type]
         return self._groups(range(_PARTS)).partition(n)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yields all groups by some PIECE_BYTES."""
+        """Yields all groups in pieces of about PIECE_BYTES."""
         for index in range(_PARTS):
             for piece in self._groups([index]):
                 yield from _cut(piece, self._post_grouped_coder.get_impl())
 
     def _groups(self, parts: Sequence[int]) -> execution.GroupingBuffer:
-        groups = _BeamsGroups(*self._settings)
+        groups = execution.GroupingBuffer(*self._settings)
         for index in parts:
             for spilled in self._parts[index]:
                 groups.append(spilled.read())
@@ -165,8 +168,25 @@ class Groups(_BeamsGroups):  # type: ignore[misc, valid-type]
         return groups
 
 
+def spilling(buffer: Any) -> Elements | Groups:
+    """Returns an empty buffer that spills, of the kind and with the coders of one of Beam's."""
+    if isinstance(buffer, execution.GroupingBuffer):
+        return Groups(buffer._pre_grouped_coder, buffer._post_grouped_coder, buffer._windowing)
+    return Elements(buffer._coder_impl)
+
+
+def size(buffer: Any) -> int:
+    """Returns the encoded bytes of a buffer, of this module or of Beam's (of which initial and deferred inputs are)."""
+    return buffer.size if isinstance(buffer, Elements | Groups) else sum(map(len, buffer))
+
+
+def pieces(buffer: Any) -> Iterator[bytes]:
+    """Yields the elements of a buffer, of this module or of Beam's."""
+    return buffer.pieces() if isinstance(buffer, Elements | Groups) else iter(buffer)
+
+
 class _Chunks(Sequence[bytes]):
-    """A list of byte strings that are put away."""
+    """A list of byte strings in a spill file."""
 
     def __init__(self) -> None:
         self._spill = Spill()
@@ -188,7 +208,7 @@ class _Chunks(Sequence[bytes]):
 
 
 def _decoded(elements: bytes, coder: CoderImpl) -> Iterator[tuple[Any, int]]:
-    """Yields elements, and where each ends among the bytes."""
+    """Yields each element with the offset of its end in the bytes."""
     stream = create_InputStream(elements)
     while stream.size() > 0:
         element = coder.decode_from_stream(stream, True)
@@ -196,7 +216,7 @@ def _decoded(elements: bytes, coder: CoderImpl) -> Iterator[tuple[Any, int]]:
 
 
 def _cut(elements: bytes, coder: CoderImpl) -> Iterator[bytes]:
-    """Yields encoded elements by some PIECE_BYTES."""
+    """Yields encoded elements in pieces of about PIECE_BYTES."""
     start = 0
     if len(elements) > PIECE_BYTES:
         for _, end in _decoded(elements, coder):

@@ -1,24 +1,79 @@
 import os
+import pathlib
 import subprocess
 import sys
 
 import apache_beam as beam
 import pytest
 from apache_beam.options import pipeline_options
+from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from photochrom import errors
-from photochrom.jobs import beam_job
+from photochrom.jobs import beam_job, local_runner
 from photochrom.sources import inputs
 
 
-def test_the_local_runner_uses_all_cores_and_downloads_nothing(monkeypatch):
+def test_local_runner_uses_all_cores_by_default(monkeypatch):
     monkeypatch.setattr("multiprocessing.cpu_count", lambda: 7)
     options = beam_job.parse_options([]).get_all_options()
     assert options["runner"] == "DirectRunner"
     assert options["direct_num_workers"] == 7
-    assert options["update_compatibility_version"] == "2.77.0"
+
+
+@pytest.mark.parametrize("name", ["direct", "DirectRunner", "FnApiRunner", None])
+def test_local_runner_is_taken_for_tested_beam(name, caplog):
+    options = beam_job.parse_options([f"--runner={name}"] if name else [])
+    assert type(beam_job._runner(options)) is local_runner.LocalRunner
+    assert beam.__version__ in beam_job.TESTED and not caplog.records
+
+
+def test_untested_beam_runs_its_own_class_with_warning(monkeypatch, caplog):
+    monkeypatch.setattr(beam_job, "TESTED", ("1.0",))
+    assert type(beam_job._runner(beam_job.parse_options([]))) is fn_runner.FnApiRunner
+    (record,) = caplog.records
+    assert f"Beam {beam.__version__} is not tested, only 1.0" in record.getMessage()
+
+
+def test_remote_runner_is_left_to_beam():
+    assert beam_job._runner(beam_job.parse_options(["--runner=FlinkRunner"])) is None
+
+
+# Prints which attributes of Beam's modules and classes an import has changed.
+_CHANGED = """
+import importlib, pathlib, sys
+import apache_beam
+from apache_beam.runners.portability import local_job_service, portable_runner
+from apache_beam.runners.portability.fn_api_runner import execution, fn_runner, worker_handlers
+from apache_beam.runners.worker import data_plane, sdk_worker
+from apache_beam.io.aws.clients.s3 import boto3_client
+from apache_beam.io.filesystems import FileSystems
+
+def state():
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in ("apache_beam", "boto3", "google", "grpc") and module:
+            for key, value in list(vars(module).items()):
+                found[name, key] = id(value)
+                if isinstance(value, type):
+                    found.update({(name, key, inner): id(one) for inner, one in vars(value).items()})
+    return found
+
+before = state()
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+after = state()
+ignored = ("__weakref__", "__warningregistry__")
+print([key for key in before if after.get(key) != before[key] and key[-1] not in ignored])
+"""
+
+
+def test_import_changes_nothing_in_beam():
+    names = [f"photochrom.jobs.{path.stem}" for path in pathlib.Path(beam_job.__file__).parent.glob("[a-z]*.py")]
+    assert "photochrom.jobs.local_workers" in names
+    done = subprocess.run([sys.executable, "-c", _CHANGED, *names], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_flags_choose_otherwise():
@@ -75,8 +130,8 @@ def watch(event, details):
         asked.append((event, str(details[0])))
 sys.addaudithook(watch)
 import apache_beam as beam
-from photochrom import beam_io
-beam_io.run(lambda pipeline: pipeline | beam.Create([1]) | beam.Map(str), beam_io.parse_options([]))
+from photochrom.jobs import beam_job
+beam_job.run(lambda pipeline: pipeline | beam.Create([1]) | beam.Map(str), beam_job.parse_options([]))
 print(asked)
 """
 

@@ -89,9 +89,10 @@ def test_a_failed_job_is_one_line_with_what_to_do_and_a_log():
 def test_what_beam_logs_of_a_failed_job_stays_out_of_the_commands_output():
     code = (
         "import logging, sys\n"
-        "from photochrom import beam_io, cli, clusters\n"
+        "from photochrom import cli\n"
+        "from photochrom.jobs import beam_job, clusters\n"
         "def run(argv):\n"
-        "    with clusters.explained(beam_io.parse_options(['--runner=FlinkRunner'])):\n"
+        "    with clusters.explained(beam_job.parse_options(['--runner=FlinkRunner'])):\n"
         "        logging.getLogger('apache_beam').error('all that Beam says')\n"
         "        logging.getLogger('photochrom').info('how far it is')\n"
         "        raise RuntimeError('it broke')\n"

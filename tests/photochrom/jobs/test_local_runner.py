@@ -1,11 +1,17 @@
 import collections
+import contextlib
+import ipaddress
+import itertools
+import os
 import pathlib
+import sys
 import threading
 import time
 import tracemalloc
 import uuid
 
 import apache_beam as beam
+import psutil
 import pytest
 from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
@@ -165,3 +171,52 @@ def test_what_one_worker_failed_in_is_not_gone_on_with_by_the_others(tmp_path):
             beam_job.parse_options(["--direct_num_workers=2"]),
         )
     assert len(begun) < _COUNT / 2
+
+
+def _listening(pid):
+    """Returns the addresses on which a process listens by TCP."""
+    inodes = set()
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(link))
+    tables = [pathlib.Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for line in itertools.chain(*tables)]
+    return {_address(row[1].partition(":")[0]) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+
+
+def _address(text):
+    """Returns an address that /proc/net shows: 32-bit words in hexadecimal, in the machine's byte order."""
+    words = [int(text[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(text), 8)]
+    address = ipaddress.ip_address(b"".join(words))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
+def test_local_runner_listens_on_loopback_alone(mode, tmp_path):
+    def look(_):
+        ours = [psutil.Process(launcher), *psutil.Process(launcher).children(recursive=True)]
+        found = {address for one in ours for address in _listening(one.pid)}
+        (tmp_path / uuid.uuid4().hex).write_text(f"{len(ours)} {' '.join(found)}")
+
+    launcher = os.getpid()
+    flags = [f"--direct_running_mode={mode}", "--direct_num_workers=2"]
+    beam_job.run(
+        lambda root: root | beam.Create([1, 2]) | beam.Reshuffle() | beam.Map(look), beam_job.parse_options(flags)
+    )
+    looks = [path.read_text().split() for path in tmp_path.iterdir()]
+    assert len(looks) == 2
+    for processes, *addresses in looks:
+        assert addresses and set(addresses) <= {"127.0.0.1", "::1"}
+        assert int(processes) > (mode == "multi_processing")
+
+
+@pytest.mark.parametrize("mode", ["multi_threading", "multi_processing"])
+def test_failed_step_prints_no_trace(mode, capfd):
+    def fail(_):
+        raise ValueError("this one")
+
+    flags = [f"--direct_running_mode={mode}", "--direct_num_workers=1"]
+    with pytest.raises(RuntimeError, match="this one"):
+        beam_job.run(lambda root: root | beam.Create([1]) | beam.Map(fail), beam_job.parse_options(flags))
+    assert capfd.readouterr().err == ""

@@ -20,11 +20,13 @@ from tests.support import bucket_server
 # Holds a folder with a file under way in it, and says so.
 HOLDER = """
 import sys, time
-from photochrom import claims, cli, files
+from photochrom import cli
+from photochrom.jobs import output_lock
+from photochrom.storage import files
 
 def run(argv):
     output = argv[0]
-    with claims.held(output, output + "/.job"), files.create(output + "/images/copy.png") as file:
+    with output_lock.held(output, output + "/.job"), files.create(output + "/images/copy.png") as file:
         files.write_bytes(output + "/.job/spool/x", b"spooled")
         file.write(b"half")
         print("held", flush=True)

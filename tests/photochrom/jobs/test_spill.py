@@ -98,8 +98,8 @@ def test_pairs_are_put_together_by_key_wherever_they_come_from(size):
 _LITTLE_ROOM = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))
-from photochrom import spills
-spill = spills.Spill()
+from photochrom.jobs import spill
+spill = spill.Spill()
 for _ in range(3):
     spill.put(bytes(1 << 20))
 """
@@ -110,5 +110,5 @@ def test_a_disk_without_room_is_told_by_its_folder(tmp_path):
         [sys.executable, "-c", _LITTLE_ROOM], env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
     )
     said = done.stderr.splitlines()[-1]
-    assert f"PhotochromError: what lies between two steps cannot be written to {tmp_path}: [Errno 27]" in said
+    assert f"PhotochromError: intermediate data cannot be written to {tmp_path}: [Errno 27]" in said
     assert "set TMPDIR to a folder on a disk with more room" in said

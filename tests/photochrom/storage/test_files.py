@@ -82,5 +82,5 @@ def test_a_writable_output_is_left_as_it_was(tmp_path):
 
 
 def test_local_work_imports_no_beam(tmp_path):
-    code = f"import sys; from photochrom import files; list(files.list_folder({str(tmp_path)!r}))"
+    code = f"import sys; from photochrom.storage import files; list(files.list_folder({str(tmp_path)!r}))"
     subprocess.run([sys.executable, "-c", f"{code}; assert 'apache_beam' not in sys.modules"], check=True)

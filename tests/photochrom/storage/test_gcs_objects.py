@@ -350,7 +350,7 @@ def test_many_threads_share_a_client(store, bucket):
 def test_a_forked_process_has_a_client_of_its_own(bucket):
     code = """
 import os, sys
-from photochrom import files, gcs
+from photochrom.storage import files, gcs
 path = sys.argv[1]
 files.write_bytes(path, b"parent")
 mine = gcs.client()
@@ -392,7 +392,7 @@ def say_who_asks(home, address: str) -> subprocess.CompletedProcess:
     """Asks for a client in a process that finds no file of credentials."""
     code = """
 import pathlib
-from photochrom import files, gcs
+from photochrom.storage import files, gcs
 gcs._PRODUCT_NAME = pathlib.Path("none")
 try:
     print(type(gcs.client()._credentials).__module__)
