@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import uuid
 
 import numpy as np
@@ -11,6 +12,16 @@ from PIL import Image
 
 from tests.support import bucket_server, damaged
 from tests.support.tint import make_bundle
+
+
+@pytest.fixture(scope="session", autouse=True)
+def default_signals():
+    """Handles SIGINT and SIGTERM as from a terminal; a script's background job, and its children, ignore SIGINT."""
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
