@@ -97,11 +97,12 @@ def running_store():
 @pytest.fixture
 def store(running_store, monkeypatch) -> bucket_server.BucketServer:
     """A store of buckets that works; what fails is set by the test. Tries follow one another ten times as fast."""
-    from photochrom.storage import gcs
+    from photochrom.storage import gcs_retry
 
     running_store.clear()
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", running_store.address)
-    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_delay(initial=0.025, maximum=1.0, multiplier=2.0).with_timeout(20))
+    quick = gcs_retry.RETRY.with_delay(initial=0.025, maximum=1.0, multiplier=2.0).with_timeout(20)
+    monkeypatch.setattr(gcs_retry, "RETRY", quick)
     return running_store
 
 

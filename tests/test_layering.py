@@ -51,8 +51,8 @@ HOMES = {
                    "trainer", "serving.inference"),
     "keras": ("trainer",),
     "tensorflow_transform": ("pipelines.statistics",),
-    "apache_beam": ("photochrom.jobs", "photochrom.storage.s3", "pipelines", "serving"),
-    "google": ("photochrom.storage", "photochrom.jobs.dataflow"),
+    "apache_beam": ("photochrom.jobs", "pipelines", "serving"),
+    "google": ("photochrom.storage", "photochrom.jobs.dataflow", "photochrom.jobs.local_workers"),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""prepare and colorize wholly on s3://, through Beam's file system, against moto's server on loopback."""
+"""prepare and colorize wholly on s3://, against moto's server on loopback."""
 
 import builtins
 import contextlib
@@ -7,36 +7,26 @@ import uuid
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from photochrom import cli
-from photochrom.storage import files, s3
+from photochrom.storage import files
 from pipelines import prepare
 from serving import colorize, verify
+from tests.support import aws as aws_server
 
 FLAGS = ("--image_size=32", "--num_shards=2", "--split=train=0.75,validation=0.25", "--near_duplicates=ignore")
 
 
 @pytest.fixture(scope="module")
 def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with aws_server.running() as address:
+        yield address
 
 
 @pytest.fixture
-def aws(server, monkeypatch, tmp_path):
+def aws(server, monkeypatch):
     """An environment that leads to the server, and to nothing else of AWS."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    s3._s3_client.cache_clear()
-    s3._connect.cache_clear()
+    aws_server.use(server, monkeypatch)
 
 
 @pytest.fixture
@@ -96,7 +86,7 @@ def test_files_share_a_connection(bucket, monkeypatch):
             name.encode() for name in names
         ]
     assert [info.path for info in files.list_folder(bucket)] == names
-    assert len(made) == 3  # to ask whether the bucket serves, to write, and Beam's to list and to read
+    assert len(made) == 2  # to ask whether the bucket serves, and for all else
 
 
 def test_what_fails_while_it_is_written_is_not_there(bucket):

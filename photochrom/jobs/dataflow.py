@@ -150,23 +150,40 @@ def named(options: pipeline_options.PipelineOptions, output: str) -> pipeline_op
 
 
 def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
-    """Asks Dataflow whether a job for this output folder is under way: its launcher may be gone, and the lock with it.
+    """Asks Dataflow for an active job of this output folder: its launcher, and with it the lock, may be gone.
 
     Raises:
-        UsageError: one is.
+        UsageError: there is one.
     """
-    from apache_beam.runners.dataflow.internal import apiclient
     from google.cloud import dataflow_v1beta3
 
     cloud = named(options, output).view_as(pipeline_options.GoogleCloudOptions)
     active = dataflow_v1beta3.ListJobsRequest.Filter.ACTIVE
     request = dataflow_v1beta3.ListJobsRequest(project_id=cloud.project, location=cloud.region, filter=active)
-    for job in apiclient.DataflowApplicationClient(cloud)._jobs_client.list_jobs(request):
+    for job in _jobs_client(cloud).list_jobs(request):
         if job.name == cloud.job_name:
             raise errors.UsageError(
-                f"--output {output}: Dataflow's job {job.id} is at work there; wait until it is through, or stop it: "
+                f"--output {output}: Dataflow's job {job.id} is at work there; wait until it ends, or stop it: "
                 f"gcloud dataflow jobs cancel {job.id} --region={cloud.region} --project={cloud.project}"
             )
+
+
+def _jobs_client(cloud: pipeline_options.GoogleCloudOptions) -> Any:
+    """Returns a client with the credentials and the endpoint that Beam's runner would use."""
+    from apache_beam.internal.gcp import auth
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import dataflow_v1beta3
+
+    credentials = None if cloud.no_auth else auth.get_service_credentials(cloud)
+    endpoint = (cloud.dataflow_endpoint or "").strip().rstrip("/")
+    by_rest = "localhost" in endpoint or "sandbox" in endpoint
+    if not by_rest:
+        endpoint = re.sub("^https?://", "", endpoint)
+    return dataflow_v1beta3.JobsV1Beta3Client(
+        credentials=credentials or AnonymousCredentials(),
+        client_options={"api_endpoint": endpoint} if endpoint else None,
+        transport="rest" if by_rest else None,
+    )
 
 
 def log_job(result: Any, options: pipeline_options.PipelineOptions) -> None:

@@ -18,19 +18,14 @@ from google.api_core import exceptions
 from google.auth import credentials as auth_credentials
 from google.auth import environment_vars
 from google.auth import exceptions as auth_exceptions
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.cloud.storage import exceptions as storage_exceptions
-from google.cloud.storage.retry import DEFAULT_RETRY
 
 from photochrom import errors
+from photochrom.storage import gcs_retry
 
 SCHEME = "gs://"
-# 408, 429, 5xx, connections that fail or break off and answers that are cut: exponential backoff with full jitter
-# (google.api_core), for so long in all.
-RETRY_SECONDS = 300.0
-RETRY = DEFAULT_RETRY.with_delay(initial=0.25, maximum=30.0, multiplier=2.0).with_timeout(RETRY_SECONDS)
-# Connecting; between two pieces of an answer.
-TIMEOUT = (10.0, 60.0)
 # What each kind of request needs, of the permissions and of the predefined roles.
 READ = "storage.objects.get (role Storage Object Viewer)"
 LIST = "storage.objects.list (role Storage Object Viewer)"
@@ -76,11 +71,11 @@ def _make_client(emulated: bool) -> storage.Client:
     # Else the library asks for the bucket's place, for traces that nobody looks at: a right that few have.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     credentials, project = (auth_credentials.AnonymousCredentials(), None) if emulated else _default_credentials()
-    made = storage.Client(project=project, credentials=credentials)
+    session = AuthorizedSession(credentials)
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS)
     for scheme in ("https://", "http://"):
-        made._http.mount(scheme, adapter)
-    return made
+        session.mount(scheme, adapter)
+    return storage.Client(project=project, credentials=credentials, _http=session)
 
 
 def _forget_clients() -> None:
@@ -107,10 +102,10 @@ def _default_credentials() -> tuple[Any, str | None]:
 
 
 def _has_credentials_file() -> bool:
-    from google.auth import _cloud_sdk
-
-    given = os.environ.get(environment_vars.CREDENTIALS) or os.environ.get(environment_vars.GCE_METADATA_HOST)
-    return bool(given) or os.path.exists(_cloud_sdk.get_application_default_credentials_path())
+    if os.environ.get(environment_vars.CREDENTIALS) or os.environ.get(environment_vars.GCE_METADATA_HOST):
+        return True
+    folder = os.environ.get(environment_vars.CLOUD_SDK_CONFIG_DIR) or os.path.expanduser("~/.config/gcloud")
+    return os.path.exists(os.path.join(folder, "application_default_credentials.json"))
 
 
 def _is_on_google_cloud() -> bool:
@@ -171,6 +166,6 @@ def _translated(error: Exception, path: str, need: str) -> OSError:
         )
     if isinstance(error, exceptions.RetryError):
         last = " ".join(str(error.cause).split())[:300]
-        return TimeoutError(f"{path}: given up after {RETRY.timeout:g} s of tries; the last one: {last}")
+        return TimeoutError(f"{path}: given up after {gcs_retry.RETRY.timeout:g} s of tries; the last one: {last}")
     kind = Overtaken if isinstance(error, exceptions.PreconditionFailed) else OSError
     return kind(f"{path}: {type(error).__name__}: {said}")

@@ -9,9 +9,7 @@ as with files; what has the same content already is left as it is.
 import base64
 import concurrent.futures
 import contextlib
-import fnmatch
 import itertools
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,7 +18,7 @@ from google.api_core import exceptions
 from google.cloud import storage
 
 from photochrom import errors
-from photochrom.storage import gcs
+from photochrom.storage import gcs, gcs_retry, patterns
 
 # What a listing asks for: the rest of an object's metadata is ten times as much.
 _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
@@ -32,7 +30,6 @@ _DELETING_THREADS = 16
 _REMEMBERED = 256
 # Bytes as they are; no browser shall guess.
 CONTENT_TYPE = "application/octet-stream"
-_MAGIC = re.compile(r"[*?\[]")
 
 
 class Object(NamedTuple):
@@ -77,7 +74,7 @@ def stat(path: str) -> Object:
     """
     found = blob(path)
     with gcs.explained(path, gcs.READ):
-        found.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+        found.reload(retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)
     return _object(found)
 
 
@@ -103,37 +100,11 @@ def list_folder(folder: str) -> Iterator[Object]:
 
 
 def list_glob(pattern: str) -> Iterator[Object]:
-    """Yields the objects that match a pattern, in sorted order, listing only what begins as it does.
-
-    The pattern means what Python's glob.glob(recursive=True) makes of it: * and ? and [...] stay within a part of the
-    name and pass over a dot at its begin, ** as a whole part is any number of parts.
-    """
+    """Yields the objects that match a pattern, in sorted order; only names with its fixed start are listed."""
     _, name = gcs.split(pattern)
-    wanted = tuple(name.split("/"))
-    for found in _listed(pattern, _MAGIC.split(name)[0]):
-        if not found.name.endswith("/") and _matches(wanted, tuple(found.name.split("/"))):
+    for found in _listed(pattern, patterns.fixed_start(name)):
+        if patterns.matches(name, found.name):
             yield _object(found)
-
-
-def _matches(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
-    if not pattern:
-        return not parts
-    head, rest = pattern[0], pattern[1:]
-    if head == "**" and not rest:
-        return bool(parts) and not any(map(_is_hidden, parts))
-    if head == "**":
-        return _matches(rest, parts) or (bool(parts) and not _is_hidden(parts[0]) and _matches(pattern, parts[1:]))
-    return bool(parts) and _matches_part(head, parts[0]) and _matches(rest, parts[1:])
-
-
-def _matches_part(pattern: str, part: str) -> bool:
-    if not _MAGIC.search(pattern):
-        return pattern == part
-    return fnmatch.fnmatchcase(part, pattern) and (_is_hidden(pattern) or not _is_hidden(part))
-
-
-def _is_hidden(part: str) -> bool:
-    return part.startswith(".")
 
 
 def _folder_prefix(folder: str) -> str:
@@ -145,7 +116,13 @@ def _listed(path: str, prefix: str, **options: Any) -> Iterator[storage.Blob]:
     bucket, _ = gcs.split(path)
     with gcs.explained(path, gcs.LIST):
         yield from gcs.client().list_blobs(
-            bucket, prefix=prefix, fields=_FIELDS, page_size=_PAGE, retry=gcs.RETRY, timeout=gcs.TIMEOUT, **options
+            bucket,
+            prefix=prefix,
+            fields=_FIELDS,
+            page_size=_PAGE,
+            retry=gcs_retry.RETRY,
+            timeout=gcs_retry.TIMEOUT,
+            **options,
         )
 
 
@@ -198,8 +175,8 @@ def put_over(path: str, data: bytes, generation: int) -> Object | None:
                 CONTENT_TYPE,
                 if_generation_match=generation,
                 checksum="crc32c",
-                retry=gcs.RETRY,
-                timeout=gcs.TIMEOUT,
+                retry=gcs_retry.RETRY,
+                timeout=gcs_retry.TIMEOUT,
             )
             return _object(target)
         found = stat(path)
@@ -251,7 +228,7 @@ def delete_generation(path: str, generation: int | None = None) -> bool:
     """Deletes an object, or only that generation of it; says whether it did, as far as it can know."""
     try:
         with gcs.explained(path, gcs.DELETE), contextlib.suppress(exceptions.PreconditionFailed):
-            blob(path).delete(if_generation_match=generation, retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+            blob(path).delete(if_generation_match=generation, retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)
             return True
     except errors.BucketError:
         raise

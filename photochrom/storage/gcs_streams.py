@@ -15,7 +15,7 @@ from google.cloud import storage
 from google.cloud.storage import fileio
 
 from photochrom import errors
-from photochrom.storage import gcs, gcs_objects
+from photochrom.storage import gcs, gcs_objects, gcs_retry
 
 # The first request of a file that is opened: most pictures come whole by it.
 _FIRST_BYTES = 4 << 20
@@ -69,7 +69,7 @@ class BucketReader(io.BufferedIOBase):
         """Bytes of the object."""
         if self._size < 0:
             with gcs.explained(self._path, gcs.READ), self._pinned() as pinned:
-                pinned.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+                pinned.reload(retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)
             self._size = int(pinned.size or 0)
             self._check()
         return self._size
@@ -128,7 +128,7 @@ class BucketReader(io.BufferedIOBase):
                 except exceptions.RequestRangeNotSatisfiable:  # an object without bytes has no first one
                     first = b""
                 if first and begun.generation is None:  # the store's answer says which it is; if not, ask
-                    begun.reload(retry=gcs.RETRY, timeout=gcs.TIMEOUT)
+                    begun.reload(retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)
             if len(first) < count and (first or not start):
                 self._size = start + len(first)
             self._generation, self._wanted = begun.generation, begun.crc32c
@@ -160,8 +160,8 @@ class BucketReader(io.BufferedIOBase):
             raw_download=True,
             checksum=None,  # the library knows none of a part
             single_shot_download=count <= _FIRST_BYTES,
-            retry=gcs.RETRY,
-            timeout=gcs.TIMEOUT,
+            retry=gcs_retry.RETRY,
+            timeout=gcs_retry.TIMEOUT,
         )
 
     @contextlib.contextmanager
@@ -280,8 +280,8 @@ class _Writer(io.BufferedIOBase):
             content_type=gcs_objects.CONTENT_TYPE,
             checksum="crc32c",
             if_generation_match=generation,
-            retry=gcs.RETRY,
-            timeout=gcs.TIMEOUT,
+            retry=gcs_retry.RETRY,
+            timeout=gcs_retry.TIMEOUT,
         )
 
     def finish(self) -> None:

@@ -1,77 +1,184 @@
-"""What files.py does, on paths with a scheme other than gs://: by Beam's FileSystems.
+"""s3:// by boto3, which finds credentials, region and endpoint (AWS_ENDPOINT_URL) by itself.
 
-Before the first call for a bucket of s3:// it is asked whether it serves, for Beam tries for half a minute what cannot
-work, and then says so in a trace. Credentials, region and endpoint (AWS_ENDPOINT_URL) are found as boto3 does.
+A bucket is checked once a process before its first use: an unusable one is one line within seconds.
 """
 
 import contextlib
-import copy
 import functools
-import glob
+import io
+import itertools
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from apache_beam.io.aws.clients.s3 import boto3_client
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from photochrom import errors
-from photochrom.storage.files import FileInfo
+from photochrom.storage import patterns
+from photochrom.storage.store import CheckedFirst, FileInfo
 
 _S3 = "s3://"
-# Seconds to connect, and tries, of the first question.
+# Seconds to connect, and tries, of the first request.
 _CONNECT_SECONDS, _TRIES = 5, 2
-# What is written is held in memory up to so many bytes, then on the disk.
+# Tries of the others, with botocore's exponential backoff: connections, throttling, 5xx.
+_RETRIES = {"mode": "standard", "total_max_attempts": 10}
+# Threads of a process that may hold a connection.
+_CONNECTIONS = 64
+# Tries of an answer whose body breaks off, which botocore does not repeat.
+_BODY_TRIES = 4
+# Files are written from memory up to this size, from the disk above it.
 _SPOOL_BYTES = 8 << 20
-_BeamsClient = boto3_client.Client
-
-# Beam would undo the compression of a .gz by itself.
-_AS_IT_IS: dict[str, Any] = {"mime_type": "application/octet-stream", "compression_type": "uncompressed"}
-
-
-def open_read(path: str) -> IO[bytes]:
-    """Opens a file for reading, seekable."""
-    _prepare(path)
-    return FileSystems.open(path, **_AS_IT_IS)
+# Bytes that are fetched at a time where smaller pieces are read.
+_WINDOW_BYTES = 8 << 20
+_DELETED_AT_ONCE = 1000  # the most that S3 takes
 
 
-@contextlib.contextmanager
-def create(path: str) -> Iterator[IO[bytes]]:
-    """Writes a file by one upload, which begins when the body is through.
+class S3Store(CheckedFirst):
+    """Amazon S3, or a store with its interface. Of two writers within a second both may believe to have written."""
 
-    Beam's writers finish what failed, too; that to s3:// takes three requests for each file, and cannot write an empty
-    one.
-    """
-    _prepare(path)
-    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as held:
-        yield held  # type: ignore[misc]
-        held.seek(0)
-        if path.startswith(_S3):
-            bucket, _, name = path.removeprefix(_S3).partition("/")
-            _s3_client(os.getpid(), bucket).upload_fileobj(held, bucket, name)
-            return
-        with FileSystems.create(path, **_AS_IT_IS) as file:
-            shutil.copyfileobj(held, file, 1 << 20)
+    def open_read(self, path: str) -> IO[bytes]:
+        return io.BufferedReader(_Reader(path), _WINDOW_BYTES)  # type: ignore[return-value]
+
+    def read_range(self, path: str, start: int, count: int) -> bytes:
+        return _get(path, start, count) if count else b""
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[IO[bytes]]:
+        """Writes a file by one upload, which starts when the body has ended without an error."""
+        _client(path)
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as held:
+            yield held  # type: ignore[misc]
+            held.seek(0)
+            with _explained(path):
+                _client(path).upload_fileobj(held, *_split(path))
+
+    def list_folder(self, folder: str) -> Iterator[FileInfo]:
+        """Yields the files below a folder in sorted order, one page in memory; placeholders of folders are none."""
+        return (info for info in _listed(folder, _folder_prefix(folder)) if not info.path.endswith("/"))
+
+    def list_glob(self, pattern: str) -> Iterator[FileInfo]:
+        bucket, wanted = _split(pattern)
+        start = len(f"{_S3}{bucket}/")
+        for info in _listed(pattern, patterns.fixed_start(wanted)):
+            if patterns.matches(wanted, info.path[start:]):
+                yield info
+
+    def stat(self, path: str) -> FileInfo:
+        """Returns a file's row of the listing: a HEAD request states the time of modification less exactly."""
+        for info in _listed(path, _split(path)[1], MaxKeys=1):
+            if info.path == path:
+                return info
+            break
+        raise FileNotFoundError(path)
+
+    def exists(self, path: str) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            self.stat(path)
+            return True
+        return self.is_folder(path)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether any finished file is below a path."""
+        return any(not info.is_under_way for info in self.list_folder(path))
+
+    def delete(self, path: str) -> None:
+        """Deletes a file and all finished ones below that name."""
+        below = [info.path for info in self.list_folder(path) if not info.is_under_way]
+        keys = filter(None, (_split(one)[1] for one in [path.rstrip("/"), *below]))
+        while batch := [{"Key": key} for key in itertools.islice(keys, _DELETED_AT_ONCE)]:
+            with _explained(path):
+                answer = _client(path).delete_objects(Bucket=_split(path)[0], Delete={"Objects": batch, "Quiet": True})
+            for refused in answer.get("Errors", ()):
+                raise OSError(f"{_S3}{_split(path)[0]}/{refused['Key']} is not deleted: {refused['Message']}")
 
 
-def _prepare(path: str) -> None:
-    """Makes FileSystems usable before a pipeline is, and asks an s3:// bucket whether it serves, once a process."""
-    if FileSystems._pipeline_options is None:
-        FileSystems.set_options(PipelineOptions([]))
-    if path.startswith(_S3):
-        boto3_client.Client = _shared_client  # type: ignore[misc, assignment]
-        _s3_client(os.getpid(), path.removeprefix(_S3).partition("/")[0])
+class _Reader(io.RawIOBase):
+    """One version of a file, by ranges."""
+
+    def __init__(self, path: str):
+        bucket, name = _split(path)
+        with _explained(path):
+            head = _client(path).head_object(Bucket=bucket, Key=name)
+        self._path, self._position = path, 0
+        self._size, self._tag = head["ContentLength"], head["ETag"]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        return self._read(self._size)
+
+    def _read(self, count: int) -> bytes:
+        count = min(count, self._size - self._position)
+        data = _get(self._path, self._position, count, IfMatch=self._tag) if count > 0 else b""
+        self._position += len(data)
+        return data
+
+
+def _get(path: str, start: int, count: int, **condition: str) -> bytes:
+    """Returns bytes of a file, fewer at its end."""
+    from botocore import exceptions
+
+    bucket, name = _split(path)
+    for left in reversed(range(_BODY_TRIES)):
+        try:
+            with _explained(path):
+                span = f"bytes={start}-{start + count - 1}"
+                return _client(path).get_object(Bucket=bucket, Key=name, Range=span, **condition)["Body"].read()
+        except OSError as error:
+            cause = error.__cause__
+            if isinstance(cause, exceptions.ClientError) and _code(cause) == "InvalidRange":  # starts at the end
+                return b""
+            if not left or isinstance(cause, exceptions.ClientError):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _listed(path: str, prefix: str, **options: Any) -> Iterator[FileInfo]:
+    bucket, _ = _split(path)
+    with _explained(path):
+        for page in _client(path).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **options):
+            for found in page.get("Contents", ()):
+                version = f"mtime:{found['LastModified'].timestamp()}"
+                yield FileInfo(f"{_S3}{bucket}/{found['Key']}", found["Size"], version)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Returns bucket and name of s3://BUCKET/NAME; the name may be empty."""
+    bucket, _, name = path.removeprefix(_S3).partition("/")
+    return bucket, name
+
+
+def _folder_prefix(folder: str) -> str:
+    name = _split(folder.rstrip("/"))[1]
+    return f"{name}/" if name else ""
+
+
+def _client(path: str) -> Any:
+    return _client_of(os.getpid(), _split(path)[0])
 
 
 @functools.cache
-def _s3_client(process: int, bucket: str) -> Any:
-    """Returns a process's client for a bucket that was found to serve.
+def _client_of(process: int, bucket: str) -> Any:
+    """Returns a process's client for a bucket, which has answered.
 
     Raises:
-        UsageError: it does not.
+        BucketError: the bucket does not serve.
+        UsageError: boto3 is not installed.
     """
     try:
         import boto3
@@ -80,11 +187,11 @@ def _s3_client(process: int, bucket: str) -> Any:
         raise errors.UsageError(
             f"{_S3}{bucket} needs boto3, which is not installed: pip install 'photochrom[s3]'"
         ) from error
-    patience = config.Config(connect_timeout=_CONNECT_SECONDS, retries={"total_max_attempts": _TRIES})
+    first = config.Config(connect_timeout=_CONNECT_SECONDS, retries={"total_max_attempts": _TRIES})
     session = boto3.session.Session()
     try:
-        session.client("s3", config=patience).list_objects_v2(Bucket=bucket, MaxKeys=1)
-        return session.client("s3")
+        session.client("s3", config=first).list_objects_v2(Bucket=bucket, MaxKeys=1)
+        return session.client("s3", config=config.Config(retries=_RETRIES, max_pool_connections=_CONNECTIONS))
     except exceptions.ClientError as error:
         raise _refused(bucket, error) from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
@@ -96,22 +203,8 @@ def _s3_client(process: int, bucket: str) -> Any:
         raise errors.BucketError(f"{_S3}{bucket} cannot be reached: {error}") from error
 
 
-def _shared_client(options: PipelineOptions) -> Any:
-    """Returns what Beam's file system makes for each file: with a connection of its process, not one of its own.
-
-    Beam's way takes 0.2 s of a core a file.
-    """
-    return copy.copy(_connect(os.getpid(), options))
-
-
-@functools.cache
-def _connect(process: int, options: PipelineOptions) -> Any:
-    """Returns a process's first of these, through which nothing is read."""
-    return _BeamsClient(options)
-
-
 def _refused(bucket: str, error: Any) -> errors.BucketError:
-    code = error.response.get("Error", {}).get("Code", "")
+    code = _code(error)
     if code == "NoSuchBucket":
         return errors.NoBucket(f"there is no bucket {_S3}{bucket}; check its name, or create it")
     if code in ("AccessDenied", "AllAccessDisabled"):
@@ -119,64 +212,28 @@ def _refused(bucket: str, error: Any) -> errors.BucketError:
     return errors.NoCredentials(f"{_S3}{bucket} does not accept the credentials: {error}")
 
 
-def write_if(path: str, data: bytes, version: str) -> str | None:
-    """Writes a file if its version is still that; somebody may come between, within a second."""
-    if _version(path) != version:
-        return None
-    with create(path) as file:
-        file.write(data)
-    return _version(path)
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def delete_if(path: str, version: str) -> None:
-    """Deletes a file if its version is still that, as certain as `write_if`."""
-    if _version(path) == version:
-        delete(path)
-
-
-def _version(path: str) -> str:
-    try:
-        return stat(path).version
-    except FileNotFoundError:
-        return ""
-
-
-def exists(path: str) -> bool:
-    """Says whether there is a file of that name, or any below it."""
-    _prepare(path)
-    return FileSystems.exists(path) or is_folder(path)
-
-
-def is_folder(path: str) -> bool:
-    """Says whether any file that is not under way lies below a path."""
-    return any(not info.is_under_way for info in list_folder(path))
-
-
-def list_folder(folder: str) -> Iterator[FileInfo]:
-    """Yields the files below a folder, sorted."""
-    return list_glob(f"{glob.escape(folder).rstrip('/')}/**")
-
-
-def list_glob(pattern: str) -> Iterator[FileInfo]:
-    """Yields the files that match a pattern, sorted."""
-    _prepare(pattern)
-    for result in FileSystems.match([pattern]):
-        for metadata in sorted(result.metadata_list, key=lambda m: m.path):
-            yield FileInfo(metadata.path, metadata.size_in_bytes, f"mtime:{metadata.last_updated_in_seconds}")
-
-
-def stat(path: str) -> FileInfo:
-    """Returns the row of one file.
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Turns what boto3 raises into OSErrors.
 
     Raises:
-        FileNotFoundError: it is missing.
+        FileNotFoundError: there is no such file.
+        PermissionError: the credentials do not give the right.
+        OSError: anything else, after all tries.
     """
-    for info in list_glob(glob.escape(path)):
-        return info
-    raise FileNotFoundError(path)
+    _client(path)
+    from boto3 import exceptions as upload_exceptions
+    from botocore import exceptions
 
-
-def delete(path: str) -> None:
-    """Deletes a file and all below that name; none there is no error."""
-    if exists(path):
-        FileSystems.delete([path, *(info.path for info in list_folder(path) if not info.is_under_way)])
+    try:
+        yield
+    except exceptions.ClientError as error:
+        kinds = {"404": FileNotFoundError, "NoSuchKey": FileNotFoundError, "403": PermissionError}
+        kinds["AccessDenied"] = PermissionError
+        raise kinds.get(_code(error), OSError)(f"{path}: {error}") from error
+    except (exceptions.BotoCoreError, upload_exceptions.Boto3Error) as error:
+        raise OSError(f"{path}: {type(error).__name__}: {error}") from error

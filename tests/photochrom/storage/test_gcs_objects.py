@@ -18,7 +18,7 @@ import pytest
 from photochrom import errors
 from photochrom.sources import member_reader
 from photochrom.sources.source import Source
-from photochrom.storage import files, gcs, gcs_objects
+from photochrom.storage import files, gcs, gcs_objects, gcs_retry
 from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 
 MIB = 1 << 20
@@ -321,7 +321,7 @@ def test_a_writable_output_is_left_as_it_was(bucket):
 
 
 def test_tries_end_after_a_while(store, bucket, monkeypatch):
-    monkeypatch.setattr(gcs, "RETRY", gcs.RETRY.with_timeout(0.5))
+    monkeypatch.setattr(gcs_retry, "RETRY", gcs_retry.RETRY.with_timeout(0.5))
     store.fault = first(999, "503")
     began = time.monotonic()
     for call in (files.read_bytes, files.stat, files.exists, files.delete, lambda path: files.write_bytes(path, b"")):
