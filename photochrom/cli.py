@@ -1,11 +1,12 @@
-"""The command `photochrom`: finds a job by its name, and turns what a job raises into one line and an exit status.
+"""The command `photochrom`: finds a job by its name, and turns its errors into one line and an exit status.
 
-Exit status: 0 done, 1 a failure that is ours, the engine's or the disk's (one line, which names the file with the
+Exit status: 0 done, 1 a failure of this project, the engine or the disk (one line, which names the file with the
 trace), 2 bad usage, 3 finished but more inputs failed than `--max_failures` allows, 130 and 143 stopped by SIGINT
 (Ctrl-C) and SIGTERM: the same command continues.
 """
 
 import argparse
+import dataclasses
 import importlib
 import logging
 import os
@@ -16,27 +17,47 @@ from typing import Any
 from photochrom import __version__, errors
 from photochrom.jobs import crash_report, signals
 
-# command: (module, what it does). Modules are imported when called, so that `photochrom --help` answers at once.
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A job.
+
+    Attributes:
+        module: has `run(argv)` and `build_parser()`; imported when called, so that `photochrom --help` answers at once.
+        summary: input and output, for the listing.
+        resumable: whether the same command continues from what an ended run has left.
+    """
+
+    module: str
+    summary: str
+    resumable: bool = False
+
+
 COMMANDS = {
-    "features": ("trainer.features", "pretrained network -> features bundle, for prepare --embed"),
-    "prepare": ("pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card"),
-    "train": ("trainer.train", "Lab TFRecords -> model bundle, resumable"),
-    "evaluate": ("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
-    "colorize": ("serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest"),
-    "status": (
-        "serving.status",
-        "the folder of a colorize -> how many are done, why others are not, what its runs were",
+    "features": Command("trainer.features", "pretrained network -> features bundle, for prepare --embed"),
+    "prepare": Command(
+        "pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card", resumable=True
     ),
-    "verify": ("serving.verify", "reads every copy of a colorize again, against the digests of the manifest"),
-    "bag": ("serving.bag", "a finished colorize -> BagIt bag with checksums and PREMIS events, for the repository"),
-    "demo": ("photochrom.demo", "all of the above on photographs that come with the project"),
+    "train": Command("trainer.train", "Lab TFRecords -> model bundle, resumable", resumable=True),
+    "evaluate": Command("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
+    "colorize": Command(
+        "serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest", resumable=True
+    ),
+    "status": Command(
+        "serving.status", "output folder of colorize -> counts of finished inputs, reasons of the others, its runs"
+    ),
+    "verify": Command("serving.verify", "reads every copy of a colorize again, against the digests of the manifest"),
+    "bag": Command(
+        "serving.bag", "a finished colorize -> BagIt bag with checksums and PREMIS events, for the repository"
+    ),
+    "demo": Command("photochrom.demo", "all of the above on photographs that come with the project"),
 }
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the bare command; the jobs have parsers of their own."""
     width = max(map(len, COMMANDS))
-    listing = "\n".join(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    listing = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="photochrom",
         description="Colorizes archives of black-and-white photographs: prepares data, trains, evaluates, colorizes.",
@@ -54,12 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
     flags = build_parser().parse_args(argv[:1])
-    module = importlib.import_module(COMMANDS[flags.command][0])
+    module = importlib.import_module(COMMANDS[flags.command].module)
     return call(module.run, argv[1:])
 
 
 def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None = None) -> int:
-    """Calls a job's `run(argv)` and returns the exit status; whatever ends it is one line on stderr, the last one."""
+    """Calls a job's `run(argv)` and returns the exit status; an error that ends it is the last line on stderr."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     log = _start_log()
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -73,14 +94,14 @@ def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None 
         print(signals.message(f"stopped by {str(error) or 'SIGINT'}"), file=sys.stderr)
         return getattr(error, "exit_status", 130)
     except Exception as error:
-        line, status = crash_report.report(error, _module_of(run), argv, log)
+        line, status = crash_report.report(error, argv, log, _is_resumable(run))
         print(f"photochrom: {line}", file=sys.stderr)
         return status
     return 0
 
 
 def _start_log() -> Sequence[str]:
-    """Has records shown as lines on stderr; returns those of other libraries in full, as they come."""
+    """Shows log records as lines on stderr; returns the growing list of those of other libraries, in full."""
     shown = logging.StreamHandler()
     shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     handler = crash_report.OneLine(shown)
@@ -89,7 +110,8 @@ def _start_log() -> Sequence[str]:
     return handler.kept
 
 
-def _module_of(run: Callable[..., Any]) -> str:
-    """Returns the name of a job's module, also where it is the program itself (`python -m serving.colorize`)."""
+def _is_resumable(run: Callable[..., Any]) -> bool:
+    """Whether a job's command is resumable, also where it is the program itself (`python -m serving.colorize`)."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return spec.name if run.__module__ == "__main__" and spec else run.__module__
+    module = spec.name if run.__module__ == "__main__" and spec else run.__module__
+    return any(command.resumable for command in COMMANDS.values() if command.module == module)

@@ -71,7 +71,7 @@ def _inputs(names: Sequence[str]) -> list[str]:
 
 def _step(command: str, *argv: str) -> None:
     print(f"\n$ photochrom {command} {' '.join(argv)}", flush=True)
-    importlib.import_module(cli.COMMANDS[command][0]).run(list(argv))
+    importlib.import_module(cli.COMMANDS[command].module).run(list(argv))
 
 
 def _write_sheet(output: pathlib.Path, coloured: pathlib.Path) -> pathlib.Path:

@@ -28,7 +28,7 @@ def commands() -> list[list[str]]:
 
 @pytest.mark.parametrize("argv", commands(), ids=" ".join)
 def test_every_command_parses(argv):
-    parser = importlib.import_module(cli.COMMANDS[argv[0]][0]).build_parser()
+    parser = importlib.import_module(cli.COMMANDS[argv[0]].module).build_parser()
     _, unknown = parser.parse_known_args(argv[1:])
     if argv[0] in ("prepare", "colorize"):
         beam_job.parse_options(unknown)  # raises if Beam does not know it either
@@ -50,8 +50,8 @@ def test_every_relative_link_resolves(page):
 
 def test_every_named_flag_exists():
     known = set()
-    for module, _ in cli.COMMANDS.values():
-        known |= set(importlib.import_module(module).build_parser()._option_string_actions)
+    for command in cli.COMMANDS.values():
+        known |= set(importlib.import_module(command.module).build_parser()._option_string_actions)
     named = {flag for page in PAGES for flag in re.findall(r"`(--\w+)", page.read_text())}
     of_worker_pools = {"--container_executable", "--worker_pool"}
     for flag in named - known - of_worker_pools:

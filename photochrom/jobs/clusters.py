@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from apache_beam.options import pipeline_options
 
 from photochrom import errors
-from photochrom.jobs import dataflow
+from photochrom.jobs import advice, dataflow
 
 _TIMEOUT_SECONDS = 10
 # Addresses with which Beam starts a Flink of its own.
@@ -30,36 +30,6 @@ _FLINK_LINE = re.compile(r"beam-runners-flink-(\d+\.\d+)[-/]")
 _CAUSE = re.compile(r"^(?:Caused by: )?([\w.$]*(?:Error|Exception|Interrupt|Exit|Died)\b.*)$", re.MULTILINE)
 _WORKER_SAYS = "Error received from SDK harness"
 _MAX_CAUSE = 400
-# What the trace holds -> what to do. The first that fits is said.
-_ADVICE = (
-    (
-        r"No module named '(photochrom|pipelines|serving|trainer)'",
-        "the workers lack the package: give --setup_file=./setup.py, and have workers that install what is staged",
-    ),
-    (
-        r"(No module named|cannot import name|DistributionNotFound)",
-        "install Photochrom's dependencies for the workers' Python, in the launcher's versions",
-    ),
-    (r"(?s)ExternalEnvironment.*UNAVAILABLE|java\.net\.ConnectException", "{pool}"),
-    (r"Process died with exit code", "{process}"),
-    (
-        r"(?i)docker",
-        "--environment_type=DOCKER, the default, needs Docker on the workers; or choose PROCESS or EXTERNAL",
-    ),
-    (
-        r"(NoSuchMethodError|NoClassDefFoundError|ClassNotFoundException|InvalidClassException|IncompatibleClassChange)",
-        "the job server's jar does not fit the cluster's Flink or Spark: take the one built for its version",
-    ),
-    (r"Insufficient number of network buffers", "give the TaskManagers more: taskmanager.memory.network.min and .max"),
-    (
-        r"(NoResourceAvailableException|Could not acquire the minimum required resources)",
-        "the cluster has too few free slots: start more TaskManagers, or lower --parallelism",
-    ),
-    (
-        r"(Connection refused|Max retries exceeded|RemoteDisconnected|StatusCode.UNAVAILABLE|TaskManager|heartbeat)",
-        "the cluster, or a part of it, is gone; have it run again",
-    ),
-)
 
 
 def is_local(options: pipeline_options.PipelineOptions) -> bool:
@@ -144,16 +114,16 @@ def find_cause(trace: str) -> str:
 
 
 def _advise(trace: str, options: pipeline_options.PipelineOptions) -> str:
-    if dataflow.is_chosen(options):
-        return next((f"{text}; " for pattern, text in dataflow.ADVICE if re.search(pattern, trace)), "")
     portable = options.view_as(pipeline_options.PortableOptions)
     kind, config = portable.environment_type, portable.environment_config
     pool = f"no worker pool answers at {config}, as seen from the TaskManagers: start one beside each of them"
-    told = {
-        "pool": pool if kind == "EXTERNAL" else "a part of the cluster is out of reach; see its logs",
-        "process": f"the workers' command fails, see the TaskManagers' logs; --environment_config is {config}",
-    }
-    return next((f"{text.format(**told)}; " for pattern, text in _ADVICE if re.search(pattern, trace)), "")
+    found = advice.find(
+        trace,
+        dataflow.is_chosen(options),
+        pool=pool if kind == "EXTERNAL" else "a part of the cluster is out of reach; see its logs",
+        process=f"the workers' command fails, see the TaskManagers' logs; --environment_config is {config}",
+    )
+    return f"{found}; " if found else ""
 
 
 @contextlib.contextmanager

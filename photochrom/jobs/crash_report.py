@@ -23,8 +23,6 @@ from photochrom.storage import files
 _LINE = re.compile(r"^(?:RuntimeError: )*([A-Za-z_][\w.]*): (.*?)(?: \[while running '([^']+)'.*)?$")
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _FILE = re.compile(r": ['\"](.+?)['\"](?: -> ['\"].+['\"])?$")
-# Jobs that go on from what a run of theirs has left.
-_KEEPING = ("serving.colorize", "pipelines.prepare", "trainer.train")
 # What a worker process logged, as the launcher repeats it.
 _WORKER = re.compile(r"^Worker: severity: .*? message: \"(.*?)(?:\\n|\"$|\" )")
 # What Beam says where a worker process has ended.
@@ -80,23 +78,25 @@ def _in_text(text: str) -> Cause | None:
     return None
 
 
-def report(error: BaseException, job: str, argv: Sequence[str], held_back: Sequence[str] = ()) -> tuple[str, int]:
+def report(
+    error: BaseException, argv: Sequence[str], logged: Sequence[str] = (), is_resumable: bool = False
+) -> tuple[str, int]:
     """Writes the trace to a file; returns the line to show, without `photochrom: ` before it, and the exit status.
 
     Args:
-        error: what the job raised.
-        job: its module.
-        argv: its flags.
-        held_back: what was logged before, in full.
+        error: raised by the job.
+        argv: the job's flags.
+        logged: earlier log records, in full.
+        is_resumable: whether the same command continues the job.
     """
     cause = cause_of(error)
-    log = _write_log([*held_back, "".join(traceback.format_exception(error))])
+    log = _write_log([*logged, "".join(traceback.format_exception(error))])
     output = _flag(argv, "--output") or _flag(argv, "--model_dir")
-    return f"{_say(cause, output, job in _KEEPING)}; {log}", _FORESEEN.get(cause.kind, 1)
+    return f"{_line(cause, output, is_resumable)}; {log}", _FORESEEN.get(cause.kind, 1)
 
 
-def _say(cause: Cause, output: str, is_kept: bool) -> str:
-    again = "run the same command again" + ("; what is done is kept" if is_kept else "")
+def _line(cause: Cause, output: str, is_resumable: bool) -> str:
+    again = "run the same command again" + ("; what is done is kept" if is_resumable else "")
     if cause.kind in _FORESEEN:
         return _short(cause.message)
     where = _place(cause, output)

@@ -1,6 +1,6 @@
-"""A job on Google Cloud Dataflow: what it lacks is said before anything is listed, what it is called, why it failed.
+"""A job on Google Cloud Dataflow: checks of its options before anything is listed, its name, active jobs.
 
-Roles and quotas: https://cloud.google.com/dataflow/docs/concepts/security-and-permissions and .../dataflow/quotas.
+Roles: https://cloud.google.com/dataflow/docs/concepts/security-and-permissions.
 """
 
 import copy
@@ -17,43 +17,6 @@ from apache_beam.options.pipeline_options_validator import PipelineOptionsValida
 from photochrom import errors
 from photochrom.storage import files
 
-# What the trace holds -> what to do. The first that fits is said.
-ADVICE = (
-    (
-        r"already active job named|already an active job",
-        "another job writes to this output folder: wait until it is through, or cancel it",
-    ),
-    (
-        r"SERVICE_DISABLED|accessNotConfigured|has not been used in project",
-        "switch the interface on: gcloud services enable dataflow.googleapis.com compute.googleapis.com",
-    ),
-    (
-        r"ZONE_RESOURCE_POOL_EXHAUSTED",
-        "the zone has no such machines or GPUs left: try another --region, --worker_zone or --machine_type",
-    ),
-    (
-        r"QUOTA_EXCEEDED|RESOURCE_EXHAUSTED|ResourceExhausted|TooManyRequests|\b429 (GET|POST|PUT)\b|[Qq]uota '",
-        "a quota of the project is used up: lower --max_num_workers, take another --region or --machine_type, wait, or "
-        "ask for more (console, IAM & Admin, Quotas)",
-    ),
-    (
-        r"PERMISSION_DENIED|PermissionDenied|Forbidden|\b403 (GET|POST|PUT)\b",
-        "whoever launches needs the roles Dataflow Developer and Service Account User, and Storage Object Admin on the "
-        "bucket of --temp_location; the workers' account needs Dataflow Worker and the rights on inputs and output",
-    ),
-    (
-        r"UNAUTHENTICATED|Unauthenticated|RefreshError|DefaultCredentialsError|\b401 (GET|POST|PUT)\b",
-        "nothing says who asks: run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
-    ),
-    (
-        r"No module named '(photochrom|pipelines|serving|trainer)'",
-        "the workers lack the package: give --setup_file=./setup.py, or an --sdk_container_image that has it",
-    ),
-    (
-        r"(No module named|cannot import name|DistributionNotFound|No matching distribution)",
-        "the workers lack a dependency: have them reach a package index, or take an --sdk_container_image that has all",
-    ),
-)
 _NEED = "DataflowRunner needs"
 _log = logging.getLogger("photochrom")
 
@@ -174,13 +137,13 @@ def _jobs_client(cloud: pipeline_options.GoogleCloudOptions) -> Any:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import dataflow_v1beta3
 
-    credentials = None if cloud.no_auth else auth.get_service_credentials(cloud)
+    credentials = (None if cloud.no_auth else auth.get_service_credentials(cloud)) or AnonymousCredentials()
     endpoint = (cloud.dataflow_endpoint or "").strip().rstrip("/")
     by_rest = "localhost" in endpoint or "sandbox" in endpoint
     if not by_rest:
         endpoint = re.sub("^https?://", "", endpoint)
     return dataflow_v1beta3.JobsV1Beta3Client(
-        credentials=credentials or AnonymousCredentials(),
+        credentials=credentials,  # type: ignore[arg-type]  # an adapter of Beam's with Google's interface
         client_options={"api_endpoint": endpoint} if endpoint else None,
         transport="rest" if by_rest else None,
     )

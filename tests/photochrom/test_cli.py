@@ -92,3 +92,15 @@ def test_no_such_command_is_bad_usage(argv, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(argv)
     assert caught.value.code == 2 and "photochrom: error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "command"), cli.COMMANDS.items())
+def test_command_that_resumes_says_so(name, command, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def run(argv):
+        raise OSError(28, "No space left on device")
+
+    run.__module__ = command.module
+    assert cli.call(run, [f"--output={tmp_path}"]) == 1
+    assert ("what is done is kept" in capsys.readouterr().err) == (name in ("prepare", "train", "colorize"))

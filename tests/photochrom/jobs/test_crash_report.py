@@ -22,7 +22,6 @@ During handling of the above exception, another exception occurred:
   File "outputs.py", line 118, in _copy
 RuntimeError: {} [while running 'Colorize/Write']
 """
-COLORIZE = "serving.colorize"
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +33,8 @@ def folder_of_logs(tmp_path, monkeypatch):
     return folder
 
 
-def said(error, argv=(), job=COLORIZE) -> str:
-    return crash_report.report(error, job, argv)[0]
+def said(error, argv=(), is_resumable=True) -> str:
+    return crash_report.report(error, argv, is_resumable=is_resumable)[0]
 
 
 def worker_error(text) -> RuntimeError:
@@ -97,12 +96,12 @@ def test_a_worker_process_that_was_killed_is_named():
 
 
 def test_only_jobs_that_go_on_promise_to():
-    assert "what is done is kept" not in said(OSError(errno.ENOSPC, "full"), job="serving.bag")
+    assert "what is done is kept" not in said(OSError(errno.ENOSPC, "full"), is_resumable=False)
 
 
 def test_what_a_step_raises_on_purpose_is_said_as_it_is():
     error = worker_error("photochrom.errors.UsageError: manifest a.csv is broken; expected a source in each row")
-    line, status = crash_report.report(error, COLORIZE, [])
+    line, status = crash_report.report(error, [])
     assert line.startswith("manifest a.csv is broken; expected a source in each row; the full trace is in ")
     assert status == errors.UsageError.exit_status
 
@@ -114,7 +113,7 @@ def test_another_error_names_its_step_and_is_cut_to_a_line():
 
 
 def test_the_log_has_the_trace_and_what_was_logged_before(folder_of_logs):
-    line, _ = crash_report.report(worker_error("OSError: [Errno 28] full"), COLORIZE, [], ["a worker's own words"])
+    line, _ = crash_report.report(worker_error("OSError: [Errno 28] full"), [], ["a worker's own words"])
     text = pathlib.Path(line.rpartition(" ")[2]).read_text()
     assert "outputs.py" in text and "a worker's own words" in text
 
