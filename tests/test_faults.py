@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.faults import full_disks, process_kills, workbench
 from photochrom.jobs import output_lock
-from photochrom.sources import archive_listing
+from photochrom.sources import archive_listing, tar_listing
 from photochrom.storage import files
 from tests.support import damaged
 
@@ -76,7 +76,7 @@ def test_comparison_detects_damage(bench, damage, tmp_path):
 def test_full_spool_disk_is_not_a_broken_tar(bench):
     path = bench.archive.folder / "roll.tar.gz"
     with open(path, "rb") as file, open("/dev/full", "wb", 0) as full, pytest.raises(OSError, match="No space left"):
-        spool = archive_listing.Spool("/dev/full", full, 1 << 30)
+        spool = tar_listing.Spool("/dev/full", full, 1 << 30)
         list(archive_listing.list_members(file, str(path), "roll.tar.gz", lambda: contextlib.nullcontext(spool)))
 
 

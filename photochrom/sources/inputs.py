@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from photochrom import errors
-from photochrom.sources import archive_listing, keys
+from photochrom.sources import archive_listing, keys, tar_listing
 from photochrom.sources.source import Source
 from photochrom.storage import files
 from photochrom.storage.names import printable
@@ -183,10 +183,10 @@ def _looked_up(source: Source) -> Source:
 
 def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bool]) -> Iterator[Source]:
     @contextmanager
-    def spool() -> Iterator[archive_listing.Spool]:
+    def spool() -> Iterator[tar_listing.Spool]:
         path = files.join(spool_folder, f"{keys.digest(archive.path + archive.version):016x}")
         with files.create(path) as file:
-            yield archive_listing.Spool(path, file, archive_listing.spool_limit(archive.size), is_excluded)
+            yield tar_listing.Spool(path, file, tar_listing.spool_limit(archive.size), is_excluded)
 
     try:
         with files.open_read(archive.path) as file:

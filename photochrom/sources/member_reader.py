@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from photochrom import errors
-from photochrom.sources.archive_listing import ARCHIVE_ERRORS, MAX_FILE_BYTES, ZIP_HEADER_BYTES, check_size
+from photochrom.sources.archive_members import ARCHIVE_ERRORS, MAX_FILE_BYTES, check_size
 from photochrom.sources.source import Source
+from photochrom.sources.zip_listing import ZIP_HEADER_BYTES
 from photochrom.storage import files
 
 # What lies between two members that are read together costs less than a request of its own for each.

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from photochrom import errors
-from photochrom.sources import archive_listing, member_reader
+from photochrom.sources import archive_listing, member_reader, tar_listing
 from photochrom.sources.source import Source
 
 
@@ -50,7 +50,7 @@ def listed(data: bytes, folder: pathlib.Path, name: str, limit: int = 1 << 20) -
     @contextlib.contextmanager
     def spool():
         with open(spool_path, "wb") as file:
-            yield archive_listing.Spool(str(spool_path), file, limit)
+            yield tar_listing.Spool(str(spool_path), file, limit)
 
     with open(path, "rb") as file:
         return list(archive_listing.list_members(file, str(path), name, spool))
@@ -172,7 +172,7 @@ def test_a_decompression_bomb_is_stopped_at_the_limit(tmp_path):
     assert reasons(sources) == ["", "too_large"]
     assert "unpacks to more than 65536 bytes" in sources[1].failure.message
     assert (tmp_path / "bomb.tar.gz.spool").stat().st_size == 1
-    assert archive_listing.spool_limit(100) == 1 << 30 and archive_listing.spool_limit(1 << 30) == 200 << 30
+    assert tar_listing.spool_limit(100) == 1 << 30 and tar_listing.spool_limit(1 << 30) == 200 << 30
 
 
 def test_a_zip_member_that_claims_too_much_is_refused_unread(tmp_path):
