@@ -1,28 +1,28 @@
 """The exceptions that cross module borders.
 
-PhotochromError            exit status 1: ours or the engine's
+PhotochromError            exit status 1: of this project or of the engine
 ├── UsageError             exit status 2: a flag, an input or a folder does not fit (also a ValueError)
 │   └── BucketError        a bucket of Google Cloud Storage does not serve (also an OSError)
 │       ├── NoBucket       there is none of that name (also a FileNotFoundError)
 │       ├── Denied         the credentials do not give the right (also a PermissionError)
 │       └── NoCredentials  there are none, or they are not accepted (also a PermissionError)
 ├── TooManyFailures        exit status 3: the job finished, more inputs failed than allowed
-└── DataError              bad data: costs that input alone and leaves its `reason`
+└── DataError              bad data: fails that input alone and records its `reason`
     ├── ReadError          unreadable: the file or the archive member could not be read
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
-    ├── Excluded           excluded: somebody asked that it be left alone; the input is skipped, nothing is broken
+    ├── Excluded           excluded: on the exclusion list; the input is skipped, nothing is broken
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
     ├── DecodeError        undecodable: an image, but broken
     │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
     │                      but its samples, their range, its colour space or its compression are not read
     │                      no_such_page: fewer pages than that
-    │                      decoder_crashed, decode_timeout, out_of_memory: it took its decoder's process with it
+    │                      decoder_crashed, decode_timeout, out_of_memory: its decoder process ended with it
     ├── TooLarge           too_large: more pixels or bytes than the limit
     ├── TooSmall           too_small: fewer pixels than the job can use
     ├── Uncolored          uncolored: the model found next to no colour; the input is skipped, nothing is broken
     ├── Colourless         grayscale, toned: no colour to learn from
     └── ModelError         inference: the model failed on this image
-                           out_of_memory: memory does not suffice for the model, not even for this image alone and small
+                           out_of_memory: out of memory in the model, even for this image alone and small
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ class UsageError(PhotochromError, ValueError):
 
 
 class BucketError(UsageError, OSError):
-    """A bucket is not there, may not be used, or nothing says who asks: no try would help."""
+    """A bucket is missing, access is denied, or there are no credentials: no retry would help."""
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -71,7 +71,7 @@ class TooManyFailures(PhotochromError):
 
 
 class DataError(PhotochromError):
-    """Bad data. `stage` and `reason` are short codes for counting, the message says it to a person."""
+    """Bad data. `stage` and `reason` are short codes for counting, the message is for people."""
 
     stage = "decode"
     reason = "bad_data"
@@ -100,7 +100,7 @@ class UnsafeName(DataError):
 
 
 class Excluded(DataError):
-    """Somebody asked that it be left alone."""
+    """The input is on the exclusion list."""
 
     stage = "list"
     reason = "excluded"
@@ -138,14 +138,14 @@ class Colourless(DataError):
 
 
 class Uncolored(DataError):
-    """The model found next to no colour: nothing to pass off as a coloured copy."""
+    """The model found next to no colour: not enough for a coloured copy."""
 
     stage = "compose"
     reason = "uncolored"
 
 
 class ModelError(DataError):
-    """The model failed on this image; the reason is `out_of_memory` where that is all it lacked."""
+    """The model failed on this image; the reason is `out_of_memory` where memory was the only problem."""
 
     stage = "infer"
     reason = "inference"
@@ -153,7 +153,7 @@ class ModelError(DataError):
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Failure:
-    """Why one input did not come through: never holds the bytes themselves."""
+    """The reason why one input failed: never holds the bytes themselves."""
 
     key: str
     stage: str
@@ -166,5 +166,5 @@ class Failure:
         return cls(key, error.stage, error.reason, str(error))
 
     def to_error(self) -> DataError:
-        """Returns an error that says the same."""
+        """Returns an error with the same content."""
         return DataError(self.message, self.reason, self.stage)

@@ -75,7 +75,7 @@ def test_colorize_stops_at_sigterm_and_continues(tint, gray_folder, endless_jpeg
         wait_until(lambda: decoders(process.pid), process)
         second = subprocess.run([SCRIPT, "colorize", *argv], capture_output=True, text=True, check=False)
         assert second.returncode == 2 and second.stderr.count("\n") == 1
-        assert f"--output {output}: another run is at work there since" in second.stderr
+        assert f"--output {output}: another run is active there since" in second.stderr
         said = ends(process, signal.SIGTERM)
     assert said.startswith(f"photochrom: stopped by SIGTERM; the same command continues: photochrom colorize {argv[0]}")
     (output / "images").mkdir(exist_ok=True)

@@ -51,7 +51,7 @@ def two_runs(bench: Bench) -> Outcome:
     output = bench.output()
     run = bench.start(output)
     under_way = run.waits_until(lambda: copies(output) >= 0.2 * bench.archive.done)
-    verdict = expect(bench.start(output), 2, "another run is at work there")
+    verdict = expect(bench.start(output), 2, "another run is active there")
     verdict += expect(run, 0) + bench.compare(output)
     other = bench.output()
     both = [bench.start(other), bench.start(other)]

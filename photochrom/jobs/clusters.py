@@ -1,7 +1,7 @@
-"""A job on a cluster: what is out of reach or does not fit is said before it starts, and how it failed in one line.
+"""Checks of a cluster before a job starts, and a one-line report of a failed job.
 
-Beam's portable runners answer with Java and gRPC traces of hundreds of lines. Those go to a log file; what is left is
-the cause, and what to do about it.
+Beam's portable runners answer with Java and gRPC traces of hundreds of lines. Those go to a log file; the report has
+the cause and advice.
 """
 
 import contextlib
@@ -33,30 +33,30 @@ _MAX_CAUSE = 400
 
 
 def is_local(options: pipeline_options.PipelineOptions) -> bool:
-    """Says whether a job runs within this process and its children."""
+    """Whether a job runs within this process and its children."""
     return dataflow.runner(options) in ("direct", "directrunner", "fnapirunner", "bundlebaseddirectrunner")
 
 
 def check_job(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequence[str]]) -> None:
-    """Looks whether a job's flags fit its runner, before anything is listed; asks nobody.
+    """Checks that a job's flags fit its runner, before anything is listed and without a request.
 
     Args:
         options: Beam's.
-        paths: what each of the job's flags names.
+        paths: the paths of each of the job's flags.
 
     Raises:
-        UsageError: a flag is missing or does not fit, or a path is none for that runner's workers.
+        UsageError: a flag is missing or does not fit, or that runner's workers cannot read a path.
     """
     if dataflow.is_chosen(options):
         dataflow.check(options, paths)
 
 
 def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
-    """Looks whether a job whose launcher went away still writes to an output folder, where the cluster can tell.
+    """Checks that no job without its launcher still writes to an output folder, where the cluster lists its jobs.
 
     Raises:
         UsageError: one does.
-        PhotochromError: the cluster refuses to say.
+        PhotochromError: the cluster refuses the request.
     """
     if dataflow.is_chosen(options) and not dataflow.is_template(options):
         with explained(options):
@@ -64,7 +64,7 @@ def check_idle(options: pipeline_options.PipelineOptions, output: str) -> None:
 
 
 def check(options: pipeline_options.PipelineOptions) -> None:
-    """Looks whether the cluster is there and the job server's jar fits it, before anything is built or sent.
+    """Checks that the cluster answers and the job server's jar fits it, before anything is built or sent.
 
     Raises:
         PhotochromError: the cluster does not answer, or has no workers.
@@ -82,10 +82,10 @@ def check(options: pipeline_options.PipelineOptions) -> None:
 
 @contextlib.contextmanager
 def explained(options: pipeline_options.PipelineOptions) -> Iterator[None]:
-    """Turns whatever a runner raises in the body into one line; what it and Beam log goes to a file.
+    """Turns any error of a runner in the body into one line; its log and Beam's go to a file.
 
     Raises:
-        PhotochromError: with the cause, what to do, and the path of the log.
+        PhotochromError: with the cause, advice, and the path of the log.
     """
     handle, path = tempfile.mkstemp(prefix="photochrom-", suffix=".log")
     os.close(handle)
@@ -106,7 +106,7 @@ def explained(options: pipeline_options.PipelineOptions) -> Iterator[None]:
 
 
 def find_cause(trace: str) -> str:
-    """Returns the line of a Java, Python or gRPC trace that says most: a worker's own error, else the last cause."""
+    """Returns the most telling line of a Java, Python or gRPC trace: a worker's own error, else the last cause."""
     _, _, of_worker = trace.partition(_WORKER_SAYS)
     before_java = re.split(r"^\s+at [\w.$/]+\(", of_worker, maxsplit=1, flags=re.MULTILINE)[0]
     found = _CAUSE.findall(before_java) or _CAUSE.findall(trace)
@@ -128,7 +128,7 @@ def _advise(trace: str, options: pipeline_options.PipelineOptions) -> str:
 
 @contextlib.contextmanager
 def _logging_to(path: str) -> Iterator[None]:
-    """Writes what is logged to a file; on the terminal is only what this project logs."""
+    """Writes the log to a file; the terminal shows only this project's records."""
     root = logging.getLogger()
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -194,7 +194,7 @@ def _check_jar(path: str, version: str) -> None:
         with zipfile.ZipFile(path) as jar:
             names = jar.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise errors.UsageError(f"--flink_job_server_jar {path} is no jar that can be read: {error}") from error
+        raise errors.UsageError(f"--flink_job_server_jar {path} is not a readable jar: {error}") from error
     if _FLINK_ENTRY not in names:
         raise errors.UsageError(
             f"--flink_job_server_jar {path} does not hold Beam's Flink runner; expected "

@@ -1,7 +1,7 @@
-"""What ended a job that nobody foresaw: one line that says what to do, and the full trace in a file.
+"""Reports unexpected errors: one line with advice for the user, the full trace in a file.
 
-A worker's error reaches the launcher as text: the local runner wraps it, trace and all, into a RuntimeError, in threads
-as in processes. So the cause is looked for along the chain of exceptions, and then in the text of the last one.
+A worker's error reaches the launcher as text: the local runner wraps it with its trace into a RuntimeError, in threads
+as in processes. So the cause is searched along the chain of exceptions, and then in the text of the last one.
 """
 
 import collections
@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from photochrom import errors
 from photochrom.storage import files
 
-# One line of a worker's trace: the class, what it says, and the step in which it was raised.
+# One line of a worker's trace: the class, the message, and the step in which it was raised.
 _LINE = re.compile(r"^(?:RuntimeError: )*([A-Za-z_][\w.]*): (.*?)(?: \[while running '([^']+)'.*)?$")
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _FILE = re.compile(r": ['\"](.+?)['\"](?: -> ['\"].+['\"])?$")
-# What a worker process logged, as the launcher repeats it.
+# A worker process's log record, as the launcher repeats it.
 _WORKER = re.compile(r"^Worker: severity: .*? message: \"(.*?)(?:\\n|\"$|\" )")
-# What Beam says where a worker process has ended.
+# Beam's messages about a worker process that has ended.
 _WORKER_DIED = ("Channel closed prematurely", "Worker subprocess exited")
 _MAX_MESSAGE = 300
 _MAX_RECORDS = 200
@@ -33,12 +33,12 @@ _MAX_RECORDS = 200
 
 @dataclasses.dataclass(frozen=True)
 class Cause:
-    """What began it.
+    """The root cause of an error.
 
     Attributes:
         kind: class of the exception, without its module.
-        message: what it says.
-        number: errno, 0 if it is no error of the system's.
+        message: its text.
+        number: errno, 0 if it is not an OSError.
         path: the file that it names, or "".
         step: the step of the pipeline, or "".
     """
@@ -51,7 +51,7 @@ class Cause:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """Finds what began it, along the chain of exceptions and in the text that a worker sent."""
+    """Returns the root cause of an error, from the chain of exceptions and the text that a worker sent."""
     chain: list[BaseException] = []
     while error not in chain:
         chain.append(error)
@@ -109,7 +109,7 @@ def _line(cause: Cause, output: str, is_resumable: bool) -> str:
         ),
         **dict.fromkeys(
             (errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV),
-            f"{cause.path or where}: {os.strerror(cause.number)}: see whether the disk or the network mount is well, "
+            f"{cause.path or where}: {os.strerror(cause.number)}: check the disk or the network mount, "
             f"and {again}",
         ),
         **dict.fromkeys(
@@ -119,17 +119,17 @@ def _line(cause: Cause, output: str, is_resumable: bool) -> str:
     if cause.number in system:
         return system[cause.number]
     if cause.number == errno.ENOMEM or cause.kind == "MemoryError":
-        return f"memory does not suffice: give fewer workers (--direct_num_workers=1) or more memory, and {again}"
+        return f"out of memory: give fewer workers (--direct_num_workers=1) or more memory, and {again}"
     if any(words in cause.message for words in _WORKER_DIED):
         return (
-            "a worker process ended on the spot (killed, perhaps for want of memory): if it does so again, give fewer "
+            "a worker process was killed (perhaps out of memory): if it happens again, give fewer "
             f"workers (--direct_num_workers=1); {again}"
         )
     step = f" in {cause.step}" if cause.step else ""
-    return f"ended by an error that was not foreseen{step}: {cause.kind}: {_short(cause.message)}"
+    return f"unexpected error{step}: {cause.kind}: {_short(cause.message)}"
 
 
-# What a step raises on purpose says by itself what to do; class -> exit status.
+# Errors that a step raises on purpose have advice in their message; class -> exit status.
 _FORESEEN = {
     name: kind.exit_status
     for name, kind in vars(errors).items()
@@ -138,7 +138,7 @@ _FORESEEN = {
 
 
 def _place(cause: Cause, output: str) -> str:
-    """Names the folder that an error is about, and what is free there."""
+    """Returns the folder that an error is about, with its free space."""
     temporary = tempfile.gettempdir()
     places = [place for place in (output, temporary) if place and files.is_local(place) and os.path.exists(place)]
     inside = [place for place in places if cause.path and _is_inside(cause.path, place)]
@@ -146,7 +146,7 @@ def _place(cause: Cause, output: str) -> str:
         folder = max(inside, key=lambda place: len(os.path.abspath(place)))
     elif cause.path:
         folder = os.path.dirname(cause.path)
-    else:  # writing to an open file does not say which: the fuller one
+    else:  # an error of writing to an open file has no name: the fuller folder
         folder = min(places, key=_free_bytes, default=output)
     hint = ", the folder for temporary files (TMPDIR names another)" if folder == temporary != output else ""
     return f"{folder}{hint} ({_free(folder)})"
@@ -168,7 +168,7 @@ def _free(folder: str) -> str:
     try:
         status = os.statvfs(folder)
     except OSError:
-        return "it cannot be asked how much is free"
+        return "free space unknown"
     if status.f_files and not status.f_favail:
         return "no inodes free: it holds too many files"
     return f"{status.f_bavail * status.f_frsize} bytes free"
@@ -183,7 +183,7 @@ def _flag(argv: Sequence[str], name: str) -> str:
 
 
 def _write_log(texts: Sequence[str]) -> str:
-    """Writes the trace where there is space for it; returns where it is, as the end of a sentence."""
+    """Writes the trace to the first folder with space; returns its place as the end of a sentence."""
     data = "\n".join(texts).encode("utf-8", "backslashreplace")
     refused: object = ""
     for folder in (tempfile.gettempdir(), os.path.expanduser("~"), os.getcwd()):
@@ -197,7 +197,7 @@ def _write_log(texts: Sequence[str]) -> str:
             refused = error
             if path:
                 pathlib.Path(path).unlink(missing_ok=True)
-    return f"the full trace could not be written down ({refused})"
+    return f"the full trace could not be written ({refused})"
 
 
 def _short(text: str) -> str:
@@ -213,7 +213,7 @@ def _first_line(text: str) -> str:
 class OneLine(logging.Handler):
     """Shows each record of other libraries as one line, once; keeps the last ones in full, for the log.
 
-    Beam logs a worker's trace three times over before the job ends by it.
+    Beam logs a worker's trace three times before the job ends by it.
     """
 
     def __init__(self, shown: logging.Handler):

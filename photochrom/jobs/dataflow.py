@@ -22,7 +22,7 @@ _log = logging.getLogger("photochrom")
 
 
 def is_chosen(options: pipeline_options.PipelineOptions) -> bool:
-    """Says whether the job goes to Dataflow."""
+    """Whether the job runs on Dataflow."""
     return runner(options) == "dataflowrunner"
 
 
@@ -32,25 +32,25 @@ def runner(options: pipeline_options.PipelineOptions) -> str:
 
 
 def is_template(options: pipeline_options.PipelineOptions) -> bool:
-    """Says whether the job is only described, for others to launch: by --template_location, as Flex Templates do."""
+    """Whether the job is only described, to be launched later: by --template_location, as Flex Templates do."""
     return is_chosen(options) and bool(options.view_as(pipeline_options.GoogleCloudOptions).template_location)
 
 
 def has_accelerators(options: pipeline_options.PipelineOptions) -> bool:
-    """Says whether all workers are to have GPUs."""
+    """Whether all workers have GPUs."""
     services = options.view_as(pipeline_options.GoogleCloudOptions).dataflow_service_options or []
     return any(service.startswith("worker_accelerator=") for service in services)
 
 
 def check(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequence[str]]) -> None:
-    """Looks whether a job for Dataflow has what it needs; asks nobody.
+    """Checks that a job for Dataflow has all that it needs, without a request.
 
     Args:
         options: Beam's.
-        paths: what each of the job's flags names.
+        paths: the paths of each of the job's flags.
 
     Raises:
-        UsageError: what is missing or does not fit.
+        UsageError: a flag is missing or does not fit.
     """
     cloud = options.view_as(pipeline_options.GoogleCloudOptions)
     if not cloud.project:
@@ -99,9 +99,9 @@ def _check_package(options: pipeline_options.PipelineOptions) -> None:
 
 
 def named(options: pipeline_options.PipelineOptions, output: str) -> pipeline_options.PipelineOptions:
-    """Returns a copy of the options for one job; unless it has a name, it is given one that says its output folder.
+    """Returns a copy of the options for one job; without a name it gets one that states its output folder.
 
-    Dataflow refuses a second job of a name while the first one runs, whoever launched that and wherever.
+    Dataflow refuses a second job of a name while the first one runs, from any launcher.
     """
     options = copy.deepcopy(options)  # Beam writes each job's staging folder into them
     cloud = options.view_as(pipeline_options.GoogleCloudOptions)
@@ -150,13 +150,13 @@ def _jobs_client(cloud: pipeline_options.GoogleCloudOptions) -> Any:
 
 
 def log_job(result: Any, options: pipeline_options.PipelineOptions) -> None:
-    """Logs where a job that was sent can be seen, and how it is stopped; nothing of one that was only described."""
+    """Logs the console's address of a submitted job and the command that stops it; nothing for a described one."""
     if not result.has_job:
         return
     job_id = result.job_id()
     cloud = options.view_as(pipeline_options.GoogleCloudOptions)
     _log.info(
-        "Dataflow has the job: https://console.cloud.google.com/dataflow/jobs/%s/%s?project=%s; it goes on without "
+        "Dataflow has the job: https://console.cloud.google.com/dataflow/jobs/%s/%s?project=%s; it continues without "
         "this process; `gcloud dataflow jobs cancel %s --region=%s --project=%s` stops it",
         *(cloud.region, job_id, cloud.project, job_id, cloud.region, cloud.project),
     )

@@ -1,10 +1,10 @@
-"""One run at a time in an output folder; what a run that did not come to its end has left there is removed.
+"""Lock file with a heartbeat for an output folder; cleans up after crashed runs.
 
-SCRATCH/lock says who is at work: host, process, since when. A process on this host is looked up; of one elsewhere the
-lock's age tells, which a living run renews every half minute. Locally and in gs:// one run alone can take the lock, and
-only the very lock that was found dead is removed; in other buckets two runs that begin within the same second may both
-go on. A run that others took for dead, because it gave no sign of life for so long, finds its lock gone, says so and
-leaves theirs alone.
+SCRATCH/lock names the owner: host, process, start. A process on this host is looked up; one elsewhere is judged by the
+age of its lock, which a running job renews every half minute (the heartbeat). Locally and in gs:// exactly one run can
+take the lock, and only the lock that was found stale is removed; in other buckets two runs that start within the same
+second may both continue. A run whose lock was taken for stale, because its heartbeat paused for so long, finds its lock
+replaced, logs a warning and leaves the new one alone.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from photochrom.jobs import signals
 from photochrom.storage import files
 
 BEAT_SECONDS = 30.0
-# Ten beats: workers may keep the interpreter busy, clocks may differ a little.
+# Ten heartbeats: workers may keep the interpreter busy, clocks may differ a little.
 STALE_SECONDS = 300.0
 _LEFTOVER = re.compile(re.escape(files.TEMPORARY_MARK) + r"(probe-)?[0-9a-f]{32}")
 _log = logging.getLogger("photochrom")
@@ -35,16 +35,16 @@ _held: set[str] = set()
 
 
 @dataclasses.dataclass(frozen=True)
-class Holder:
-    """Who holds a folder.
+class Owner:
+    """The run that holds a folder. The names of the fields are those of the lock file.
 
     Attributes:
         token: one for each run.
         host: name of the machine, and the namespace in which process numbers count.
         pid: its process.
-        birth: when that process began, as the system counts it; tells it from a later one with the same number.
-        started: when the run began, UTC, for people.
-        beat: last sign of life, seconds since 1970.
+        birth: start time of that process, in the system's units; a later process with the same number has another.
+        started: start of the run, UTC, for people.
+        beat: last heartbeat, seconds since 1970.
     """
 
     token: str
@@ -55,7 +55,7 @@ class Holder:
     beat: float
 
     def is_alive(self) -> bool:
-        """Says whether the run is at work, or may be."""
+        """Whether the run is active, or may be."""
         if self.host == _host():
             birth = _birth(self.pid)
             return self.token in _held if self.pid == os.getpid() else birth is not None and birth == self.birth
@@ -64,112 +64,112 @@ class Holder:
 
 @dataclasses.dataclass
 class _Lock:
-    """A lock that this run took: where, what it says, its version in a bucket, and whether another run took it away."""
+    """A lock that this run took: path, content, version in a bucket, and whether another run has replaced it."""
 
     path: str
-    holder: Holder
+    owner: Owner
     version: str
     is_lost: bool = False
 
 
 @contextlib.contextmanager
 def held(output: str, scratch: str) -> Iterator[None]:
-    """Holds an output folder while the body runs, and deletes its scratch folder when it comes to its end.
+    """Holds an output folder while the body runs, and deletes its scratch folder when the body succeeds.
 
-    Where the body fails, its threads may write on: the scratch folder stays, for the next run to look for leftovers.
+    After a failure its threads may still write: the scratch folder stays, so that the next run looks for leftovers.
 
     Args:
         output: the folder.
-        scratch: the folder within it for what is under way.
+        scratch: the folder within it for unfinished work.
 
     Raises:
         UsageError: another run holds it.
     """
     was_left = files.exists(scratch)
     lock = _take(files.join(scratch, "lock"), output)
-    stop, is_through = threading.Event(), False
-    beat = threading.Thread(target=_beat, args=(lock, stop), daemon=True)
+    stop, is_done = threading.Event(), False
+    beat = threading.Thread(target=_heartbeat, args=(lock, stop), daemon=True)
     beat.start()
     try:
         with signals.at_once(lambda: _abandon(output, scratch)):
             if was_left:
                 _remove_leftovers(output, scratch)
             yield
-        is_through = True
+        is_done = True
     finally:
         stop.set()
         beat.join()
         if not lock.is_lost:
-            _release(lock, scratch if is_through else "")
-        _held.discard(lock.holder.token)
+            _release(lock, scratch if is_done else "")
+        _held.discard(lock.owner.token)
 
 
 def _release(lock: _Lock, scratch: str) -> None:
-    """Removes the lock, and what lies beside it, if a scratch folder is given."""
+    """Removes the lock, or the scratch folder with it, if one is given."""
     if files.is_local(lock.path):
         files.delete(scratch or lock.path)
         return
     if scratch:
         _empty(scratch)
-    files.delete_if(lock.path, lock.version)  # this one alone: the next run may have taken it
+    files.delete_if(lock.path, lock.version)  # only this version: the next run may have taken it
 
 
 def _take(path: str, output: str) -> _Lock:
-    holder = Holder(uuid.uuid4().hex, _host(), os.getpid(), _birth(os.getpid()) or "", _now(), time.time())
-    _held.add(holder.token)
-    while (version := _create(path, holder)) is None:
+    owner = Owner(uuid.uuid4().hex, _host(), os.getpid(), _birth(os.getpid()) or "", _now(), time.time())
+    _held.add(owner.token)
+    while (version := _create(path, owner)) is None:
         other = _read(path)
         if other and other.is_alive():
-            _held.discard(holder.token)
+            _held.discard(owner.token)
             raise errors.UsageError(
-                f"--output {output}: another run is at work there since {other.started} (process {other.pid} on "
-                f"{other.host.partition(' ')[0]}); wait until it is through, or choose another folder"
+                f"--output {output}: another run is active there since {other.started} (process {other.pid} on "
+                f"{other.host.partition(' ')[0]}); wait until it ends, or choose another folder"
             )
         if other:
             _remove(path, other)
-    return _Lock(path, holder, version)
+    return _Lock(path, owner, version)
 
 
-def _create(path: str, holder: Holder) -> str | None:
+def _create(path: str, owner: Owner) -> str | None:
     """Writes the lock unless there is one, and returns its version in a bucket; None if there is."""
-    data = _encoded(holder)
+    data = _encoded(owner)
     if not files.is_local(path):
         return files.write_if(path, data, "")
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         file = open(target, "xb")  # noqa: SIM115
-    except (FileExistsError, FileNotFoundError):  # the latter where a run ends just now, and its folder with it
+    except (FileExistsError, FileNotFoundError):  # the latter where a run is just deleting its folder
         return None
     try:
         with file:
             file.write(data)
-    except OSError:  # an empty one would be taken for somebody's
+    except OSError:  # an empty lock would count as another run's
         target.unlink()
         raise
     return ""
 
 
-def _encoded(holder: Holder) -> bytes:
-    return json.dumps(dataclasses.asdict(holder)).encode()
+def _encoded(owner: Owner) -> bytes:
+    return json.dumps(dataclasses.asdict(owner)).encode()
 
 
-def _read(path: str) -> Holder | None:
-    """Returns who holds the lock; None if it is gone. One that cannot be read is somebody's who just begins."""
+def _read(path: str) -> Owner | None:
+    """Returns the owner of the lock; None if it is gone. An unreadable one belongs to a run that is just starting."""
     try:
         beat = os.stat(path).st_mtime if files.is_local(path) else 0.0
         data = files.read_bytes(path)
     except OSError:
         return None
     try:
-        found = Holder(**json.loads(data))
+        found = Owner(**json.loads(data))
         return dataclasses.replace(found, beat=max(beat, float(found.beat)), pid=int(found.pid), host=str(found.host))
     except (ValueError, TypeError):
-        return Holder("", "an unknown host", 0, "", "just now", beat)
+        return Owner("", "an unknown host", 0, "", "just now", beat)
 
 
-def _remove(path: str, dead: Holder) -> None:
-    """Removes the lock of a dead run, but no other's that took its place meanwhile."""
+def _remove(path: str, dead: Owner) -> None:
+    """Removes the lock of a dead run, but not one that has replaced it meanwhile."""
     if not files.is_local(path):
         with contextlib.suppress(FileNotFoundError):
             version = files.stat(path).version
@@ -187,17 +187,17 @@ def _remove(path: str, dead: Holder) -> None:
         os.unlink(aside)
 
 
-def _beat(lock: _Lock, stop: threading.Event) -> None:
+def _heartbeat(lock: _Lock, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
-        with contextlib.suppress(Exception):  # a run does not fail for want of a sign of life
+        with contextlib.suppress(Exception):  # a missed heartbeat does not fail the run
             if files.is_local(lock.path):
                 os.utime(lock.path)
                 continue
-            beat = dataclasses.replace(lock.holder, beat=time.time())
+            beat = dataclasses.replace(lock.owner, beat=time.time())
             renewed = files.write_if(lock.path, _encoded(beat), lock.version)
             if renewed is None:
                 lock.is_lost = True
-                _log.warning("%s: another run took the folder over while this one gave no sign of life", lock.path)
+                _log.warning("%s: another run took the folder over while this one had no heartbeat", lock.path)
                 return
             lock.version = renewed
 
@@ -216,13 +216,13 @@ def sweep(output: str) -> int:
 def _remove_leftovers(output: str, scratch: str) -> None:
     removed = sweep(output)
     _empty(scratch)
-    _log.info("%s: an earlier run did not come to its end; %d unfinished files removed", output, removed)
+    _log.info("%s: an earlier run did not finish; %d unfinished files removed", output, removed)
 
 
 def _abandon(output: str, scratch: str) -> None:
-    """Removes what this process has under way; the lock stays, to tell the next run to look for more.
+    """Removes the unfinished work of this process; the lock stays, so that the next run looks for more.
 
-    A job on a remote runner goes on without the process that started it, and keeps what lies in the bucket.
+    A job on a remote runner continues without the process that started it, and keeps its files in the bucket.
     """
     if files.is_local(output):
         files.abandon()
@@ -251,7 +251,7 @@ def _host() -> str:
 
 
 def _birth(pid: int) -> str | None:
-    """Returns when a process of this host began, "" if the system does not say; None if it is dead."""
+    """Returns the start time of a process of this host, "" if unknown; None if it is dead."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -1,6 +1,6 @@
 """Progress of a job on any runner: each worker process leaves a small file with its counts, the launcher adds them up.
 
-Beam shows no counters before a job ends on the local runner. These are for the eye alone; what counts is counted
+Beam shows no counters before a job ends on the local runner. These are for display alone; the results are counted
 from the rows that the job writes.
 """
 
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from photochrom.storage import files
 
-# What is counted: inputs found, inputs of which a copy has been looked for, inputs finished.
+# Counts: inputs found, inputs compared with others for copies, inputs finished.
 _NAMES = ("listed", "compared", "done")
 _STEPS = {"compared": ", looking for copies", "done": ""}
 _WRITE_SECONDS = 1.0
@@ -27,9 +27,9 @@ _log = logging.getLogger("photochrom")
 
 
 class Tally:
-    """What this process has listed and finished, written to `folder` at most once a second. For several threads.
+    """The counts of this process, written to `folder` at most once a second. Thread-safe.
 
-    They go on while a thread of its own writes, for a bucket's answer takes a while.
+    A thread of its own writes, so that the others do not wait for a bucket's answer.
     """
 
     _lock = threading.Lock()
@@ -52,13 +52,13 @@ class Tally:
 
     @classmethod
     def settle(cls) -> None:
-        """Waits until what is being written is there."""
-        with contextlib.suppress(RuntimeError):  # it was never begun
+        """Waits until a write in progress has ended."""
+        with contextlib.suppress(RuntimeError):  # it was never started
             cls._writing.join()
 
 
 def _write(folder: str, counts: bytes) -> None:
-    with contextlib.suppress(Exception):  # a job does not fail for want of a progress bar
+    with contextlib.suppress(Exception):  # a missing progress bar does not fail the job
         files.write_bytes(files.join(folder, f"{socket.gethostname()}-{os.getpid()}.json"), counts)
 
 
@@ -90,7 +90,7 @@ def shown(folder: str, title: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def counted(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """Shows the progress of work in this process; gives what to call for each that is finished."""
+    """Shows the progress of work in this process; gives a function to call for each finished item."""
     with tempfile.TemporaryDirectory() as folder:
         Tally.add(folder, "listed", total)
         with shown(folder, title):
@@ -114,7 +114,7 @@ def _show_bar(folder: str, title: str, stop: threading.Event) -> None:
         *columns,
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # what goes to a file stays in it
+        redirect_stdout=sys.stdout.isatty(),  # output to a file stays there
     ) as bar:
         task = bar.add_task(title, total=None, rate="")
         for step, listed, done, rate in _polled(folder, stop):
@@ -131,9 +131,9 @@ def _show_lines(folder: str, title: str, stop: threading.Event) -> None:
 
 
 def _polled(folder: str, stop: threading.Event) -> Iterator[tuple[str, int, int, float]]:
-    """Yields (step, listed, done in it, done a second since its first was) every second until told to stop.
+    """Yields (step, listed, done in it, done a second since its first was) every second until `stop` is set.
 
-    A job may look for copies before its work proper: then that is a step of its own.
+    A job may look for copies before its main work: then that is a step of its own.
     """
     first: dict[str, tuple[float, int]] = {}
     while not stop.wait(_WRITE_SECONDS):

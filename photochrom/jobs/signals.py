@@ -1,7 +1,8 @@
 """SIGINT (Ctrl-C) and SIGTERM: one line that says how to continue, and exit status 130 or 143.
 
-A job of Beam's does not unwind: its threads work on until their bundle is through, which may take an hour. So it ends
-on the spot, after what it has under way is removed; the next run of the same folder removes the rest, see claims.py.
+Beam's worker threads ignore KeyboardInterrupt: they continue to the end of their bundle, which may take an hour. So the
+process exits at once, after it has removed its unfinished files; the next run of the same folder removes the rest, see
+output_lock.py.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ _tidying: list[Callable[[], None]] = []
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal came while nothing was under way that has to end on the spot."""
+    """A signal arrived while no `at_once` was active, so that the job can unwind."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
@@ -28,7 +29,10 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Handles both signals while the body runs, but for one that is ignored (as by nohup) and in other threads."""
+    """Handles both signals while the body runs in the main thread; an ignored one stays ignored, as under nohup.
+
+    A background job of a script has SIGINT ignored by the shell, and keeps it so: Ctrl-C is meant for others.
+    """
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         wanted = (number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)
@@ -42,7 +46,7 @@ def handled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_once(tidy: Callable[[], None]) -> Iterator[None]:
-    """Has the process end on the spot when a signal that `handled` sees comes while the body runs, after `tidy()`."""
+    """Makes the process exit at once, after `tidy()`, on a signal that `handled` receives while the body runs."""
     _tidying.append(tidy)
     try:
         yield
@@ -51,7 +55,7 @@ def at_once(tidy: Callable[[], None]) -> Iterator[None]:
 
 
 def message(reason: str) -> str:
-    """Returns the line that says how to continue."""
+    """Returns the line with the command that continues."""
     program = pathlib.Path(sys.argv[0]).name
     command = [program] if program == "photochrom" else ["python", sys.argv[0]]
     return f"photochrom: {reason}; the same command continues: {shlex.join([*command, *sys.argv[1:]])}"
@@ -63,19 +67,19 @@ def _stop(number: int, frame: Any) -> None:
         raise stopped
     for one in _SIGNALS:
         signal.signal(one, signal.SIG_IGN)
-    bar = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # off the line of the progress bar, the cursor shown again
+    bar = "\r\x1b[K\x1b[?25h" if os.isatty(2) else ""  # clears the line of the progress bar, shows the cursor
     with contextlib.suppress(OSError):
         os.write(2, f"{bar}{message(f'stopped by {stopped}')}\n".encode("utf-8", "backslashreplace"))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # or threads tell what they miss
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # else threads report the files that they miss
     _end_children()
     for tidy in _tidying:
-        with contextlib.suppress(Exception):  # whatever is in the way: the next run tidies up too
+        with contextlib.suppress(Exception):  # of any class: the next run cleans up too
             tidy()
     os._exit(stopped.exit_status)
 
 
 def _end_children() -> None:
-    """Ends the worker processes of the local runner, which would write on. Needs /proc."""
+    """Kills the worker processes of the local runner, which would continue to write. Needs /proc."""
     for pid in list(_descendants(os.getpid())):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)

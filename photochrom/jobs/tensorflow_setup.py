@@ -1,4 +1,4 @@
-"""Imports TensorFlow with the kernels that it is to use, and without the page that its C++ libraries print."""
+"""Imports TensorFlow with fixed kernels, and suppresses its native start-up logging."""
 
 import contextlib
 import importlib
@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 
 def choose_kernels() -> None:
-    """Has a TensorFlow that is imported later use oneDNN, which it does by itself on some processors alone.
+    """Makes a TensorFlow that is imported later use oneDNN, its default on some processors only.
 
-    Its own kernels round a picture otherwise in another batch, and a copy must not depend on what else is in its batch.
+    Its other kernels round a picture differently in another batch, and a copy must not depend on the rest of its batch.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and looks for devices, silently; what was printed is shown if that fails."""
+    """Imports TensorFlow and looks for devices, silently; its output is shown if that fails."""
     choose_kernels()
     with _native_stderr_held():
         importlib.import_module("tensorflow").config.list_physical_devices()

@@ -1,4 +1,4 @@
-"""What `--input` takes: a folder, a glob, a zip, a tar, a single picture or a manifest; and the files each holds."""
+"""The values of `--input`: a folder, a glob, a zip, a tar, a single picture or a manifest; and the files of each."""
 
 import csv
 import dataclasses
@@ -36,7 +36,7 @@ class Input:
 
 @dataclasses.dataclass(frozen=True)
 class Listed:
-    """A loose file, or an archive of which only `wanted` members count if a manifest named some."""
+    """A loose file, or an archive, with the `wanted` members if a manifest names some; else all count."""
 
     source: Source
     wanted: tuple[str, ...] = ()
@@ -141,12 +141,12 @@ def _csv_rows(rows: Iterator[list[str]]) -> Iterator[str]:
 def expand(
     listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool] = lambda key: False
 ) -> Iterator[Source]:
-    """Yields the sources that a listed file stands for: itself, or the members of the archive that it is.
+    """Yields the sources of a listed file: itself, or the members if it is an archive.
 
     Args:
-        listed: what `list_files` found.
-        spool_folder: where the members of a compressed tar are laid.
-        is_excluded: says by its key what is to be left alone: such a source is a failed one, an archive is not opened.
+        listed: from `list_files`.
+        spool_folder: for the unpacked members of compressed tars.
+        is_excluded: whether a key is on the exclusion list: its source is a failed one, such an archive is not opened.
     """
     for source in _expand(listed, spool_folder, is_excluded):
         if is_excluded(source.key):
@@ -171,12 +171,12 @@ def _expand(listed: Listed, spool_folder: str, is_excluded: Callable[[str], bool
 
 
 def _looked_up(source: Source) -> Source:
-    """Returns a source that a manifest named with the size and version that its folder's listing would have shown."""
+    """Returns a source from a manifest with the size and version that its folder's listing would have."""
     if source.version or source.failure:
         return source
     try:
         info = files.stat(source.path)
-    except OSError:  # reading it will say so
+    except OSError:  # reading it raises the error
         return source
     return dataclasses.replace(source, size=info.size, version=info.version)
 
@@ -191,7 +191,7 @@ def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bo
     try:
         with files.open_read(archive.path) as file:
             for source in archive_listing.list_members(file, archive.path, archive.key, spool):
-                # A zip has a checksum of each member, a tar but a time that somebody wrote into it.
+                # A zip has a checksum of each member, a tar only a modification time, which may be arbitrary.
                 version = source.version if source.member else f"{archive.version} {source.version}"
                 yield source if source.failure else dataclasses.replace(source, version=version)
     except OSError as error:
@@ -201,21 +201,21 @@ def _members(archive: Source, spool_folder: str, is_excluded: Callable[[str], bo
 
 
 def inside(path: str, folder: str) -> bool:
-    """Says whether a path lies in a folder, or is it."""
+    """Whether a path is in a folder, or is it."""
     if files.is_local(path) and files.is_local(folder):
         path, folder = os.path.realpath(path), os.path.realpath(folder)
     return f"{path}/".startswith(folder.rstrip("/") + "/")
 
 
 def check_output_apart(inputs: Iterable[Input], output: str) -> None:
-    """Refuses an output folder in which a later listing of the inputs would find what this job writes.
+    """Refuses an output folder in which a later listing of the inputs would find this job's files.
 
     Raises:
-        UsageError: the output lies inside an input folder, or the other way round.
+        UsageError: the output is inside an input folder, or the reverse.
     """
     for one in inputs:
         folder = {_FOLDER: one.path, _GLOB: one.base if "**" in one.path else ""}.get(one.kind, "")
         if folder and inside(output, folder):
-            raise errors.UsageError(f"--output {output} lies inside --input {one.path}; choose a folder beside it")
+            raise errors.UsageError(f"--output {output} is inside --input {one.path}; choose a folder beside it")
         if one.kind != _MANIFEST and inside(one.path, output):
-            raise errors.UsageError(f"--input {one.path} lies inside --output {output}; choose another output folder")
+            raise errors.UsageError(f"--input {one.path} is inside --output {output}; choose another output folder")

@@ -2,8 +2,8 @@
 
 A file's key is its path from the folder that holds the input, as `cp -r` would name it: `--input /data/scans`
 gives `scans/box1/001.tif`. A member of an archive is `ARCHIVE!MEMBER`: `scans/box2.zip!p/002.jpg`. Where each page of a
-file is an input of its own, a page is `KEY#page=0002`, counted from 1. A file of one page keeps its key, unless that
-ends like a page's: so no two inputs have one key.
+file is an input of its own, a page has the key `KEY#page=0002`, counted from 1. A file of one page keeps its
+key, unless that ends like a page's: so no two inputs have one key.
 """
 
 import hashlib
@@ -41,6 +41,6 @@ def to_path(key: str) -> str:
 
 
 def split_member(text: str) -> tuple[str, str]:
-    """Returns path of the archive and name of the member of what a manifest names; ("PATH", "") for a loose file."""
+    """Returns the archive's path and the member's name in a row of a manifest; ("PATH", "") for a loose file."""
     border = _ARCHIVE_BORDER.search(text)
     return (text[: border.end() - 1], text[border.end() :]) if border else (text, "")

@@ -1,6 +1,6 @@
 """Reads sources: loose files whole, members of archives by ranges, neighbours together.
 
-No archive stays open, and no directory is read again: the listing has said where each member lies.
+No archive stays open, and no directory is read again: sources have the offset of each member.
 """
 
 import functools
@@ -17,7 +17,7 @@ from photochrom.sources.source import Source
 from photochrom.sources.zip_listing import ZIP_HEADER_BYTES
 from photochrom.storage import files
 
-# What lies between two members that are read together costs less than a request of its own for each.
+# The most bytes between two members that are read together: they cost less than another request.
 _GAP_BYTES = 256 << 10
 # zipfile reads a member in steps of 4 KiB, however little is asked for.
 _STEP_BYTES = 4 << 10
@@ -48,12 +48,12 @@ def read_start(source: Source, count: int) -> bytes:
 
 
 def neighbourhood(source: Source) -> str:
-    """Returns a name for those that a source is best read with; its key, where it is best read alone."""
+    """Returns a name of the group that a source is best read with; its key, where it is best read alone."""
     return source.key if source.run < 0 or files.is_local(source.path) else f"{source.path}@{source.run}"
 
 
 def are_neighbours(one: Source, following: Source) -> bool:
-    """Says whether a source is better read by one request with the one that comes before it."""
+    """Whether one request should read a source together with the one before it."""
     is_one_run = one.run >= 0 and (one.path, one.run) == (following.path, following.run)
     return is_one_run and one.offset <= following.offset <= one.end + _GAP_BYTES
 

@@ -1,4 +1,4 @@
-"""Calls made ahead of time, in threads, so that a worker goes on while a bucket's answers are under way."""
+"""Prefetching: runs I/O in a bounded thread pool, results in order."""
 
 import collections
 import concurrent.futures
@@ -11,16 +11,16 @@ from photochrom.sources.source import Source
 from photochrom.storage import files
 
 _THREADS = 16
-# Under way at once, besides the one that is being worked on.
+# In progress at once, besides the one being processed.
 _CALLS, _BYTES = 32, 64 << 20
-# Of a source whose size is not known, a usual scan's.
+# Assumed for a source of unknown size: a usual scan's.
 _USUAL_BYTES = 4 << 20
 
 Call = Callable[[], Any]
 
 
 class Ahead:
-    """Makes calls in threads, a few at a time, and hands out what they return in the order in which they were added."""
+    """Makes calls in threads, a few at a time, and yields their results in the order in which they were added."""
 
     def __init__(self) -> None:
         self._waiting: collections.deque[tuple[Any, int, Call]] = collections.deque()
@@ -28,13 +28,13 @@ class Ahead:
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
     def add(self, item: Any, call: Call, size: int, wait: bool) -> Iterator[tuple[Any, Call]]:
-        """Adds a call and yields those that are due: item and a call that returns, or raises, what the call did.
+        """Adds a call and yields those that are due: the item, and a call with the result or the error of the first.
 
         Args:
-            item: whatever comes out again with the result.
-            call: what to do.
+            item: yielded with the result.
+            call: the work.
             size: bytes that it holds until its result is taken.
-            wait: whether it waits for others, so that it is made in a thread; else it is made when its turn comes.
+            wait: whether it is I/O-bound, and so made in a thread; else it is made when it is due.
         """
         while self._waiting and (len(self._waiting) >= _CALLS or self._held + size > _BYTES):
             yield self._next()
@@ -45,7 +45,7 @@ class Ahead:
         self._held += size
 
     def flush(self) -> Iterator[tuple[Any, Call]]:
-        """Yields all that is left."""
+        """Yields the remaining ones."""
         while self._waiting:
             yield self._next()
 
@@ -65,7 +65,7 @@ class Ahead:
 
 
 class Reading:
-    """Reads sources: those on a local disk when their turn comes, others ahead, neighbours in an archive together."""
+    """Reads sources: those on a local disk when they are due, others ahead, neighbours in an archive together."""
 
     def __init__(self) -> None:
         self._ahead = Ahead()
@@ -76,13 +76,13 @@ class Reading:
         yield from self.flush()
 
     def add(self, pairs: Iterable[tuple[Source, Any]]) -> Iterator[tuple[Any, Call]]:
-        """Adds sources and yields those that are due: the item beside it, and such a call."""
+        """Adds pairs of source and item, and yields those that are due: the item, and such a call."""
         for group in _neighbours(pairs):
             sources, items = zip(*group, strict=True)
             yield from _one_by_one(self._ahead.add(items, *_reading(sources)))
 
     def flush(self) -> Iterator[tuple[Any, Call]]:
-        """Yields all that is left."""
+        """Yields the remaining ones."""
         return _one_by_one(self._ahead.flush())
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ def _is_far(source: Source) -> bool:
 
 
 def _neighbours(pairs: Iterable[tuple[Source, Any]]) -> Iterator[list[tuple[Source, Any]]]:
-    """Yields what is best read together, in order."""
+    """Yields groups that are best read together, in order."""
     group: list[tuple[Source, Any]] = []
     for source, item in pairs:
         if group and not (_is_far(source) and member_reader.are_neighbours(group[-1][0], source)):
@@ -107,7 +107,7 @@ def _neighbours(pairs: Iterable[tuple[Source, Any]]) -> Iterator[list[tuple[Sour
 
 
 def _reading(sources: Sequence[Source]) -> tuple[Call, int, bool]:
-    """Returns what reads sources and returns a call for each, bytes that it holds, and whether it waits for others."""
+    """Returns a call that reads sources and returns a call for each, its bytes, and whether it is I/O-bound."""
     held = sum(source.size if source.size >= 0 else _USUAL_BYTES for source in sources)
     read = member_reader.read_together if len(sources) > 1 else _read_alone
     return functools.partial(read, sources), held, _is_far(sources[0])

@@ -1,4 +1,4 @@
-"""One input of a job: its key, and where its bytes are."""
+"""One input of a job: its key, and the place of its bytes."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -10,21 +10,21 @@ from photochrom.storage.names import printable
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Source:
-    """Where one input lies.
+    """The place of one input.
 
     Attributes:
         key: its stable name.
         path: the file that holds it.
         member: its name in a zip; "" for a loose file and for a member of a tar.
-        offset: where it begins in `path`, bytes; in a zip with a header. -1 for a loose file.
-        size: bytes, -1 if not known before it is read.
-        page: which page of it, counted from 0.
-        page_count: how many pages are inputs of their own; 1 where none but the first counts.
-        version: what changes when the content does, as the listing knows it: CRC-32, modification time, generation.
-        failure: set where the listing already knows that it cannot be read.
-        origin: the file that holds it for people, where `path` is one that the job has unpacked; else "".
+        offset: its start in `path`, bytes; in a zip, of its header. -1 for a loose file.
+        size: bytes, -1 if unknown before it is read.
+        page: its page, counted from 0.
+        page_count: number of pages that are inputs of their own; 1 where only the first counts.
+        version: from the listing, changes with the content: CRC-32, modification time, generation.
+        failure: set where the listing already finds that it cannot be read.
+        origin: the file that people know, where `path` is one that the job has unpacked; else "".
         extent: bytes that it takes in a zip, from `offset` on; -1 elsewhere.
-        run: where the first of the neighbours begins that are best read together; -1 for a loose file.
+        run: offset of the first of the neighbours that are best read together; -1 for a loose file.
     """
 
     key: str
@@ -46,22 +46,22 @@ class Source:
 
     @property
     def end(self) -> int:
-        """Where a member of an archive ends in `path`."""
+        """End of a member of an archive in `path`."""
         return self.offset + (self.extent if self.extent >= 0 else self.size)
 
     @classmethod
     def failed(cls, key: str, path: str, error: errors.DataError) -> "Source":
-        """Returns the source that stands for an input of which the listing already knows that it cannot be read."""
+        """Returns the source of an input that the listing finds unreadable."""
         return cls(key, path, failure=errors.Failure(key, "list", error.reason, str(error)))
 
 
 def place(source: Source) -> tuple[str, int, int]:
-    """Returns where a source lies, to sort by: file, offset, page."""
+    """Returns the place of a source, to sort by: file, offset, page."""
     return source.path, source.offset, source.page
 
 
 def only_one(sources: Iterable[Source]) -> Source:
-    """Returns the source that several inputs list under one key; as one that failed if it lies at several places."""
+    """Returns the one source that inputs list under a key; a failed one if they list it at several places."""
     first, *others = sorted(sources)
     places = set(map(place, (first, *others)))
     if len(places) == 1:

@@ -1,7 +1,7 @@
-"""The connection to Google Cloud Storage: one client a process, its credentials, what is retried, errors in words.
+"""The connection to Google Cloud Storage: one client a process, its credentials, and one-line errors.
 
-STORAGE_EMULATOR_HOST leads it to an emulator, without credentials. Elsewhere they are looked for as Google's own
-libraries do (Application Default Credentials), but a machine that has none says so within seconds.
+STORAGE_EMULATOR_HOST selects an emulator, without credentials. Otherwise they are found as Google's own libraries do
+(Application Default Credentials), but their absence is reported within seconds.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from photochrom import errors
 from photochrom.storage import gcs_retry
 
 SCHEME = "gs://"
-# What each kind of request needs, of the permissions and of the predefined roles.
+# The permission, and the predefined role, that each kind of request needs.
 READ = "storage.objects.get (role Storage Object Viewer)"
 LIST = "storage.objects.list (role Storage Object Viewer)"
 WRITE = "storage.objects.create, and storage.objects.delete to write again (role Storage Object User)"
@@ -34,9 +34,9 @@ DELETE = "storage.objects.delete (role Storage Object User)"
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-# Threads of a process that may hold a connection; more of them work too, but connect anew each time.
+# Threads of a process that may hold a connection; more of them work too, but connect each time.
 _CONNECTIONS = 64
-# Google's own probing takes three tries of 3 s, by a name that may take 20 s not to be found.
+# Google's own probe takes three tries of 3 s, by a name whose failed lookup may take 20 s.
 _METADATA_ADDRESS = "169.254.169.254"
 _METADATA_SECONDS = 1.5
 _PRODUCT_NAME = pathlib.Path("/sys/class/dmi/id/product_name")
@@ -45,7 +45,7 @@ _clients: dict[tuple[int, str], storage.Client] = {}
 
 
 class Overtaken(OSError):
-    """The generation that was to be written over is no longer there."""
+    """The generation to be overwritten no longer exists."""
 
 
 def split(path: str) -> tuple[str, str]:
@@ -55,10 +55,10 @@ def split(path: str) -> tuple[str, str]:
 
 
 def client() -> storage.Client:
-    """Returns this process's client, for all its threads; a forked process makes one of its own.
+    """Returns this process's client, for all its threads; a forked process makes its own.
 
     Raises:
-        NoCredentials: nothing says who asks.
+        NoCredentials: there are none.
     """
     key = (os.getpid(), os.environ.get(_EMULATOR, ""))
     with _lock:
@@ -68,7 +68,7 @@ def client() -> storage.Client:
 
 
 def _make_client(emulated: bool) -> storage.Client:
-    # Else the library asks for the bucket's place, for traces that nobody looks at: a right that few have.
+    # Else the library requests the bucket's location, for unused traces: a permission that few accounts have.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     credentials, project = (auth_credentials.AnonymousCredentials(), None) if emulated else _default_credentials()
     session = AuthorizedSession(credentials)
@@ -79,7 +79,7 @@ def _make_client(emulated: bool) -> storage.Client:
 
 
 def _forget_clients() -> None:
-    """A forked process shares no connection with its parent; the lock may have been held by a thread it lacks."""
+    """Drops the clients in a forked process, which shares no connection; a thread it lacks may have held the lock."""
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
     _clients.clear()
@@ -109,7 +109,7 @@ def _has_credentials_file() -> bool:
 
 
 def _is_on_google_cloud() -> bool:
-    """Says whether a metadata server answers, at once, or the machine calls itself Google's (its pods may start late).
+    """Whether a metadata server answers at once, or the machine's product name is Google's (its pods may start late).
 
     Source: https://cloud.google.com/compute/docs/instances/detect-compute-engine
     """
@@ -129,14 +129,14 @@ def _is_on_google_cloud() -> bool:
 
 @contextlib.contextmanager
 def explained(path: str, need: str) -> Iterator[None]:
-    """Turns what Google's libraries raise into OSErrors with one line.
+    """Turns errors of Google's libraries into OSErrors with one line.
 
     Args:
-        path: what is worked on.
+        path: the object or folder of the request.
         need: the permission for it.
 
     Raises:
-        FileNotFoundError: it is not there; a NoBucket if the bucket is not.
+        FileNotFoundError: it is missing; a NoBucket if the bucket is.
         PermissionError: a Denied or a NoCredentials.
         OSError: anything else, after all tries.
     """

@@ -1,9 +1,9 @@
-"""What files.py does, on gs:// paths: listing page by page, whole objects, conditional writes, deletions.
+"""Objects of gs:// buckets: listing page by page, whole objects, conditional writes, deletions.
 
-An object appears whole or not at all. One of some MB goes up in one request with its CRC-32C, which the store holds
-against what arrived, on condition that the generation found before is still there (none, for a new name): so a request
-that is sent again, because its answer was lost, never writes twice. Where another writer was faster, the last one wins,
-as with files; what has the same content already is left as it is.
+An object appears whole or not at all. One of some MB goes up in one request with its CRC-32C, which the store checks,
+on condition that the generation found before still exists (none, for a new name): so a request that is repeated,
+because its answer was lost, never writes twice. Of several writers the last one wins, as with files; an object that
+already has the same content is left unchanged.
 """
 
 import base64
@@ -20,15 +20,15 @@ from google.cloud import storage
 from photochrom import errors
 from photochrom.storage import gcs, gcs_retry, patterns
 
-# What a listing asks for: the rest of an object's metadata is ten times as much.
+# The fields of a listing: the rest of an object's metadata is ten times as much.
 _FIELDS = "items(name,size,generation,crc32c),nextPageToken"
 _PAGE = 1000
-# Writers of one object at the same time, each of which was faster by one.
+# Tries of a writer, each of which another writer preceded.
 _RACES = 8
 _DELETING_THREADS = 16
-# Objects of which a process remembers the generation that it wrote: its count of progress, its lock.
+# Number of objects whose last written generation a process remembers: its progress file, its lock.
 _REMEMBERED = 256
-# Bytes as they are; no browser shall guess.
+# Plain bytes, so that no browser guesses.
 CONTENT_TYPE = "application/octet-stream"
 
 
@@ -42,7 +42,7 @@ class Object(NamedTuple):
 
     @property
     def version(self) -> str:
-        """What changes when the content does."""
+        """A text that changes with the content."""
         return f"generation:{self.generation} crc32c:{self.crc32c}"
 
 
@@ -50,12 +50,12 @@ _last_put: dict[str, Object] = {}
 
 
 def _generation_of(version: str) -> int:
-    """Returns the generation that an object's `version` names, 0 for none."""
+    """Returns the generation in an object's `version`, 0 for none."""
     return int(version.removeprefix("generation:").partition(" ")[0] or 0)
 
 
 def blob(path: str, generation: int | None = None) -> storage.Blob:
-    """Returns the library's handle of an object, or of that generation of it; asks nothing.
+    """Returns the library's handle of an object, or of that generation of it, without a request.
 
     Raises:
         FileNotFoundError: the path names a bucket alone.
@@ -79,7 +79,7 @@ def stat(path: str) -> Object:
 
 
 def exists(path: str) -> bool:
-    """Says whether there is an object of that name, or any below it."""
+    """Whether there is an object of that name, or any below it."""
     try:
         stat(path)
         return True
@@ -90,12 +90,12 @@ def exists(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Says whether anything lies below a path, were it a mere placeholder."""
+    """Whether any object is below a path, placeholders included."""
     return any(True for _ in _listed(path, _folder_prefix(path), max_results=1))
 
 
 def list_folder(folder: str) -> Iterator[Object]:
-    """Yields the objects below a folder in sorted order, one page in memory. Placeholders of folders are none."""
+    """Yields the objects below a folder in sorted order, one page in memory. Placeholders of folders are left out."""
     return (_object(found) for found in _listed(folder, _folder_prefix(folder)) if not found.name.endswith("/"))
 
 
@@ -142,30 +142,30 @@ def encode_checksum(value: int) -> str:
 
 
 def put(path: str, data: bytes) -> None:
-    """Writes an object, whatever was there.
+    """Writes an object, over any other.
 
     Raises:
         OSError: it cannot be written.
     """
-    # Most names are new, or were last written by this process: to look first would cost a request each. Of the same
-    # bytes again nothing is assumed, so that they are found and left.
+    # Most names are new, or were last written by this process: a check before would cost a request each. For the same
+    # bytes again no generation is assumed, so that the object is found and left unchanged.
     last = _last_put.get(path)
     expected = last.generation if last and not _is_of(last, data) else 0
     for _ in range(_RACES):
         if written := put_over(path, data, expected):
-            with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is a mere guess
+            with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is only a hint
                 _last_put[path] = written
                 while len(_last_put) > _REMEMBERED:
                     _last_put.pop(next(iter(_last_put)), None)
             return
         expected = generation(path)
-    raise OSError(f"{path}: others write it again and again at the same time")
+    raise OSError(f"{path}: other writers replace it again and again")
 
 
 def put_over(path: str, data: bytes, generation: int) -> Object | None:
-    """Writes an object if that generation of it is still there, 0 for none; returns its row, or None if it is not.
+    """Writes an object if that generation of it still exists, 0 for none; returns its row, or None if not.
 
-    An object that has the same content counts as written: it was, by a request whose answer was lost.
+    An object with the same content counts as written: by a request whose answer was lost.
     """
     target = blob(path)
     try:
@@ -188,7 +188,7 @@ def put_over(path: str, data: bytes, generation: int) -> Object | None:
 
 
 def write_if(path: str, data: bytes, version: str) -> str | None:
-    """Writes an object if its version is still that, "" for none; returns the new one, or None if it is not."""
+    """Writes an object if its version is still that, "" for none; returns the new one, or None if not."""
     written = put_over(path, data, _generation_of(version))
     return written and written.version
 
@@ -213,7 +213,7 @@ def generation(path: str) -> int:
 
 
 def delete(path: str) -> None:
-    """Deletes an object and all below that name, several at a time; none there is no error."""
+    """Deletes an object and all below that name, several at a time; no error if there is none."""
     _, name = gcs.split(path)
     if name and not path.endswith("/"):
         delete_generation(path)
@@ -225,7 +225,7 @@ def delete(path: str) -> None:
 
 
 def delete_generation(path: str, generation: int | None = None) -> bool:
-    """Deletes an object, or only that generation of it; says whether it did, as far as it can know."""
+    """Deletes an object, or only that generation of it; returns whether it did, as far as known."""
     try:
         with gcs.explained(path, gcs.DELETE), contextlib.suppress(exceptions.PreconditionFailed):
             blob(path).delete(if_generation_match=generation, retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)

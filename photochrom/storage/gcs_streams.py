@@ -17,21 +17,21 @@ from google.cloud.storage import fileio
 from photochrom import errors
 from photochrom.storage import gcs, gcs_objects, gcs_retry
 
-# The first request of a file that is opened: most pictures come whole by it.
+# The first request of an opened file: it fetches most pictures whole.
 _FIRST_BYTES = 4 << 20
-# What is fetched where a smaller piece is asked for: neighbours in an archive, or a directory at its end, come along.
-# Whoever reads on gets twice as much each time.
+# Fetched where a smaller piece is read: neighbours in an archive, or a directory at its end, are included. Sequential
+# reading doubles it each time.
 _WINDOW_BYTES, _LARGEST_WINDOW_BYTES = 1 << 20, 8 << 20
-# The most that one request asks for; each has its own tries.
+# The most that one request fetches; each has its own retries.
 _PIECE_BYTES = 32 << 20
-# What is held while writing, and sent in one request; must be a multiple of 256 KiB.
+# Buffered while writing, and sent in one request; must be a multiple of 256 KiB.
 _CHUNK_BYTES = 8 << 20
-# How often a whole file that does not have its checksum is fetched.
+# Tries of fetching a file whose checksum does not match.
 _FETCHES = 3
 
 
 class BucketReader(io.BufferedIOBase):
-    """One generation of an object, seekable. What is read from its begin to its end is held against its CRC-32C."""
+    """One generation of an object, seekable. Reading from start to end checks its CRC-32C."""
 
     def __init__(self, path: str, start: int = 0, count: int = _FIRST_BYTES):
         """Opens an object, and fetches `count` bytes of it, from `start` on.
@@ -42,7 +42,7 @@ class BucketReader(io.BufferedIOBase):
         """
         self._path = path
         self._position = 0
-        self._size = -1  # not known before it is needed
+        self._size = -1  # unknown until it is needed
         self._window = _WINDOW_BYTES
         self._summed, self._sum = 0, 0  # CRC-32C of so many bytes
         self._start, self._held = start, self._fetch_first(start, count)
@@ -94,7 +94,7 @@ class BucketReader(io.BufferedIOBase):
         return self.read(_WINDOW_BYTES if size < 0 else size)
 
     def peek(self, size: int = 0, /) -> bytes:
-        """Returns what is held from here on, at least a byte before the end; readline asks for it."""
+        """Returns buffered bytes from the position on, at least one before the end; readline calls it."""
         offset = self._position - self._start
         if not 0 <= offset < len(self._held) and self._position < self.size:
             self._fill()
@@ -110,7 +110,7 @@ class BucketReader(io.BufferedIOBase):
         return taken
 
     def _fill(self) -> None:
-        """Fetches the window at the position; near the end, where that is no reading on, all of the end."""
+        """Fetches the window at the position; near the end, if reading is not sequential, the whole end."""
         start, reads_on = self._position, self._position == self._start + len(self._held)
         self._window = min(2 * self._window, _LARGEST_WINDOW_BYTES) if reads_on else _WINDOW_BYTES
         if not reads_on:
@@ -125,9 +125,9 @@ class BucketReader(io.BufferedIOBase):
             with gcs.explained(self._path, gcs.READ):
                 try:
                     first = self._download(begun, start, count)
-                except exceptions.RequestRangeNotSatisfiable:  # an object without bytes has no first one
+                except exceptions.RequestRangeNotSatisfiable:  # the object is empty
                     first = b""
-                if first and begun.generation is None:  # the store's answer says which it is; if not, ask
+                if first and begun.generation is None:  # usually stated in the answer
                     begun.reload(retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)
             if len(first) < count and (first or not start):
                 self._size = start + len(first)
@@ -135,7 +135,7 @@ class BucketReader(io.BufferedIOBase):
             self._add(start, first)
             if self._is_right():
                 return first
-        raise OSError(f"{self._path}: what arrives does not have the object's CRC-32C, {_FETCHES} times")
+        raise OSError(f"{self._path}: the bytes that arrive do not match the object's CRC-32C, {_FETCHES} times")
 
     def _fetch_pieces(self, count: int) -> bytes:
         end, pieces = self._position + count, []
@@ -158,7 +158,7 @@ class BucketReader(io.BufferedIOBase):
             start=start,
             end=start + count - 1,
             raw_download=True,
-            checksum=None,  # the library knows none of a part
+            checksum=None,  # the library has none of a part
             single_shot_download=count <= _FIRST_BYTES,
             retry=gcs_retry.RETRY,
             timeout=gcs_retry.TIMEOUT,
@@ -172,17 +172,17 @@ class BucketReader(io.BufferedIOBase):
             raise OSError(f"{self._path} was replaced or deleted while it was read") from error
 
     def _add(self, start: int, data: bytes) -> None:
-        """Sums what continues what was summed before."""
+        """Adds bytes that continue the summed ones to the checksum."""
         if start <= self._summed < start + len(data):
             self._sum = google_crc32c.extend(self._sum, data[self._summed - start :])
             self._summed = start + len(data)
 
     def _check(self) -> None:
         if not self._is_right():
-            raise OSError(f"{self._path}: what arrived does not have the object's CRC-32C, {self._wanted}")
+            raise OSError(f"{self._path}: the bytes that arrived do not match the object's CRC-32C, {self._wanted}")
 
     def _is_right(self) -> bool:
-        """Says that what was summed has the object's checksum, or that not all of it was."""
+        """Whether the checksum is the object's, or not yet complete."""
         return self._summed != self._size or not self._wanted or gcs_objects.encode_checksum(self._sum) == self._wanted
 
 
@@ -200,21 +200,22 @@ def read_range(path: str, start: int, count: int) -> bytes:
 
 @contextlib.contextmanager
 def create(path: str) -> Iterator[IO[bytes]]:
-    """Writes an object that appears when the body is through, and not at all if it fails."""
+    """Writes an object that appears when the body has ended, and not at all if it fails."""
     file = _Writer(path)
     try:
         yield file  # type: ignore[misc]
         file.finish()
     except BaseException:
-        with contextlib.suppress(Exception):  # what is left of it is nowhere to be seen, and goes after a week
+        with contextlib.suppress(Exception):  # an unfinished upload is invisible, and expires after a week
             file.abandon()
         raise
 
 
 class _Session(fileio.BlobWriter):
-    """The library's writer, but given up it stays so.
+    """The library's writer, which stays abandoned after a failure.
 
-    That one, when it is collected as garbage after a failure, sends what it has got as if it were the whole.
+    The original, when it is garbage-collected after a failure, finishes the upload with the bytes so far: see
+    docs/upstream.md.
     """
 
     def close(self) -> None:
@@ -226,11 +227,11 @@ class _Session(fileio.BlobWriter):
 
 
 class _Writer(io.BufferedIOBase):
-    """Holds what is written, up to a chunk; a longer one goes up piece by piece, in a thread, while more is written.
+    """Buffers up to a chunk; a longer object is uploaded piece by piece, in a thread, while more is written.
 
-    A session of pieces writes once, however often a piece is sent, on condition that the generation which was there at
-    its begin still is at its end. If it is not, and what is there has other bytes, it fails: the pieces are gone, and
-    could not be sent again.
+    A session of pieces writes once, however often a piece is sent, on condition that the generation at its start still
+    exists at its end. If not, and the object there has other bytes, it fails: the pieces are no longer in memory, and
+    cannot be sent again.
     """
 
     def __init__(self, path: str):
@@ -258,7 +259,7 @@ class _Writer(io.BufferedIOBase):
         return count
 
     def _send(self) -> None:
-        """Has what is held go up, once what went before it has."""
+        """Starts the upload of the buffer, after that of the piece before."""
         with gcs.explained(self._path, gcs.WRITE):
             session = self._session = self._session or self._begin()
             self._wait()
@@ -271,7 +272,7 @@ class _Writer(io.BufferedIOBase):
 
     def _begin(self) -> _Session:
         generation = None
-        with contextlib.suppress(errors.Denied):  # beginning to write says it too, and what right it needs
+        with contextlib.suppress(errors.Denied):  # the first write reports it too, with the permission it needs
             generation = gcs_objects.generation(self._path)
         return _Session(
             gcs_objects.blob(self._path),
@@ -310,4 +311,4 @@ class _Writer(io.BufferedIOBase):
         super().close()
 
     def close(self) -> None:
-        """Does nothing: who opened it finishes it."""
+        """Does nothing: `create` finishes it."""

@@ -1,4 +1,4 @@
-"""Rows as JSON lines: the same rows give the same bytes; what is read back is bounded."""
+"""Rows as JSON lines: the same rows give the same bytes; reading is bounded."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 from photochrom.storage import files
 
-# No row that a job writes comes near; a file without line breaks is not read into memory whole.
+# Far above any row that a job writes; a file without line breaks is not read into memory whole.
 MAX_LINE_BYTES = 16 << 20
 
 

@@ -1,8 +1,8 @@
-"""Copies, on this machine's disk, of what TensorFlow needs as files: bundles, datasets, weights.
+"""Copies on this machine's disk of remote folders that TensorFlow reads as files: bundles, datasets, weights.
 
-TensorFlow's own way to buckets is not used. Several files are copied at a time; each appears whole or not at all, with
-the size and, where the listing states it, the CRC-32C of the original. What is here already is not copied again: so a
-copy that was stopped continues.
+TensorFlow's own access to buckets is not used. Several files are copied at a time; each appears whole or not at all,
+with the size and, where the listing states it, the CRC-32C of the original. Files that are here already are not
+copied again: so an interrupted copy continues.
 """
 
 import base64
@@ -28,7 +28,7 @@ _LOCK = ".lock"
 
 
 def user_folder(kind: str) -> pathlib.Path:
-    """Returns where this user's copies of a kind lie unless somebody says otherwise: nobody else may write there.
+    """Returns the default folder for this user's copies of a kind, which no other user may write to.
 
     Raises:
         UsageError: it is another user's.
@@ -42,7 +42,7 @@ def user_folder(kind: str) -> pathlib.Path:
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[None]:
-    """Makes a folder, and lets one process at a time work in it; what one that died had under way is removed."""
+    """Makes a folder, and admits one process at a time; unfinished files of one that died are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / _LOCK, "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,10 +52,10 @@ def locked(folder: pathlib.Path) -> Iterator[None]:
 
 
 def missing(origin: str, infos: Iterable[files.FileInfo], folder: pathlib.Path) -> list[files.FileInfo]:
-    """Returns those of the files below `origin` of which `folder` has no whole copy; reads what is there.
+    """Returns the files below `origin` without a whole copy in `folder`; reads the existing copies.
 
     Raises:
-        DataError: a name would lead out of the folder.
+        DataError: a name would leave the folder.
     """
     infos = list(infos)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -69,8 +69,8 @@ def fetch(
     """Copies files below `origin` to the same names below `folder`, and calls `advance` after each.
 
     Raises:
-        DataError: a name would lead out of the folder.
-        OSError: a file cannot be read or written, or is no longer what the listing says.
+        DataError: a name would leave the folder.
+        OSError: a file cannot be read or written, or has changed since it was listed.
     """
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         for _ in pool.map(lambda info: _copy(info, _target(origin, info, folder)), infos):
@@ -89,7 +89,7 @@ def _copy(info: files.FileInfo, target: pathlib.Path) -> None:
             size += len(piece)
             checksum.update(piece)
         if not _is_same(info, size, checksum):
-            raise OSError(f"{info.path} was replaced while it was copied; the same command copies it anew")
+            raise OSError(f"{info.path} was replaced while it was copied; the same command copies it again")
 
 
 def _is_copy(path: pathlib.Path, info: files.FileInfo) -> bool:

@@ -33,7 +33,7 @@ _DELETED_AT_ONCE = 1000  # the most that S3 takes
 
 
 class S3Store(CheckedFirst):
-    """Amazon S3, or a store with its interface. Of two writers within a second both may believe to have written."""
+    """Amazon S3, or a store with its interface. Two conditional writes within a second may both succeed."""
 
     def open_read(self, path: str) -> IO[bytes]:
         return io.BufferedReader(_Reader(path), _WINDOW_BYTES)  # type: ignore[return-value]

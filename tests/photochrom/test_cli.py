@@ -18,7 +18,7 @@ from photochrom import __version__, cli, errors
         (errors.DecodeError("broken"), 1),
     ],
 )
-def test_an_error_that_was_foreseen_is_one_line_and_a_status(error, status, capsys):
+def test_deliberate_error_is_line_and_status(error, status, capsys):
     def run(argv):
         raise error
 
@@ -26,7 +26,7 @@ def test_an_error_that_was_foreseen_is_one_line_and_a_status(error, status, caps
     assert capsys.readouterr().err == f"photochrom: {error}\n"
 
 
-def test_ctrl_c_says_how_to_continue(capsys):
+def test_ctrl_c_shows_command_to_continue(capsys):
     def run(argv):
         raise KeyboardInterrupt
 
@@ -35,7 +35,7 @@ def test_ctrl_c_says_how_to_continue(capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_unwinds_what_need_not_end_on_the_spot(number, capsys):
+def test_signal_unwinds_interruptible_job(number, capsys):
     before, unwound = signal.getsignal(number), []
 
     def run(argv):
@@ -49,7 +49,7 @@ def test_a_signal_unwinds_what_need_not_end_on_the_spot(number, capsys):
     assert signal.getsignal(number) == before
 
 
-def test_a_signal_that_is_ignored_stays_ignored():
+def test_ignored_signal_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
     try:
         assert cli.call(lambda argv: signal.raise_signal(signal.SIGINT)) == 0
@@ -57,11 +57,13 @@ def test_a_signal_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_error_that_was_not_foreseen_keeps_its_trace_in_a_file(capsys, tmp_path, monkeypatch):
+def test_unexpected_error_keeps_trace_in_file(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert cli.call(lambda argv: 1 / 0) == 1
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "not foreseen: ZeroDivisionError: division by zero; the full trace is in" in said
+    assert (
+        said.count("\n") == 1 and "unexpected error: ZeroDivisionError: division by zero; the full trace is in" in said
+    )
     assert "cli.call(lambda argv: 1 / 0)" in pathlib.Path(said.split()[-1]).read_text()
 
 
@@ -71,7 +73,7 @@ def test_version(capsys):
     assert caught.value.code == 0 and capsys.readouterr().out == f"photochrom {__version__}\n"
 
 
-def test_help_lists_the_commands_and_imports_nothing_heavy():
+def test_help_lists_commands_without_heavy_imports():
     code = """
 import sys
 from photochrom import cli
@@ -88,14 +90,14 @@ assert not heavy, heavy
 
 
 @pytest.mark.parametrize("argv", [[], ["paint"]])
-def test_no_such_command_is_bad_usage(argv, capsys):
+def test_unknown_command_is_bad_usage(argv, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(argv)
     assert caught.value.code == 2 and "photochrom: error" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "command"), cli.COMMANDS.items())
-def test_command_that_resumes_says_so(name, command, capsys, tmp_path, monkeypatch):
+def test_resumable_command_states_it(name, command, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def run(argv):

@@ -16,11 +16,11 @@ def test_data_errors_cross_processes_whole(cls):
 
 
 @pytest.mark.parametrize("cls", subclasses(errors.PhotochromError))
-def test_the_tree_in_the_docstring_is_the_tree(cls):
+def test_docstring_draws_the_tree(cls):
     assert f" {cls.__name__} " in f" {errors.__doc__} ".replace("\n", " ")
 
 
-def test_a_failure_says_what_the_error_said():
+def test_failure_keeps_content_of_error():
     failure = errors.Failure.of("key", errors.TooLarge("too much"))
     assert failure == errors.Failure("key", "decode", "too_large", "too much")
     assert errors.Failure.of("key", failure.to_error()) == failure

@@ -171,7 +171,7 @@ def test_unwritable_output_is_refused(photo_folder, tmp_path):
 
 
 def test_output_inside_input_is_refused(photo_folder):
-    with pytest.raises(errors.UsageError, match="lies inside --input"):
+    with pytest.raises(errors.UsageError, match="is inside --input"):
         run([photo_folder], photo_folder / "dataset")
 
 

@@ -29,7 +29,7 @@ def test_local_runner_is_taken_for_tested_beam(name, caplog):
     assert beam.__version__ in beam_job.TESTED and not caplog.records
 
 
-def test_untested_beam_runs_its_own_class_with_warning(monkeypatch, caplog):
+def test_untested_beam_runs_own_class_with_warning(monkeypatch, caplog):
     monkeypatch.setattr(beam_job, "TESTED", ("1.0",))
     assert type(beam_job._runner(beam_job.parse_options([]))) is fn_runner.FnApiRunner
     (record,) = caplog.records
@@ -81,7 +81,7 @@ def test_flags_choose_otherwise():
     assert (options["direct_num_workers"], options["direct_running_mode"]) == (1, "in_memory")
 
 
-def test_another_runner_gets_its_flags_and_none_of_ours():
+def test_other_runner_gets_only_its_flags():
     options = beam_job.parse_options(["--runner=FlinkRunner", "--flink_master=localhost:8081"])
     assert options.get_all_options(drop_default=True)["flink_master"] == "localhost:8081"
     assert options.view_as(pipeline_options.StandardOptions).runner == "FlinkRunner"
@@ -89,12 +89,12 @@ def test_another_runner_gets_its_flags_and_none_of_ours():
 
 
 @pytest.mark.parametrize("flag", ["--imagesize=3", "--direct_num_worker=3", "stray"])
-def test_a_flag_that_nobody_knows_is_refused(flag):
+def test_unknown_flag_is_refused(flag):
     with pytest.raises(errors.UsageError, match=r"unknown flag .*neither this job nor Beam has it"):
         beam_job.parse_options([flag])
 
 
-def test_a_value_that_beam_does_not_take_is_refused():
+def test_value_that_beam_refuses_is_refused():
     with pytest.raises(errors.UsageError, match="has a value that it does not take"):
         beam_job.parse_options(["--direct_num_workers=many"])
 
@@ -109,7 +109,7 @@ def test_sources_of_several_inputs_are_listed(photo_folder, tmp_path):
         assert_that(sources | beam.Map(lambda source: source.key), equal_to(expected))
 
 
-def test_a_pipeline_that_does_not_end_as_done_is_a_failure(monkeypatch):
+def test_pipeline_ending_otherwise_is_failure(monkeypatch):
     class Result:
         def wait_until_finish(self):
             return "CANCELLED"
@@ -136,7 +136,7 @@ print(asked)
 """
 
 
-def test_a_pipeline_on_the_local_runner_asks_no_network_and_starts_no_program(tmp_path):
+def test_local_runner_needs_no_network_and_no_program(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", _WATCHED],
         env={**os.environ, "HOME": str(tmp_path)},

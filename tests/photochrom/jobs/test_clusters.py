@@ -44,18 +44,18 @@ def test_other_runners_are_clusters():
     assert not clusters.is_local(options("--runner=DataflowRunner", "--project=p", "--temp_location=gs://b/t"))
 
 
-def test_a_jobmanager_out_of_reach_is_said(unused_port):
+def test_unreachable_jobmanager_is_reported(unused_port):
     with pytest.raises(errors.PhotochromError, match=r"no Flink JobManager answers at 127.0.0.1:\d+ .*--flink_master"):
         clusters.check(options("--runner=FlinkRunner", f"--flink_master=127.0.0.1:{unused_port}"))
 
 
-def test_a_job_server_out_of_reach_is_said_before_anything_is_built(unused_port):
+def test_unreachable_job_server_is_reported_before_building(unused_port):
     flags = ["--runner=PortableRunner", f"--job_endpoint=127.0.0.1:{unused_port}"]
     with pytest.raises(errors.PhotochromError, match=r"nothing answers at 127.0.0.1:\d+ .*--job_endpoint"):
         beam_job.run(lambda pipeline: pytest.fail("was built"), options(*flags))
 
 
-def test_a_file_that_is_no_jar_or_not_beams_is_refused(tmp_path):
+def test_jar_that_is_not_beams_is_refused(tmp_path):
     (tmp_path / "text.jar").write_text("no zip")
     with zipfile.ZipFile(tmp_path / "other.jar", "w") as jar:
         jar.writestr("org/example/Main.class", "")
@@ -64,7 +64,7 @@ def test_a_file_that_is_no_jar_or_not_beams_is_refused(tmp_path):
             clusters.check(options("--runner=FlinkRunner", f"--flink_job_server_jar={tmp_path / name}.jar"))
 
 
-def test_of_a_java_trace_the_workers_own_error_is_the_cause():
+def test_cause_of_java_trace_is_workers_error():
     assert clusters.find_cause(JAVA_TRACE) == "ModuleNotFoundError: No module named 'serving'"
     assert (
         clusters.find_cause("Caused by: java.net.ConnectException: refused\n\tat x")
@@ -73,7 +73,7 @@ def test_of_a_java_trace_the_workers_own_error_is_the_cause():
     assert clusters.find_cause("nothing of the kind") == ""
 
 
-def test_a_failed_job_is_one_line_with_what_to_do_and_a_log():
+def test_failed_job_is_one_line_and_log():
     with pytest.raises(errors.PhotochromError) as caught, clusters.explained(options("--runner=FlinkRunner")):
         logging.getLogger("apache_beam").error("all that Beam says")
         raise RuntimeError(JAVA_TRACE)
@@ -86,7 +86,7 @@ def test_a_failed_job_is_one_line_with_what_to_do_and_a_log():
     log.unlink()
 
 
-def test_what_beam_logs_of_a_failed_job_stays_out_of_the_commands_output():
+def test_log_of_failed_job_stays_in_file():
     code = (
         "import logging, sys\n"
         "from photochrom import cli\n"

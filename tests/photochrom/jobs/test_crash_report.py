@@ -42,7 +42,7 @@ def worker_error(text) -> RuntimeError:
 
 
 @pytest.mark.parametrize("workers", ["multi_threading", "multi_processing"])
-def test_the_cause_is_found_in_what_a_worker_sends(workers):
+def test_cause_is_found_in_workers_trace(workers):
     def write(_):
         with open("/dev/full", "wb", 0) as file:
             file.write(b"a picture")
@@ -54,20 +54,20 @@ def test_the_cause_is_found_in_what_a_worker_sends(workers):
     assert (cause.kind, cause.number, cause.step) == ("OSError", errno.ENOSPC, "Write")
 
 
-def test_a_full_disk_is_named_as_the_user_named_it_with_what_is_free(tmp_path):
+def test_full_disk_is_named_with_free_space(tmp_path):
     error = worker_error(f"OSError: [Errno 28] No space left on device: '{tmp_path}/images/a.jpg'")
     line = said(error, ["--input=scans", f"--output={tmp_path}"])
     assert line.startswith(f"no space left on {tmp_path} (")
     assert " bytes free): free some and run the same command again; what is done is kept; the full trace is in " in line
 
 
-def test_the_folder_of_temporary_files_is_told_from_the_output(tmp_path, folder_of_logs):
+def test_temporary_folder_is_distinguished_from_output(tmp_path, folder_of_logs):
     error = worker_error(f"OSError: [Errno 122] Disk quota exceeded: '{folder_of_logs}/tmpabc'")
     line = said(error, ["--output", str(tmp_path)])
     assert f"no space left on {folder_of_logs}, the folder for temporary files (TMPDIR names another) (" in line
 
 
-def test_an_error_that_names_no_file_is_about_the_fuller_folder(tmp_path, monkeypatch):
+def test_error_without_file_names_fuller_folder(tmp_path, monkeypatch):
     free = {str(tmp_path): 5, tempfile.gettempdir(): 5_000_000}
     monkeypatch.setattr(crash_report, "_free_bytes", free.get)
     line = said(worker_error("OSError: [Errno 28] No space left on device"), [f"--output={tmp_path}"])
@@ -79,53 +79,53 @@ def test_an_error_that_names_no_file_is_about_the_fuller_folder(tmp_path, monkey
     [
         (errno.EROFS, "cannot be written any more, it is read-only: make it writable and run the same command again"),
         (errno.EACCES, "/o/images/a.jpg: permission denied: give yourself the right to it and run the same"),
-        (errno.EIO, "/o/images/a.jpg: Input/output error: see whether the disk or the network mount is well, and run"),
+        (errno.EIO, "/o/images/a.jpg: Input/output error: check the disk or the network mount, and run"),
         (errno.EMFILE, "too many open files: raise the limit (ulimit -n 4096) and run the same command again"),
-        (errno.ENOMEM, "memory does not suffice: give fewer workers"),
-        (errno.ENXIO, "ended by an error that was not foreseen: OSError: [Errno 6] No such device or address"),
+        (errno.ENOMEM, "out of memory: give fewer workers"),
+        (errno.ENXIO, "unexpected error: OSError: [Errno 6] No such device or address"),
     ],
 )
-def test_each_error_of_the_system_says_what_to_do(number, text):
+def test_system_error_has_advice(number, text):
     assert text in said(OSError(number, os.strerror(number), "/o/images/a.jpg"), ["--output=/o"])
 
 
-def test_a_worker_process_that_was_killed_is_named():
+def test_killed_worker_process_is_reported():
     line = said(RuntimeError("Channel closed prematurely."))
-    assert line.startswith("a worker process ended on the spot (killed, perhaps for want of memory): ")
+    assert line.startswith("a worker process was killed (perhaps out of memory): ")
     assert "run the same command again; what is done is kept" in line
 
 
-def test_only_jobs_that_go_on_promise_to():
+def test_only_resumable_jobs_promise_to_resume():
     assert "what is done is kept" not in said(OSError(errno.ENOSPC, "full"), is_resumable=False)
 
 
-def test_what_a_step_raises_on_purpose_is_said_as_it_is():
+def test_deliberate_error_is_shown_unchanged():
     error = worker_error("photochrom.errors.UsageError: manifest a.csv is broken; expected a source in each row")
     line, status = crash_report.report(error, [])
     assert line.startswith("manifest a.csv is broken; expected a source in each row; the full trace is in ")
     assert status == errors.UsageError.exit_status
 
 
-def test_another_error_names_its_step_and_is_cut_to_a_line():
+def test_unexpected_error_names_step_in_one_line():
     line = said(worker_error("ValueError: broken " + 1000 * "x"))
-    assert line.startswith("ended by an error that was not foreseen in Colorize/Write: ValueError: broken xxx")
+    assert line.startswith("unexpected error in Colorize/Write: ValueError: broken xxx")
     assert "\n" not in line and len(line) < 500
 
 
-def test_the_log_has_the_trace_and_what_was_logged_before(folder_of_logs):
+def test_log_has_trace_and_earlier_records(folder_of_logs):
     line, _ = crash_report.report(worker_error("OSError: [Errno 28] full"), [], ["a worker's own words"])
     text = pathlib.Path(line.rpartition(" ")[2]).read_text()
     assert "outputs.py" in text and "a worker's own words" in text
 
 
-def test_a_full_folder_of_temporary_files_takes_no_log(tmp_path, monkeypatch):
+def test_log_avoids_full_temporary_folder(tmp_path, monkeypatch):
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(tempfile, "tempdir", "/dev/full")
     assert f"the full trace is in {tmp_path}/home/photochrom-" in said(OSError(errno.EIO, "gone"))
 
 
-def test_call_ends_with_one_line_and_status_1(capsys, tmp_path):
+def test_call_ends_with_one_line(capsys, tmp_path):
     def run(argv):
         raise OSError(errno.ENOSPC, "No space left on device", f"{tmp_path}/images/a.jpg")
 
@@ -133,7 +133,7 @@ def test_call_ends_with_one_line_and_status_1(capsys, tmp_path):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_traces_that_libraries_log_are_one_line_each_and_come_once(capsys):
+def test_traces_of_libraries_are_shown_once(capsys):
     shown = logging.StreamHandler()
     handler = crash_report.OneLine(shown)
     for name, text in (

@@ -22,7 +22,7 @@ def options(**changed):
     return beam_job.parse_options(["--runner=DataflowRunner", *flags])
 
 
-def test_a_job_that_has_all_passes():
+def test_complete_options_pass():
     clusters.check_job(options(), PATHS)
     clusters.check_job(options(setup_file=None, sdk_container_image="europe-docker.pkg.dev/p/r/i:1"), PATHS)
     clusters.check_job(beam_job.parse_options([]), {"--input": ("scans",)})
@@ -46,7 +46,7 @@ def test_a_job_that_has_all_passes():
     ],
     ids=str,
 )
-def test_what_is_missing_or_does_not_fit_is_one_line(changed, said, monkeypatch):
+def test_missing_option_is_one_line(changed, said, monkeypatch):
     monkeypatch.delenv("CLOUDSDK_COMPUTE_REGION", raising=False)
     with pytest.raises(errors.UsageError, match=said) as caught:
         clusters.check_job(options(**changed), PATHS)
@@ -54,7 +54,7 @@ def test_what_is_missing_or_does_not_fit_is_one_line(changed, said, monkeypatch)
 
 
 @pytest.mark.parametrize("flag", ["input", "output", "exclude"])
-def test_a_path_of_this_machine_is_refused_before_it_is_looked_at(flag, tmp_path):
+def test_local_path_is_refused_before_it_is_read(flag, tmp_path):
     (tmp_path / "list.txt").write_text("a.jpg\n")
     local = {"input": "no/such/folder", "output": f"{tmp_path}/out", "exclude": f"{tmp_path}/list.txt"}[flag]
     flags = {"input": "gs://no-such-bucket/in", "output": "gs://no-such-bucket/out", flag: local, **GIVEN}
@@ -63,7 +63,7 @@ def test_a_path_of_this_machine_is_refused_before_it_is_looked_at(flag, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_prepare_looks_as_well(tmp_path):
+def test_prepare_refuses_local_output(tmp_path):
     flags = {"input": "gs://no-such-bucket/in", "output": f"{tmp_path}/out", **GIVEN}
     with pytest.raises(errors.UsageError, match=f"--output {tmp_path}/out is a path of this machine"):
         prepare.run([f"--{name}={value}" for name, value in flags.items()] + ["--runner=DataflowRunner"])
@@ -76,7 +76,7 @@ def test_prepare_makes_no_template():
         prepare.run([f"--{name}={value}" for name, value in flags.items()] + ["--runner=DataflowRunner"])
 
 
-def test_a_worker_imports_nothing_that_it_does_not_need():
+def test_worker_imports_only_its_needs():
     unneeded = ["tensorflow", "tensorflow_transform", "keras", "matplotlib", "jinja2", "skimage", "scipy", "bagit"]
     unneeded += ["rich", "trainer", "pipelines"]
     code = f"import sys, serving.pipeline; print(*(name for name in {unneeded} if name in sys.modules))"

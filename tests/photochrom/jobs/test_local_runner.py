@@ -44,7 +44,7 @@ def _list(count):
     return ((f"{i:05d}", bytes(_BYTES)) for i in range(count))
 
 
-def test_no_element_is_lost_or_cut_by_the_local_runners_clock(monkeypatch):
+def test_no_element_is_lost_by_timed_flush(monkeypatch):
     monkeypatch.setattr(worker_handlers, "DATA_BUFFER_TIME_LIMIT_MS", 2)  # as if each step took minutes
     count = 5000
 
@@ -68,7 +68,7 @@ def test_no_element_is_lost_or_cut_by_the_local_runners_clock(monkeypatch):
 @pytest.mark.parametrize(
     ("workers", "mode"), [(1, "in_memory"), (1, "multi_threading"), (3, "multi_threading"), (2, "multi_processing")]
 )
-def test_a_step_gets_its_input_in_bundles_of_a_megabyte_at_most(group, mode, workers, tmp_path):
+def test_bundles_have_at_most_a_megabyte(group, mode, workers, tmp_path):
     def check(found):
         assert found == _COUNT
 
@@ -109,7 +109,7 @@ class _Slowly(beam.DoFn):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_step_puts_off_is_done_later(workers):
+def test_deferred_work_is_done_later(workers):
     def check(found):
         assert sorted(found) == [0, 1, 2, 3, 4]
 
@@ -119,7 +119,7 @@ def test_what_a_step_puts_off_is_done_later(workers):
     )
 
 
-def test_what_flows_together_from_large_and_small_is_all_there():
+def test_flatten_of_large_and_small_is_complete():
     def check(found):
         assert sorted((key, len(values)) for key, values in found) == [
             (f"{i:05d}", 1 + (i < 10) + (i < 3000)) for i in range(_COUNT)
@@ -133,7 +133,7 @@ def test_what_flows_together_from_large_and_small_is_all_there():
     beam_job.run(build, beam_job.parse_options(["--direct_num_workers=2"]))
 
 
-def test_a_job_does_not_hold_in_memory_what_passes_from_step_to_step():
+def test_job_does_not_hold_intermediate_data():
     count, size = 20_000, 10_000
 
     def build(root):
@@ -148,7 +148,7 @@ def test_a_job_does_not_hold_in_memory_what_passes_from_step_to_step():
     assert peak < count * size / 2
 
 
-def test_a_small_input_is_still_spread_over_all_workers(tmp_path):
+def test_small_input_is_spread_over_workers(tmp_path):
     def build(root):
         return root | beam.Create([6]) | beam.FlatMap(_list) | beam.Reshuffle() | beam.ParDo(_NoteBundles(tmp_path))
 
@@ -156,7 +156,7 @@ def test_a_small_input_is_still_spread_over_all_workers(tmp_path):
     assert [file.read_text() for file in tmp_path.iterdir()] == ["2", "2", "2"]
 
 
-def test_what_one_worker_failed_in_is_not_gone_on_with_by_the_others(tmp_path):
+def test_failure_of_one_worker_stops_the_others(tmp_path):
     begun = collections.deque()
 
     def fail(element):

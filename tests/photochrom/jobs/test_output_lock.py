@@ -56,7 +56,7 @@ def held(output):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_one_line_a_status_and_no_leftovers(tmp_path, number):
+def test_signal_leaves_one_line_and_no_files(tmp_path, number):
     with holder(tmp_path) as process:
         process.send_signal(number)
         said = process.communicate(timeout=20)[1]
@@ -69,7 +69,7 @@ def test_a_signal_is_one_line_a_status_and_no_leftovers(tmp_path, number):
     assert left(tmp_path) == [] and not (tmp_path / ".job").exists()
 
 
-def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
+def test_leftovers_of_killed_run_are_removed(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images/.photochrom-tmp-mine.txt").write_text("named by somebody else")
     with holder(tmp_path) as process:
@@ -82,23 +82,21 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
     assert left(tmp_path) == ["images/.photochrom-tmp-mine.txt"]
 
 
-def test_a_second_run_is_refused_at_once_and_disturbs_nothing(tmp_path):
+def test_second_run_is_refused_and_changes_nothing(tmp_path):
     with holder(tmp_path) as process:
         before = left(tmp_path)
-        with pytest.raises(
-            errors.UsageError, match=f"another run is at work there since 20.*process {process.pid} on "
-        ):
+        with pytest.raises(errors.UsageError, match=f"another run is active there since 20.*process {process.pid} on "):
             held(tmp_path).__enter__()
         assert left(tmp_path) == before and len(before) == 3
-    with held(tmp_path), pytest.raises(errors.UsageError, match="another run is at work"):
+    with held(tmp_path), pytest.raises(errors.UsageError, match="another run is active"):
         held(tmp_path).__enter__()  # in this process too
     assert left(tmp_path) == []
 
 
-def test_a_stopped_process_still_holds_and_a_zombie_does_not(tmp_path):
+def test_stopped_process_holds_and_zombie_does_not(tmp_path):
     with holder(tmp_path) as process:
-        os.utime(tmp_path / ".job/lock", (1, 1))  # no sign of life since 1970, as after Ctrl-Z
-        with pytest.raises(errors.UsageError, match="another run is at work"):
+        os.utime(tmp_path / ".job/lock", (1, 1))  # no heartbeat since 1970, as after Ctrl-Z
+        with pytest.raises(errors.UsageError, match="another run is active"):
             held(tmp_path).__enter__()
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and its status not yet fetched
@@ -107,7 +105,7 @@ def test_a_stopped_process_still_holds_and_a_zombie_does_not(tmp_path):
 
 
 def write_lock(output, **changes):
-    mine = output_lock.Holder(
+    mine = output_lock.Owner(
         "t", output_lock._host(), os.getpid(), output_lock._birth(os.getpid()), "2026-01-31T00:00:00Z", 0.0
     )
     (output / ".job").mkdir(exist_ok=True)
@@ -126,7 +124,7 @@ def write_lock(output, **changes):
         ({"pid": 2**40}, 0, False),
     ],
 )
-def test_who_counts_as_alive(tmp_path, changes, age, is_refused):
+def test_lock_counts_while_owner_may_be_alive(tmp_path, changes, age, is_refused):
     write_lock(tmp_path, **changes)
     os.utime(tmp_path / ".job/lock", (time.time() - age,) * 2)
     if is_refused:
@@ -138,18 +136,18 @@ def test_who_counts_as_alive(tmp_path, changes, age, is_refused):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"pid": 3}'])
-def test_a_lock_that_cannot_be_read_counts_until_it_is_old(tmp_path, text):
+def test_unreadable_lock_counts_until_stale(tmp_path, text):
     (tmp_path / ".job").mkdir()
     lock = tmp_path / ".job/lock"
     lock.write_text(text)
-    with pytest.raises(errors.UsageError, match="another run is at work"):
+    with pytest.raises(errors.UsageError, match="another run is active"):
         held(tmp_path).__enter__()
     os.utime(lock, (1, 1))
     with held(tmp_path):
         pass
 
 
-def test_a_living_run_renews_its_lock(tmp_path, monkeypatch):
+def test_active_run_renews_its_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(output_lock, "BEAT_SECONDS", 0.05)
     with held(tmp_path):
         os.utime(tmp_path / ".job/lock", (1, 1))
@@ -159,15 +157,15 @@ def test_a_living_run_renews_its_lock(tmp_path, monkeypatch):
         assert os.stat(tmp_path / ".job/lock").st_mtime > 2
 
 
-def test_a_lock_that_another_run_took_meanwhile_is_put_back(tmp_path):
+def test_lock_taken_meanwhile_is_put_back(tmp_path):
     write_lock(tmp_path, token="new")
-    dead = output_lock.Holder("old", "elsewhere", 1, "", "", 0.0)
+    dead = output_lock.Owner("old", "elsewhere", 1, "", "", 0.0)
     output_lock._remove(f"{tmp_path}/.job/lock", dead)
     assert json.loads((tmp_path / ".job/lock").read_text())["token"] == "new"
     assert left(tmp_path) == [".job/lock"]
 
 
-def test_of_runs_that_begin_at_once_in_a_bucket_one_goes_on(store, bucket):
+def test_one_of_simultaneous_bucket_runs_continues(store, bucket):
     store.fault = bucket_server.every(4, "503", bucket_server.LOST)
     start, refused, went_on = threading.Barrier(6), [], []
 
@@ -188,12 +186,12 @@ def test_of_runs_that_begin_at_once_in_a_bucket_one_goes_on(store, bucket):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(went_on) == 1 and len(refused) == 5 and all("another run is at work" in said for said in refused)
+    assert len(went_on) == 1 and len(refused) == 5 and all("another run is active" in said for said in refused)
     assert list(files.list_all(bucket)) == []
 
 
-def test_in_a_bucket_a_dead_lock_is_removed_with_what_it_left_and_a_newer_one_is_not(bucket):
-    mine = output_lock.Holder(
+def test_stale_bucket_lock_is_removed_newer_is_not(bucket):
+    mine = output_lock.Owner(
         "old", "elsewhere", 1, "", "2026-01-31T00:00:00Z", time.time() - output_lock.STALE_SECONDS - 1
     )
     lock = f"{bucket}/out/.job/lock"
@@ -209,7 +207,7 @@ def test_in_a_bucket_a_dead_lock_is_removed_with_what_it_left_and_a_newer_one_is
     assert [info.path for info in files.list_all(bucket)] == [f"{bucket}/out/kept"]
 
 
-def test_in_a_bucket_a_run_renews_its_lock_and_leaves_that_of_who_took_it_away(bucket, monkeypatch, caplog):
+def test_bucket_lock_is_renewed_until_replaced(bucket, monkeypatch, caplog):
     monkeypatch.setattr(output_lock, "BEAT_SECONDS", 0.05)
     lock = f"{bucket}/out/.job/lock"
     with output_lock.held(f"{bucket}/out", f"{bucket}/out/.job"):

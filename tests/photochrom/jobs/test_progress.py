@@ -11,13 +11,13 @@ from photochrom.jobs import progress
 from photochrom.storage import files
 
 
-def test_counts_of_all_workers_are_added_up(tmp_path):
+def test_counts_of_workers_are_added(tmp_path):
     for worker, (listed, done) in enumerate([(5, 2), (7, 3)]):
         (tmp_path / f"{worker}.json").write_text(json.dumps({"listed": listed, "compared": 2, "done": done}))
     assert progress.read(str(tmp_path)) == {"listed": 12, "compared": 4, "done": 5}
 
 
-def test_a_file_under_way_is_no_error(tmp_path):
+def test_unfinished_file_is_no_error(tmp_path):
     (tmp_path / "x.json").write_text('{"listed":')
     assert not any(progress.read(str(tmp_path)).values())
     assert not any(progress.read(str(tmp_path / "none")).values())
@@ -38,7 +38,7 @@ def test_threads_lose_no_count(tmp_path):
     assert progress.read(folder) == {"listed": 1, "compared": 0, "done": 8000}
 
 
-def test_a_log_has_plain_lines_with_rate_and_time_left(tmp_path, caplog, monkeypatch):
+def test_log_lines_have_rate_and_time_left(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(progress, "_LOG_SECONDS", 1.0)
     folder = tmp_path / "progress"
     folder.mkdir()
@@ -50,7 +50,7 @@ def test_a_log_has_plain_lines_with_rate_and_time_left(tmp_path, caplog, monkeyp
     assert not folder.exists()
 
 
-def test_looking_for_copies_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
+def test_comparing_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(progress, "_LOG_SECONDS", 0.5)
     folder = tmp_path / "progress"
     folder.mkdir()
@@ -62,7 +62,7 @@ def test_looking_for_copies_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
     assert any(line.startswith("prepare: 7 of 100") for line in caplog.messages)
 
 
-def test_with_a_bar_on_the_terminal_what_is_printed_still_goes_where_stdout_goes(tmp_path):
+def test_bar_leaves_stdout_in_place(tmp_path):
     code = (
         "import sys, time; from photochrom import progress\n"
         "with progress.shown(sys.argv[1], 'look'):\n"

@@ -41,7 +41,7 @@ def found(pieces):
     return {key: sorted(values) for key, values in decoded(_GROUP, pieces)}
 
 
-def test_elements_are_had_again_in_their_order_and_by_pieces():
+def test_elements_are_read_back_in_order():
     buffer = elements(_VALUES, [], _VALUES[::-1])
     pieces = list(buffer.pieces())
     assert decoded(_ELEMENT, pieces) == _VALUES + _VALUES[::-1]
@@ -50,19 +50,19 @@ def test_elements_are_had_again_in_their_order_and_by_pieces():
     assert len(pieces) >= 2 * 20
 
 
-def test_what_is_more_than_a_little_lies_in_a_file():
+def test_large_buffer_is_in_a_file():
     assert not elements(_VALUES[:4])._inputs._spill._file._rolled
     assert elements(_VALUES)._inputs._spill._file._rolled
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_elements_are_shared_out(count):
+def test_elements_are_partitioned(count):
     parts = elements(_VALUES[:30]).partition(count)
     assert len(parts) == count
     assert sorted(value for part in parts for value in decoded(_ELEMENT, part)) == sorted(_VALUES[:30])
 
 
-def test_a_copy_has_the_same_and_goes_its_own_way():
+def test_copy_is_equal_and_independent():
     buffer = elements(_VALUES)
     copy = buffer.copy()
     copy.append(encoded(_ELEMENT, [b"more"]))
@@ -71,14 +71,14 @@ def test_a_copy_has_the_same_and_goes_its_own_way():
     assert copy.size > buffer.size
 
 
-def test_buffers_of_elements_flow_together():
+def test_buffers_are_joined():
     buffer = elements(_VALUES[:3])
     buffer.extend(elements(_VALUES))
     assert decoded(_ELEMENT, buffer.pieces()) == _VALUES[:3] + _VALUES
 
 
 @pytest.mark.parametrize("size", [1, 2000], ids=["few bytes", "many bytes"])
-def test_pairs_are_put_together_by_key_wherever_they_come_from(size):
+def test_pairs_are_grouped_by_key(size):
     pairs = [(f"{i % 700}".encode(), f"{i}".encode() * size) for i in range(3000)]
     expected = {}
     for key, value in pairs:
@@ -105,7 +105,7 @@ for _ in range(3):
 """
 
 
-def test_a_disk_without_room_is_told_by_its_folder(tmp_path):
+def test_full_disk_is_reported_with_folder(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", _LITTLE_ROOM], env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
     )

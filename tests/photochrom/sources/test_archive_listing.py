@@ -65,7 +65,7 @@ def reasons(sources: list[Source]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", PACKED)
-def test_members_are_listed_and_read_in_any_order(tmp_path, name):
+def test_members_are_read_in_any_order(tmp_path, name):
     sources = listed(PACKED[name], tmp_path, name)
     assert [source.key for source in sources] == [f"{name}!p/1.jpg", f"{name}!ü 2.jpg"]
     assert [source.size for source in sources] == [2000, 6]
@@ -73,7 +73,7 @@ def test_members_are_listed_and_read_in_any_order(tmp_path, name):
     assert [member_reader.read_start(source, 7) for source in sources] == [b"firstfi", b"second"]
 
 
-def test_the_start_of_a_loose_file_is_read_alone(tmp_path):
+def test_start_of_loose_file_is_read(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*\0rest")
     assert member_reader.read_start(Source("a", str(tmp_path / "a.tif")), 4) == b"II*\0"
     with pytest.raises(errors.ReadError) as caught:
@@ -87,7 +87,7 @@ def test_the_start_of_a_loose_file_is_read_alone(tmp_path):
     [("../../evil.jpg", "unsafe_name"), ("/etc/passwd", "unsafe_name"), ("a\\..\\b", "unsafe_name"),
      ("C:/x.jpg", "unsafe_name"), ("a//b", "unsafe_name")],
 )  # fmt: skip
-def test_an_unsafe_name_costs_that_member_alone(tmp_path, name, member, reason):
+def test_unsafe_name_fails_that_member_alone(tmp_path, name, member, reason):
     pack = pack_zip if name.endswith(".zip") else pack_tar
     data = pack([(member, b"evil"), ("fine.jpg", b"fine")])
     data = gzip.compress(data) if name.endswith(".gz") else data
@@ -96,7 +96,7 @@ def test_an_unsafe_name_costs_that_member_alone(tmp_path, name, member, reason):
     assert read(sources[1]) == b"fine"
 
 
-def test_a_nul_in_a_name_is_refused(tmp_path):
+def test_nul_in_name_is_refused(tmp_path):
     data = pack_zip([("a_.jpg", b"x")]).replace(b"a_.jpg", b"a\0.jpg")
     (source,) = listed(data, tmp_path, "box.zip")
     assert source.failure.reason == "unsafe_name" and "has a NUL" in source.failure.message
@@ -104,7 +104,7 @@ def test_a_nul_in_a_name_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_of_members_of_one_name_the_first_counts(tmp_path, name):
+def test_first_member_of_a_name_counts(tmp_path, name):
     pack = pack_zip if name.endswith(".zip") else pack_tar
     data = pack([("a.jpg", b"first"), ("a.jpg", b"second"), ("a.jpg", b"third"), ("a.jpg#2", b"other")])
     sources = listed(gzip.compress(data) if name.endswith(".gz") else data, tmp_path, name)
@@ -132,7 +132,7 @@ def test_folders_are_no_members(tmp_path):
 
 @pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.44])
-def test_a_truncated_archive_gives_what_it_has_and_its_reason(tmp_path, name, share):
+def test_truncated_archive_gives_members_and_reason(tmp_path, name, share):
     data = PACKED[name]
     sources = listed(data[: int(len(data) * share)], tmp_path, name)
     assert sources[-1].failure is not None and sources[-1].failure.reason == "broken_archive"
@@ -142,31 +142,31 @@ def test_a_truncated_archive_gives_what_it_has_and_its_reason(tmp_path, name, sh
 
 
 @pytest.mark.parametrize("name", ["box.tar", "box.tar.gz"])
-def test_a_damaged_tar_header_is_not_the_end(tmp_path, name):
+def test_damaged_tar_header_is_an_error(tmp_path, name):
     data = bytearray(pack_tar([("1.jpg", b"x" * 512), ("2.jpg", b"y" * 512)]))
     data[1024 + 148 : 1024 + 156] = b"99999999"  # the checksum of the second header
     packed = gzip.compress(bytes(data)) if name.endswith(".gz") else bytes(data)
     assert reasons(listed(packed, tmp_path, name)) == ["", "broken_archive"]
 
 
-def test_a_gzip_of_several_members_is_read_to_its_end(tmp_path):
+def test_multi_member_gzip_is_read_whole(tmp_path):
     data = pack_tar(TWO)
     sources = listed(gzip.compress(data[:1000]) + gzip.compress(data[1000:]), tmp_path, "box.tar.gz")
     assert reasons(sources) == ["", ""]
     assert [read(source) for source in sources] == [b"first" * 400, b"second"]
 
 
-def test_a_wrong_gzip_checksum_is_said(tmp_path):
+def test_wrong_gzip_checksum_is_reported(tmp_path):
     data = bytearray(PACKED["box.tar.gz"])
     data[-8] ^= 255
     assert reasons(listed(bytes(data), tmp_path, "box.tar.gz"))[-1] == "broken_archive"
 
 
-def test_a_tar_named_gz_that_is_not_compressed_is_read(tmp_path):
+def test_uncompressed_tar_named_gz_is_read(tmp_path):
     assert reasons(listed(PACKED["box.tar"], tmp_path, "box.tar.gz")) == ["", ""]
 
 
-def test_a_decompression_bomb_is_stopped_at_the_limit(tmp_path):
+def test_decompression_bomb_is_stopped(tmp_path):
     data = pack_tar([("small.jpg", b"x"), ("big.jpg", bytes(1 << 20)), ("after.jpg", b"x")], "w:gz")
     sources = listed(data, tmp_path, "bomb.tar.gz", limit=1 << 16)
     assert reasons(sources) == ["", "too_large"]
@@ -175,7 +175,7 @@ def test_a_decompression_bomb_is_stopped_at_the_limit(tmp_path):
     assert tar_listing.spool_limit(100) == 1 << 30 and tar_listing.spool_limit(1 << 30) == 200 << 30
 
 
-def test_a_zip_member_that_claims_too_much_is_refused_unread(tmp_path):
+def test_oversized_zip_member_is_refused_unread(tmp_path):
     data = bytearray(pack_zip([("a.jpg", b"x")]))
     entry = data.index(b"PK\1\2")
     data[entry + 24 : entry + 28] = struct.pack("<I", 0xFFFFFFFE)
@@ -185,7 +185,7 @@ def test_a_zip_member_that_claims_too_much_is_refused_unread(tmp_path):
         read(source)
 
 
-def test_a_zip_member_with_a_wrong_checksum_is_refused(tmp_path):
+def test_wrong_zip_checksum_is_refused(tmp_path):
     data = PACKED["box.zip"].replace(b"second", b"SECOND")
     sources = listed(data, tmp_path, "box.zip")
     with pytest.raises(errors.ReadError, match="Bad CRC-32"):
@@ -203,7 +203,7 @@ def test_an_encrypted_member_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])
-def test_what_is_no_archive_is_one_row(tmp_path, name):
+def test_broken_archive_is_one_row(tmp_path, name):
     (source,) = listed(b"not an archive" * 100, tmp_path, name)
     assert source.key == name and source.failure.reason == "broken_archive"
 
@@ -219,7 +219,7 @@ def test_loose_files(tmp_path):
     assert caught.value.reason == "not_found"
 
 
-def test_a_member_beyond_the_end_of_its_tar_is_refused(tmp_path):
+def test_member_beyond_end_of_tar_is_refused(tmp_path):
     path = tmp_path / "a.tar"
     path.write_bytes(PACKED["box.tar"][:1600])
     with pytest.raises(errors.ReadError, match="1088 bytes of 2000; truncated"):

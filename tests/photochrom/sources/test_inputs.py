@@ -29,16 +29,16 @@ def keys_of(*texts, spool="/nowhere"):
 ALL = ["scans/a.jpg", "scans/b.jpg", "scans/roll.zip!p/1.jpg", "scans/roll.zip!p/2.jpg", "scans/box/1.tif"]
 
 
-def test_a_folder_gives_keys_as_cp_r_would(scans):
+def test_folder_keys_are_as_by_cp(scans):
     assert keys_of(scans) == keys_of(f"{scans}/") == ALL
 
 
-def test_a_glob_gives_keys_from_its_fixed_part(scans):
+def test_glob_keys_start_at_fixed_part(scans):
     assert keys_of(scans / "*.jpg") == ["a.jpg", "b.jpg"]
     assert keys_of(scans.parent / "*" / "**" / "*.tif") == ["scans/box/1.tif"]
 
 
-def test_a_file_and_an_archive_stand_for_themselves(scans):
+def test_file_and_archive_are_inputs(scans):
     assert keys_of(scans / "a.jpg", scans / "roll.zip") == ["a.jpg", "roll.zip!p/1.jpg", "roll.zip!p/2.jpg"]
 
 
@@ -46,7 +46,7 @@ def test_the_same_input_twice_counts_once(scans):
     assert keys_of(scans, scans) == ALL
 
 
-def test_two_inputs_that_would_share_keys_are_refused(scans, tmp_path):
+def test_inputs_sharing_keys_are_refused(scans, tmp_path):
     (tmp_path / "other/scans").mkdir(parents=True)
     (tmp_path / "other/scans/a.jpg").write_bytes(b"another")
     with pytest.raises(errors.UsageError, match="would both have keys that begin with 'scans'"):
@@ -68,13 +68,13 @@ def test_a_manifest_names_files_and_members(scans, name, text):
     assert keys_of(scans.parent / name) == ["scans/b.jpg", "scans/roll.zip!p/2.jpg"]
 
 
-def test_what_a_manifest_names_in_vain_is_a_failure_of_its_own(scans):
+def test_missing_manifest_entry_is_its_own_failure(scans):
     (scans.parent / "list.txt").write_text("scans/roll.zip!p/9.jpg\nscans/roll.zip!p/1.jpg\n")
     assert keys_of(scans.parent / "list.txt") == ["scans/roll.zip!p/1.jpg", "scans/roll.zip!p/9.jpg: not_found"]
 
 
 @pytest.mark.parametrize("row", [f"{os.sep}etc{os.sep}hostname", "../../../../../../../../etc/hostname"])
-def test_a_manifest_row_from_elsewhere_has_a_key_that_stays_below(scans, row):
+def test_outside_manifest_row_has_safe_key(scans, row):
     (scans.parent / "list.txt").write_text(row)
     (key,) = keys_of(scans.parent / "list.txt")
     assert key == "etc/hostname"
@@ -89,7 +89,7 @@ def test_a_manifest_row_from_elsewhere_has_a_key_that_stays_below(scans, row):
         ("a.csv", "id,path\n1,x\n", "none of them is 'source'"),
     ],
 )
-def test_a_broken_manifest_says_what_was_expected(tmp_path, name, text, message):
+def test_broken_manifest_states_expectation(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(errors.UsageError, match=message):
         keys_of(tmp_path / name)
@@ -100,13 +100,13 @@ def test_a_broken_manifest_says_what_was_expected(tmp_path, name, text, message)
     [("none", "does not exist; expected a folder"), ("*.none", "matches no file; check the path"),
      ("empty", "matches no file"), ("none.csv", "does not exist")],
 )  # fmt: skip
-def test_an_input_that_holds_nothing_is_refused(tmp_path, text, message):
+def test_empty_input_is_refused(tmp_path, text, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(errors.UsageError, match=message):
         keys_of(tmp_path / text)
 
 
-def test_a_file_named_like_a_pattern_is_itself(tmp_path):
+def test_file_named_like_pattern_is_file(tmp_path):
     (tmp_path / "a[1].jpg").write_bytes(b"x")
     assert keys_of(tmp_path / "a[1].jpg") == ["a[1].jpg"]
 
@@ -121,16 +121,16 @@ def test_undecodable_names_have_printable_keys(tmp_path):
 @pytest.mark.parametrize(
     ("output", "refused"), [("scans/out", True), (".", True), ("out", False), ("scans-out", False)]
 )
-def test_an_output_within_the_input_is_refused(scans, output, refused):
+def test_output_within_input_is_refused(scans, output, refused):
     parsed = inputs.parse([str(scans)])
     if refused:
-        with pytest.raises(errors.UsageError, match="lies inside"):
+        with pytest.raises(errors.UsageError, match="is inside"):
             inputs.check_output_apart(parsed, str(scans.parent / output))
     else:
         inputs.check_output_apart(parsed, str(scans.parent / output))
 
 
-def test_an_output_reached_by_a_link_is_found_within_the_input(scans, tmp_path):
+def test_linked_output_within_input_is_refused(scans, tmp_path):
     (tmp_path / "link").symlink_to(scans / "box")
-    with pytest.raises(errors.UsageError, match="lies inside"):
+    with pytest.raises(errors.UsageError, match="is inside"):
         inputs.check_output_apart(inputs.parse([str(scans)]), str(tmp_path / "link"))

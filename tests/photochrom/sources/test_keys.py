@@ -5,7 +5,7 @@ from photochrom.sources import keys
 from photochrom.storage.names import check_name, printable
 
 
-def test_digests_are_the_same_on_every_machine():
+def test_digests_are_stable():
     # Golden: splits, shards and so the bytes of every dataset hang on these.
     assert keys.digest("scans/box1/001.tif") == 0x2FFE6D2E4EA63372
     assert keys.digest("scans/box1/001.tif", seed=1) == 0xFD20BE23AFC1DA45
@@ -42,7 +42,7 @@ def test_relative_names_pass(name):
         ("ü" * 513, "is longer than 1024 bytes"),
     ],
 )
-def test_names_that_leave_the_output_folder_are_refused(name, problem):
+def test_escaping_names_are_refused(name, problem):
     with pytest.raises(errors.UnsafeName, match="expected a relative path below the archive") as caught:
         check_name(name)
     assert problem in str(caught.value)
@@ -58,15 +58,15 @@ def test_names_that_leave_the_output_folder_are_refused(name, problem):
         ("wow!.zip!a!b.jpg", "wow!.zip/a!b.jpg"),
     ],
 )
-def test_a_key_is_a_path(key, path):
+def test_key_is_a_path(key, path):
     assert keys.to_path(key) == path
 
 
-def test_printable_text_holds_no_control_characters():
+def test_printable_text_has_no_controls():
     assert printable("a\nb\x1b[31m\udce9ü") == "a\\x0ab\\x1b[31m\\udce9ü"
 
 
-def test_pages_have_keys_of_their_own_and_lead_back_to_their_file():
+def test_page_keys_lead_back_to_file():
     assert [keys.of_page("a.zip!box/1.tif", page, 3) for page in (0, 2)] == [
         "a.zip!box/1.tif#page=0001", "a.zip!box/1.tif#page=0003",
     ]  # fmt: skip
@@ -75,18 +75,18 @@ def test_pages_have_keys_of_their_own_and_lead_back_to_their_file():
     assert keys.to_path("a.zip!1.tif#page=0002") == "a.zip/1.tif#page=0002"
 
 
-def test_a_file_of_one_page_keeps_its_key_unless_that_looks_like_a_page():
+def test_single_page_keeps_unambiguous_key():
     assert keys.of_page("1.tif", 0, 1) == "1.tif"
     assert keys.of_page("1.tif#page=0002", 0, 1) == "1.tif#page=0002#page=0001"
 
 
-def test_no_two_files_have_a_page_of_one_key():
+def test_page_keys_are_unique():
     names = ("1.tif", "1.tif#page=0001", "1.tif#page=0002", "1.tif#page=0002#page=0001")
     made = {name: {keys.of_page(name, page, count) for count in (1, 3) for page in range(count)} for name in names}
     assert sum(map(len, made.values())) == len(set().union(*made.values())) == 4 + 3 * 3
 
 
-def test_spaces_of_other_scripts_are_kept_and_controls_are_not():
+def test_foreign_spaces_are_kept():
     assert printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
     assert printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
 
@@ -99,5 +99,5 @@ def test_spaces_of_other_scripts_are_kept_and_controls_are_not():
         ("a.tar.gz!b!c.jpg", ("a.tar.gz", "b!c.jpg")),
     ],
 )
-def test_a_member_begins_where_an_archives_name_ends(text, expected):
+def test_member_starts_after_archive_name(text, expected):
     assert keys.split_member(text) == expected

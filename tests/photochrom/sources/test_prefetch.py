@@ -21,7 +21,7 @@ def reading():
 
 
 @pytest.mark.parametrize("where", ["local", "bucket"])
-def test_sources_come_in_their_order_with_their_bytes_or_the_reason(reading, bucket, tmp_path, where):
+def test_sources_keep_order_with_bytes_or_reason(reading, bucket, tmp_path, where):
     folder = str(tmp_path) if where == "local" else bucket
     sources = []
     for number in range(30):
@@ -39,7 +39,7 @@ def test_sources_come_in_their_order_with_their_bytes_or_the_reason(reading, buc
     assert reasons == {"gone": "not_found", "bad": "too_large"}
 
 
-def test_what_is_read_ahead_is_bounded_by_count_and_by_bytes(reading, store, bucket):
+def test_prefetch_is_bounded(reading, store, bucket):
     for number in range(50):
         files.write_bytes(f"{bucket}/{number}", b"x")
     for size, most in ((1, 33), (30 << 20, 3)):
@@ -74,7 +74,7 @@ def fetched(store) -> int:
     return sum(int(end) - int(start) + 1 for start, end in ranges)
 
 
-def test_neighbours_in_a_zip_are_read_by_one_request_and_nothing_twice(reading, store, bucket):
+def test_zip_neighbours_are_one_request(reading, store, bucket):
     path = f"{bucket}/a.zip"
     contents = pack(path, [20_000] * 95 + [3_000_000, 20_000, 3_000_000, 3_000_000])
     store.clear()
@@ -89,7 +89,7 @@ def test_neighbours_in_a_zip_are_read_by_one_request_and_nothing_twice(reading, 
         assert fetched(store) <= packed
 
 
-def test_what_lies_far_from_the_others_is_read_alone(reading, store, bucket):
+def test_distant_member_is_read_alone(reading, store, bucket):
     path = f"{bucket}/a.zip"
     contents = pack(path, [20_000, 600_000] * 10)
     small = [source for source in sorted(list_zip(path), key=place) if source.size == 20_000]
@@ -98,7 +98,7 @@ def test_what_lies_far_from_the_others_is_read_alone(reading, store, bucket):
     assert len(store.requests) == 10 and fetched(store) < 20_000 * 11
 
 
-def test_a_damaged_neighbour_costs_itself_alone(reading, bucket):
+def test_damaged_neighbour_fails_alone(reading, bucket):
     path = f"{bucket}/a.zip"
     contents = pack(path, [20_000] * 9)
     sources = sorted(list_zip(path), key=place)
@@ -113,7 +113,7 @@ def test_a_damaged_neighbour_costs_itself_alone(reading, bucket):
     assert found == {s.member: contents[s.member] for i, s in enumerate(sources) if i not in (2, 4)}
 
 
-def test_runs_of_neighbours_divide_an_archive_evenly(bucket):
+def test_runs_divide_archive_evenly(bucket):
     path = f"{bucket}/a.zip"
     pack(path, [2000] * 1000)
     runs = collections.Counter(member_reader.neighbourhood(source) for source in list_zip(path))

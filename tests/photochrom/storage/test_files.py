@@ -8,7 +8,7 @@ from photochrom import errors
 from photochrom.storage import files
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
+def test_file_appears_whole_or_never(tmp_path):
     path = tmp_path / "new" / "a.bin"
     with pytest.raises(RuntimeError), files.create(str(path)) as file:
         file.write(b"half")
@@ -21,7 +21,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a.bin"]
 
 
-def test_listing_is_sorted_and_passes_over_files_under_way(tmp_path):
+def test_listing_is_sorted_without_unfinished_files(tmp_path):
     for name in ("b", "a/2", "a/1", f"{files.TEMPORARY_MARK}x"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"123")
@@ -42,7 +42,7 @@ def test_a_dangling_link_is_listed(tmp_path):
         files.stat(str(tmp_path / "gone.jpg"))
 
 
-def test_the_version_changes_with_the_file(tmp_path):
+def test_version_changes_with_file(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"1")
     before = files.stat(str(path)).version
@@ -63,20 +63,20 @@ def test_join():
     assert files.join("/", "a") == "//a" or files.join("/", "a") == "/a"
 
 
-def test_deleting_what_is_not_there_is_no_error(tmp_path):
+def test_deleting_nothing_is_no_error(tmp_path):
     files.delete(str(tmp_path / "none"))
     (tmp_path / "a/b").mkdir(parents=True)
     files.delete(str(tmp_path / "a"))
     assert not (tmp_path / "a").exists()
 
 
-def test_an_output_that_cannot_be_written_is_said(tmp_path):
+def test_unwritable_output_is_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(errors.UsageError, match=r"--output .*/file/out cannot be written: .*choose another folder"):
         files.check_writable(str(tmp_path / "file/out"))
 
 
-def test_a_writable_output_is_left_as_it_was(tmp_path):
+def test_writable_output_is_unchanged(tmp_path):
     files.check_writable(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

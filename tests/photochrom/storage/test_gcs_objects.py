@@ -38,7 +38,7 @@ def write_in_pieces(path: str, data: bytes, piece: int = 3 * MIB + 17) -> None:
 
 # Below and above what the first request brings (4 MiB), what is held while writing (8 MiB), whole chunks.
 @pytest.mark.parametrize("size", [0, 1, 4 * MIB, 4 * MIB + 1, 8 * MIB, 8 * MIB + 1, 16 * MIB, 20 * MIB + 3])
-def test_what_is_written_is_read_whole(bucket, noise, size):
+def test_written_bytes_are_read_whole(bucket, noise, size):
     write_in_pieces(f"{bucket}/a/b", noise[:size])
     assert files.read_bytes(f"{bucket}/a/b") == noise[:size]
     assert files.stat(f"{bucket}/a/b").size == size
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_whole(bucket, noise, size):
 
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("size", [1000, 17 * MIB])
-def test_a_network_that_fails_changes_no_byte(store, bucket, noise, size, kind):
+def test_failing_network_changes_no_byte(store, bucket, noise, size, kind):
     files.write_bytes(f"{bucket}/a", b"old")
     store.fault = first(2, kind)
     write_in_pieces(f"{bucket}/a", noise[:size])
@@ -56,7 +56,7 @@ def test_a_network_that_fails_changes_no_byte(store, bucket, noise, size, kind):
     assert not files.exists(f"{bucket}/a")
 
 
-def test_a_failing_writer_leaves_what_was_there(bucket, noise):
+def test_failing_writer_changes_nothing(bucket, noise):
     for size in (1000, 17 * MIB):
         with pytest.raises(RuntimeError), files.create(f"{bucket}/new") as file:
             file.write(noise[:size])
@@ -70,7 +70,7 @@ def test_a_failing_writer_leaves_what_was_there(bucket, noise):
     assert files.read_bytes(f"{bucket}/old") == b"old"
 
 
-def test_a_writer_that_is_given_up_while_the_network_fails_does_not_finish_later(store, bucket, noise):
+def test_abandoned_writer_never_finishes(store, bucket, noise):
     store.fault = first(99, RESET, "DELETE")
     with pytest.raises(RuntimeError), files.create(f"{bucket}/new") as file:
         file.write(noise[: 10 * MIB])
@@ -80,14 +80,14 @@ def test_a_writer_that_is_given_up_while_the_network_fails_does_not_finish_later
     assert list(files.list_all(bucket)) == [] and store.counts()["DELETE"] == 1
 
 
-def test_an_upload_whose_answer_is_lost_writes_once(store, bucket):
+def test_upload_with_lost_answer_writes_once(store, bucket):
     store.fault = first(1, LOST, "POST")
     files.write_bytes(f"{bucket}/a", b"once")
     posts = [request.status for request in store.requests if request.method == "POST"]
     assert posts == [200, 412] and files.read_bytes(f"{bucket}/a") == b"once"
 
 
-def test_the_same_bytes_again_leave_the_object_as_it_is(bucket):
+def test_same_bytes_leave_object_unchanged(bucket):
     files.write_bytes(f"{bucket}/a", b"same")
     before = files.stat(f"{bucket}/a")
     files.write_bytes(f"{bucket}/a", b"same")
@@ -96,7 +96,7 @@ def test_the_same_bytes_again_leave_the_object_as_it_is(bucket):
     assert files.stat(f"{bucket}/a").version != before.version
 
 
-def test_of_many_writers_at_once_one_wins_and_none_fails(bucket):
+def test_one_of_simultaneous_writers_wins(bucket):
     written = [bytes([i]) * 1000 for i in range(6)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda data: files.write_bytes(f"{bucket}/a", data), written))
@@ -115,7 +115,7 @@ def test_a_conditional_write_gives_way(bucket):
     assert not files.exists(f"{bucket}/a")
 
 
-def test_a_bit_that_changes_on_the_way_up_is_refused(store, bucket):
+def test_bit_flip_in_upload_is_refused(store, bucket):
     store.fault = first(99, FLIPPED, "POST")
     with pytest.raises(OSError, match=r"400|CRC32C"):
         files.write_bytes(f"{bucket}/a", b"\0" * 5000)
@@ -123,7 +123,7 @@ def test_a_bit_that_changes_on_the_way_up_is_refused(store, bucket):
     assert list(files.list_all(bucket)) == []
 
 
-def test_a_bit_that_changes_on_the_way_down_is_noticed(store, bucket, noise):
+def test_bit_flip_in_download_is_detected(store, bucket, noise):
     files.write_bytes(f"{bucket}/small", noise[:5000])
     files.write_bytes(f"{bucket}/large", noise[: 6 * MIB])
     store.fault = first(1, FLIPPED)
@@ -134,7 +134,7 @@ def test_a_bit_that_changes_on_the_way_down_is_noticed(store, bucket, noise):
             files.read_bytes(f"{bucket}/{name}")
 
 
-def test_any_order_of_reading_gives_the_bytes_there(bucket, noise):
+def test_reading_in_any_order(bucket, noise):
     files.write_bytes(f"{bucket}/a", noise[: 9 * MIB])
     draw, model = random.Random(2), io.BytesIO(noise[: 9 * MIB])
     with files.open_read(f"{bucket}/a") as file:
@@ -149,7 +149,7 @@ def test_any_order_of_reading_gives_the_bytes_there(bucket, noise):
         file.read()
 
 
-def test_lines_are_read_as_from_a_file(bucket):
+def test_lines_are_read(bucket):
     lines = [b"x" * n + b"\n" for n in (0, 1, 70_000, 5 * MIB, 3)]
     files.write_bytes(f"{bucket}/a", b"".join(lines))
     with files.open_read(f"{bucket}/a") as file:
@@ -172,7 +172,7 @@ def test_a_small_file_is_one_request(store, bucket):
     assert len(store.requests) == 1
 
 
-def test_reading_on_in_small_pieces_fetches_ever_larger_ones(store, bucket, noise):
+def test_sequential_reading_doubles_requests(store, bucket, noise):
     files.write_bytes(f"{bucket}/a", noise)
     store.clear()
     with files.open_read(f"{bucket}/a") as file:
@@ -180,7 +180,7 @@ def test_reading_on_in_small_pieces_fetches_ever_larger_ones(store, bucket, nois
     assert len(store.requests) == 6  # 4 MiB, the size, 2, 4 and 8 MiB, and what is left of 21
 
 
-def test_a_file_that_is_new_or_was_written_here_is_one_request(store, bucket):
+def test_writing_known_file_is_one_request(store, bucket):
     store.clear()
     for count in (1, 2, 3):
         files.write_bytes(f"{bucket}/a.jpg", b"jpeg %d" % count)
@@ -190,14 +190,14 @@ def test_a_file_that_is_new_or_was_written_here_is_one_request(store, bucket):
     assert files.read_bytes(f"{bucket}/a.jpg") == b"jpeg"
 
 
-def test_a_process_remembers_few_of_the_objects_that_it_wrote(bucket, monkeypatch):
+def test_process_remembers_few_objects(bucket, monkeypatch):
     monkeypatch.setattr(gcs_objects, "_REMEMBERED", 3)
     for i in range(6):
         files.write_bytes(f"{bucket}/{i}", b"")
     assert list(gcs_objects._last_put) == [f"{bucket}/{i}" for i in (3, 4, 5)]
 
 
-def test_listing_is_sorted_and_page_by_page(store, bucket, monkeypatch):
+def test_listing_is_sorted_by_pages(store, bucket, monkeypatch):
     monkeypatch.setattr(gcs_objects, "_PAGE", 5)
     names = [f"p/{i}.jpg" for i in (3, 20, 100, 1, 2, 30, 4, 5, 6, 7, 8, 9)]
     for name in [*names, "p2/x.jpg", "p.jpg", "p/", "p/empty/"]:
@@ -221,7 +221,7 @@ def make_placeholder(bucket: str, name: str) -> None:
     gcs.client().bucket(bucket.removeprefix("gs://")).blob(name).upload_from_string(b"")
 
 
-def test_folders_are_what_lies_below_a_name(bucket):
+def test_folders_are_names_with_objects_below(bucket):
     files.write_bytes(f"{bucket}/p2/x", b"")
     make_placeholder(bucket, "q/")
     assert files.is_folder(bucket) and files.is_folder(f"{bucket}/p2") and files.is_folder(f"{bucket}/q")
@@ -235,7 +235,7 @@ PATTERNS = """* *.jpg ?.* d*/* d/*.jpg d/** ** **/*.jpg **.jpg d/**/f.jpg d/[[]1
     [!a].* d/e/f.jpg none* d2/**/* **/e/** d/.e/*.jpg **/*/* d/e d/"""
 
 
-def test_a_pattern_means_the_same_as_locally(bucket, tmp_path):
+def test_pattern_means_same_as_locally(bucket, tmp_path):
     for name in TREE.split():
         for root in (bucket, str(tmp_path)):
             files.write_bytes(f"{root}/{name}", b"")
@@ -252,27 +252,27 @@ def test_a_pattern_means_the_same_as_locally(bucket, tmp_path):
     )
 
 
-def test_a_pattern_lists_only_below_its_fixed_begin(store, bucket):
+def test_pattern_lists_below_fixed_start(store, bucket):
     files.write_bytes(f"{bucket}/scans/box1/a.jpg", b"")
     store.clear()
     assert len(list(files.list_glob(f"{bucket}/scans/box*/*.jpg"))) == 1
     assert [request.query["prefix"] for request in store.requests] == ["scans/box"]
 
 
-def test_a_name_with_a_bracket_is_no_pattern_where_it_is_there(bucket):
+def test_existing_name_with_bracket_is_no_pattern(bucket):
     files.write_bytes(f"{bucket}/box [1]/a.jpg", b"")
     assert not files.is_glob(f"{bucket}/box [1]") and not files.is_glob(f"{bucket}/box [1]/a.jpg")
     assert files.is_glob(f"{bucket}/box [2]")
 
 
 @pytest.mark.parametrize("name", ["a b#c?d%2Fe.jpg", "ä/ö\u0301.jpg", "a//b", "x\\y"])
-def test_names_are_taken_as_they_are(bucket, name):
+def test_names_are_taken_literally(bucket, name):
     files.write_bytes(f"{bucket}/{name}", b"here")
     assert files.read_bytes(f"{bucket}/{name}") == b"here"
     assert [info.path for info in files.list_folder(bucket)] == [f"{bucket}/{name}"]
 
 
-def test_many_are_deleted_at_once_through_failures_and_neighbours_stay(store, bucket):
+def test_mass_deletion_survives_failures(store, bucket):
     names = [f"p/{i}/x" for i in range(40)] + ["p", "p2"]
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
         list(pool.map(lambda name: files.write_bytes(f"{bucket}/{name}", b""), names))
@@ -284,7 +284,7 @@ def test_many_are_deleted_at_once_through_failures_and_neighbours_stay(store, bu
     assert [info.path for info in files.list_all(bucket)] == [f"{bucket}/p2"]
 
 
-def test_a_missing_bucket_is_said_in_one_line(bucket):
+def test_missing_bucket_is_one_line(bucket):
     for call in (files.exists, files.read_bytes, files.stat, lambda path: list(files.list_folder(path)), files.delete):
         with pytest.raises(FileNotFoundError, match=r"^there is no bucket gs://no-such; check its name, or create it$"):
             call("gs://no-such/x")
@@ -305,7 +305,7 @@ def test_a_missing_bucket_is_said_in_one_line(bucket):
         (files.delete, "storage.objects.delete"),
     ],
 )
-def test_a_right_that_is_missing_is_named(store, bucket, call, need):
+def test_missing_permission_is_named(store, bucket, call, need):
     store.fault = first(99, "403")
     with pytest.raises(PermissionError) as caught:
         call(f"{bucket}/x")
@@ -315,12 +315,12 @@ def test_a_right_that_is_missing_is_named(store, bucket, call, need):
     assert len(store.requests) <= 2  # a long file is asked for its generation first
 
 
-def test_a_writable_output_is_left_as_it_was(bucket):
+def test_writable_output_is_unchanged(bucket):
     files.check_writable(f"{bucket}/out")
     assert list(files.list_all(bucket)) == []
 
 
-def test_tries_end_after_a_while(store, bucket, monkeypatch):
+def test_retries_end(store, bucket, monkeypatch):
     monkeypatch.setattr(gcs_retry, "RETRY", gcs_retry.RETRY.with_timeout(0.5))
     store.fault = first(999, "503")
     began = time.monotonic()
@@ -330,7 +330,7 @@ def test_tries_end_after_a_while(store, bucket, monkeypatch):
     assert time.monotonic() - began < 10
 
 
-def test_a_slow_answer_is_waited_for(store, bucket):
+def test_slow_answer_is_awaited(store, bucket):
     files.write_bytes(f"{bucket}/a", b"x" * 5000)
     store.delay, store.trickle = 0.2, 100
     assert files.read_bytes(f"{bucket}/a") == b"x" * 5000
@@ -347,7 +347,7 @@ def test_many_threads_share_a_client(store, bucket):
         assert all(pool.map(work, range(60)))
 
 
-def test_a_forked_process_has_a_client_of_its_own(bucket):
+def test_forked_process_has_own_client(bucket):
     code = """
 import os, sys
 from photochrom.storage import files, gcs
@@ -411,7 +411,7 @@ except PermissionError as error:
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_without_credentials_the_first_call_says_so_within_seconds(tmp_path, answers):
+def test_missing_credentials_are_reported_within_seconds(tmp_path, answers):
     began = time.monotonic()
     with metadata_server(answers) as address:
         said = say_who_asks(tmp_path, address).stdout
@@ -423,7 +423,7 @@ def test_without_credentials_the_first_call_says_so_within_seconds(tmp_path, ans
 
 
 @pytest.mark.parametrize("is_same", [True, False])
-def test_a_long_file_that_another_writer_was_faster_with_is_left_as_it_is(bucket, noise, is_same):
+def test_long_file_of_faster_writer_is_kept(bucket, noise, is_same):
     data, other = noise[: 17 * MIB], noise[: 17 * MIB] if is_same else b"other"
     outcome = contextlib.nullcontext() if is_same else pytest.raises(OSError, match="another writer wrote it")
     with outcome, files.create(f"{bucket}/a") as file:

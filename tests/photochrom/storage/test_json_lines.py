@@ -3,7 +3,7 @@ import pytest
 from photochrom.storage import json_lines
 
 
-def test_the_same_rows_give_the_same_lines(tmp_path):
+def test_same_rows_give_same_lines(tmp_path):
     data = json_lines.encode([{"b": "ü", "a": 1}])
     assert data == '{"a": 1, "b": "ü"}\n'.encode()
     (tmp_path / "x.jsonl").write_bytes(data * 2)
@@ -20,7 +20,7 @@ def test_the_same_rows_give_the_same_lines(tmp_path):
     ],
     ids=["deep", "cut", "bytes", "long"],
 )
-def test_what_is_no_row_is_a_value_error(tmp_path, data, words):
+def test_invalid_row_is_a_value_error(tmp_path, data, words):
     (tmp_path / "x.jsonl").write_bytes(b"{}\n" + data)
     rows = json_lines.read(str(tmp_path / "x.jsonl"))
     assert next(rows) == {}
