@@ -154,12 +154,15 @@ class ProcessWorker(worker_handlers.SubprocessSdkWorkerHandler):  # type: ignore
 
     def _run(self) -> None:
         with worker_handlers.SUBPROCESS_LOCK:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "photochrom.jobs.worker_process"], env=self._environment()
-            )
+            process = subprocess.Popen([sys.executable, "-m", _PROCESS], env=self._environment())
         status = process.wait()
         if status:
-            _log.error("Worker subprocess exited with return code %s", status)
+            self._fail(f"Worker subprocess exited with return code {status}")
+
+    def _fail(self, message: str) -> None:
+        """Answers the instructions of a dead process; Beam's handler waits forever for one that never connected."""
+        for number, future in list(self.control_conn._futures_by_id.items()):
+            future.set(beam_fn_api_pb2.InstructionResponse(instruction_id=number, error=message))
 
     def _environment(self) -> dict[str, str]:
         """Returns the variables by which Beam's worker program finds the runner."""

@@ -2,7 +2,7 @@
 
 An object appears whole or not at all. One of some MB goes up in one request with its CRC-32C, which the store checks,
 on condition that the generation found before still exists (none, for a new name): so a request that is repeated,
-because its answer was lost, never writes twice. Of several writers the last one wins, as with files; an object that
+because its answer was lost, never writes twice. The last of several writers wins, as with files; an object that
 already has the same content is left unchanged.
 """
 

@@ -59,7 +59,7 @@ def test_jar_that_is_not_beams_is_refused(tmp_path):
     (tmp_path / "text.jar").write_text("no zip")
     with zipfile.ZipFile(tmp_path / "other.jar", "w") as jar:
         jar.writestr("org/example/Main.class", "")
-    for name, expected in (("text", "no jar"), ("none", "no jar"), ("other", "does not hold Beam's Flink runner")):
+    for name, expected in (("text", "is not a readable jar"), ("none", "is not a readable jar"), ("other", "does not hold Beam's Flink runner")):
         with pytest.raises(errors.UsageError, match=expected):
             clusters.check(options("--runner=FlinkRunner", f"--flink_job_server_jar={tmp_path / name}.jar"))
 
@@ -100,8 +100,10 @@ def test_log_of_failed_job_stays_in_file():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "all that Beam says" not in done.stderr
-    *_, told, last = done.stderr.splitlines()
-    assert told.endswith("INFO how far it is") and last.startswith("photochrom: the job failed: RuntimeError: it broke")
+    *_, shown, last = done.stderr.splitlines()
+    assert shown.endswith("INFO how far it is") and last.startswith(
+        "photochrom: the job failed: RuntimeError: it broke"
+    )
     log = pathlib.Path(last.rpartition(" in ")[2])
     assert "all that Beam says" in log.read_text()
     log.unlink()

@@ -1,4 +1,4 @@
-"""What ended a job is one line that says what to do; the trace is in a file."""
+"""An unexpected error is one line with advice; the trace is in a file."""
 
 import errno
 import logging

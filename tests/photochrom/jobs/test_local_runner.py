@@ -16,7 +16,7 @@ import pytest
 from apache_beam.io.restriction_trackers import OffsetRange, OffsetRestrictionTracker
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from photochrom.jobs import beam_job
+from photochrom.jobs import beam_job, local_workers
 from photochrom.sources.source import Source
 
 _COUNT, _BYTES = 4000, 1000  # 4 MB: four bundles
@@ -220,3 +220,10 @@ def test_failed_step_prints_no_trace(mode, capfd):
     with pytest.raises(RuntimeError, match="this one"):
         beam_job.run(lambda root: root | beam.Create([1]) | beam.Map(fail), beam_job.parse_options(flags))
     assert capfd.readouterr().err == ""
+
+
+def test_worker_process_that_never_starts_ends_job(monkeypatch):
+    monkeypatch.setattr(local_workers, "_PROCESS", "no.such.module")
+    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
+    with pytest.raises(RuntimeError, match="Worker subprocess exited with return code 1"):
+        beam_job.run(lambda root: root | beam.Create([1]), beam_job.parse_options(flags))

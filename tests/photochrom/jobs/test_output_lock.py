@@ -71,7 +71,7 @@ def test_signal_leaves_one_line_and_no_files(tmp_path, number):
 
 def test_leftovers_of_killed_run_are_removed(tmp_path):
     (tmp_path / "images").mkdir()
-    (tmp_path / "images/.photochrom-tmp-mine.txt").write_text("named by somebody else")
+    (tmp_path / "images/.photochrom-tmp-mine.txt").write_text("named by another program")
     with holder(tmp_path) as process:
         process.kill()
         process.wait()
