@@ -59,7 +59,11 @@ def test_jar_that_is_not_beams_is_refused(tmp_path):
     (tmp_path / "text.jar").write_text("no zip")
     with zipfile.ZipFile(tmp_path / "other.jar", "w") as jar:
         jar.writestr("org/example/Main.class", "")
-    for name, expected in (("text", "is not a readable jar"), ("none", "is not a readable jar"), ("other", "does not hold Beam's Flink runner")):
+    for name, expected in (
+        ("text", "is not a readable jar"),
+        ("none", "is not a readable jar"),
+        ("other", "does not hold Beam's Flink runner"),
+    ):
         with pytest.raises(errors.UsageError, match=expected):
             clusters.check(options("--runner=FlinkRunner", f"--flink_job_server_jar={tmp_path / name}.jar"))
 
