@@ -64,7 +64,7 @@ def test_comparing_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
 
 def test_bar_leaves_stdout_in_place(tmp_path):
     code = (
-        "import sys, time; from photochrom import progress\n"
+        "import sys, time; from photochrom.jobs import progress\n"
         "with progress.shown(sys.argv[1], 'look'):\n"
         "    time.sleep(1.5)\n"  # until the bar is there
         "    print('found')"
