@@ -117,13 +117,13 @@ def test_trainer_keeps_good_checkpoint_on_nan(make_trainer, tmp_path):
 @pytest.mark.parametrize(
     ("patience", "losses", "steps"),
     [
-        (2, [1, 1, 1, 1, 1], 6),  # best at 2, no better at 4 and 6
-        (2, [3, 4, 2, 5, 5], 10),  # an improvement resets the count
-        (0, [1, 1, 1, 1, 1], 10),  # never ends early
+        (2, [1, 1, 1, 1, 1], 3),  # best at 1, no better at 2 and 3
+        (2, [3, 4, 2, 5, 6], 5),  # an improvement resets the count
+        (0, [1, 1, 1, 1, 1], 5),  # never ends early
     ],
 )
 def test_trainer_ends_phase_without_improvement(make_trainer, patience, losses, steps):
-    trainer = make_trainer(steps=10, patience=patience, eval_every=2)
+    trainer = make_trainer(steps=5, patience=patience, eval_every=1)
     remaining = iter(losses)
     trainer.evaluate = lambda: {"loss": float(next(remaining))}
     trainer.run()
