@@ -12,7 +12,7 @@ from typing import IO
 
 from photochrom import errors
 from photochrom.sources import tar_listing, zip_listing
-from photochrom.sources.archive_members import ARCHIVE_ERRORS
+from photochrom.sources.member_checks import ARCHIVE_ERRORS
 from photochrom.sources.source import Source
 
 ZIP_SUFFIXES = (".zip",)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from photochrom import errors
-from photochrom.sources.archive_members import ARCHIVE_ERRORS, MAX_FILE_BYTES, check_size
+from photochrom.sources.member_checks import ARCHIVE_ERRORS, MAX_FILE_BYTES, check_size
 from photochrom.sources.source import Source
 from photochrom.sources.zip_listing import ZIP_HEADER_BYTES
 from photochrom.storage import files

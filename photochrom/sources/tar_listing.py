@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from photochrom import errors
-from photochrom.sources.archive_members import Names, Runs, screened
+from photochrom.sources.member_checks import Names, Runs, screened
 from photochrom.sources.source import Source
 
 # A compressed tar may unpack to at most this many times its size, or to 1 GiB if that is more.

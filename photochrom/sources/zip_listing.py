@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import IO, Any
 
-from photochrom.sources.archive_members import Names, Runs, screened
+from photochrom.sources.member_checks import Names, Runs, screened
 from photochrom.sources.source import Source
 
 # The most bytes between the start of a member and its content: its header, its name and its extra field.
