@@ -116,7 +116,7 @@ def run_small(flags, output):
 REFUSALS = [
     (
         (403, "PERMISSION_DENIED", "The caller does not have permission"),
-        "whoever launches needs the roles",
+        "the launching account needs the roles",
     ),
     ((429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Create job requests'"), "lower --max_num_workers"),
 ]

@@ -52,10 +52,12 @@ def test_every_named_flag_exists():
     known = set()
     for command in cli.COMMANDS.values():
         known |= set(importlib.import_module(command.module).build_parser()._option_string_actions)
-    named = {flag for page in PAGES for flag in re.findall(r"`(--\w+)", page.read_text())}
+    named = {flag for page in PAGES for flag in re.findall(r"`(--\w+(?:=\w+)?)", page.read_text())}
     of_worker_pools = {"--container_executable", "--worker_pool"}
-    for flag in named - known - of_worker_pools:
-        beam_job.parse_options([f"{flag}=1"])  # raises if Beam does not know it either
+    for flag in named:
+        name, _, value = flag.partition("=")
+        if name not in known | of_worker_pools:
+            beam_job.parse_options([f"{name}={value or 1}"])  # raises if Beam does not know it either
 
 
 def test_dataset_snippet_runs(tmp_path, monkeypatch, capsys):

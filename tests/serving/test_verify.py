@@ -7,8 +7,6 @@ import pathlib
 
 import numpy as np
 import pytest
-from apache_beam.io.filesystem import FileMetadata
-from apache_beam.io.localfilesystem import LocalFileSystem
 from PIL import Image
 
 from photochrom import cli
@@ -143,32 +141,16 @@ def test_verify_reads_a_copy_of_several_pages_once(tint, photographs, tmp_path, 
     assert (code, found["named"], found["read"]) == (0, 1, 1)
 
 
-class Disk(LocalFileSystem):
-    """The local disk by its own scheme, disk://: to Beam a file system like any other."""
-
-    @classmethod
-    def scheme(cls):
-        return "disk"
-
-    def _list(self, dir_or_prefix):
-        for found in super()._list(dir_or_prefix.removeprefix("disk:/")):
-            yield FileMetadata(f"disk:/{found.path}", found.size_in_bytes, found.last_updated_in_seconds)
-
-    def exists(self, path):
-        return super().exists(path.removeprefix("disk:/"))
-
-    def open(self, path, *args, **kwargs):
-        return super().open(path.removeprefix("disk:/"), *args, **kwargs)
-
-
-def test_verify_reads_a_folder_behind_a_scheme(output, capsys):
-    assert verify(f"disk:/{output}", capsys)[0] == 0
-    assert cli.main(["status", f"disk:/{output}"]) == 0
-    capsys.readouterr()
+def test_verify_reads_a_folder_in_a_bucket(output, bucket, capsys):
+    files.copy_folder(str(output), f"{bucket}/whole")
+    assert verify(f"{bucket}/whole", capsys)[0] == 0
     flip(output / "images/scans/tall.tif")
     (output / "images/scans/lossy.webp").unlink()
     (output / "images/stray.jpg").write_bytes(b"x")
-    _, found, _ = verify(f"disk:/{output}", capsys)
+    files.copy_folder(str(output), f"{bucket}/out")
+    assert cli.main(["status", f"{bucket}/out"]) == 0
+    capsys.readouterr()
+    _, found, _ = verify(f"{bucket}/out", capsys)
     assert [(f["kind"], f["path"]) for f in found["findings"]] == [
         ("missing", "images/scans/lossy.webp"),
         ("changed", "images/scans/tall.tif"),

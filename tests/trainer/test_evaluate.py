@@ -96,7 +96,7 @@ def test_unfit_datasets_are_refused(sepia, dataset, tmp_path):
 def test_output_with_other_files_is_refused(sepia, dataset, photo_folder, tmp_path):
     (tmp_path / "diary.txt").write_text("dear")
     _refused("holds other files, such as diary.txt", sepia, dataset, tmp_path)
-    _refused("lies inside --data", sepia, photo_folder, photo_folder / "out")
+    _refused("is inside --data", sepia, photo_folder, photo_folder / "out")
 
 
 @pytest.mark.parametrize(
