@@ -3,15 +3,20 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# One more than there are cores: a test often waits for the processes that it starts.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 PHOTOS ?= photochrom/demo_photographs/colour
 
-.PHONY: demo test test-flink test-hosts test-prism lint bench model lock clean
+.PHONY: demo test test-fast test-flink test-hosts test-prism lint bench model lock clean
 
 demo: $(VENV)/installed  ## the whole workflow on the sample photographs
 	$(BIN)/photochrom demo --output demo-out
 
 test: $(VENV)/installed  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup tests
+
+test-fast: $(VENV)/installed  ## all tests but whole jobs, trainings and servers, under a minute; for the edit-run loop
+	$(BIN)/python -m pytest -n 2 -m "not job and not cluster and not hosts and not prism" tests
 
 test-flink: $(VENV)/installed  ## both Beam jobs on a Flink of two TaskManagers; needs Java 11 or 17 and Maven
 	$(BIN)/python -m pytest -m cluster tests/clusters

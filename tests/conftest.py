@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import uuid
 
@@ -12,6 +13,19 @@ from PIL import Image
 
 from tests.support import bucket_server, damaged
 from tests.support.tint import make_bundle
+
+_OF_JOBS = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.job", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: pathlib.Path, config: pytest.Config) -> bool | None:
+    """Skips the import of files of whole jobs where none of them is to run (`make test-fast`): half of the time."""
+    is_left_out = "not job" in config.getoption("markexpr") and collection_path.suffix == ".py"
+    return True if is_left_out and _OF_JOBS.search(collection_path.read_text()) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs whole jobs first: the short tests then fill both workers to the end."""
+    items.sort(key=lambda item: item.get_closest_marker("job") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,8 @@ from pipelines import prepare
 from serving import colorize, status
 from tests.support.bucket_server import CUT, LOST, RESET, every
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 KINDS = ("503", "429", RESET, LOST, CUT)
 
 

@@ -12,6 +12,8 @@ from PIL import Image
 from photochrom import cli, demo
 from photochrom.color import cielab, tone
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 SCRIPT = pathlib.Path(sys.executable).with_name("photochrom")
 
 
@@ -79,10 +81,9 @@ def test_bad_usage_is_one_line_and_status_2(argv, message, tmp_path, monkeypatch
     assert "Traceback" not in said
 
 
-def test_too_many_failures_is_status_3(tmp_path, tint):
+def test_too_many_failures_is_status_3(tmp_path, tint, capsys):
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans/a.jpg").write_bytes(b"no picture")
     argv = [f"--input={tmp_path / 'scans'}", f"--output={tmp_path / 'out'}", f"--model={tint}"]
-    done = photochrom("colorize", *argv)
-    assert done.returncode == 3
-    assert "1 of 1 inputs failed, --max_failures allows 10%" in done.stderr
+    assert cli.main(["colorize", *argv]) == 3
+    assert "1 of 1 inputs failed, --max_failures allows 10%" in capsys.readouterr().err

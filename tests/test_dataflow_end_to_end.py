@@ -22,6 +22,8 @@ from tests.support import dataflow_service
 from tests.support.dataflow_service import RUNNING
 from tests.test_buckets_end_to_end import contents, rows
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 IMAGE = "europe-west1-docker.pkg.dev/project-1/photochrom/colorize:1"
 GPU = "worker_accelerator=type:nvidia-l4;count:1;install-nvidia-driver"
 

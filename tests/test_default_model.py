@@ -22,6 +22,8 @@ from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.training import warm_start
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 SAMPLES = pathlib.Path(photochrom.__file__).parent / "demo_photographs"
 SCANS = sorted((SAMPLES / "grayscale").rglob("*.*"))
 PHOTOGRAPHS = sorted((SAMPLES / "colour").rglob("*.jpg"))

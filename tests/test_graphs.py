@@ -14,6 +14,8 @@ from serving import pipeline as colorize
 from serving.config import ColorizeConfig
 from serving.screening.exclusion import ExclusionList
 
+pytestmark = pytest.mark.job  # the graphs of whole jobs
+
 BUILD = {
     "prepare": lambda root, found: prepare.build(root, found, PrepareConfig(input=("in",), output="out")),
     "prepare without near-duplicates": lambda root, found: prepare.build(

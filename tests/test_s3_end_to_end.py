@@ -14,6 +14,8 @@ from pipelines import prepare
 from serving import colorize, verify
 from tests.support import aws as aws_server
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 FLAGS = ("--image_size=32", "--num_shards=2", "--split=train=0.75,validation=0.25", "--near_duplicates=ignore")
 
 

@@ -10,6 +10,8 @@ import pytest
 from benchmarks import usage
 from tests.support import generated
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 MB = 1 << 20
 
 
@@ -37,14 +39,14 @@ def test_usage_counts_memory_of_child_processes(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
 def test_usage_excludes_earlier_time_of_watched_processes(tmp_path):
-    spin = "import time\nwhile time.process_time() < 3: pass\nprint(flush=True); time.sleep(60)"
+    spin = "import time\nwhile time.process_time() < 1.5: pass\nprint(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", spin]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as before:
         before.stdout.readline()
         own, others = usage.run([sys.executable, "-c", spin.replace("60", "2")], tmp_path / "log", [before.pid])
         before.kill()
-    assert 2 < own.processor_seconds < 4
-    assert others.processor_seconds < 1
+    assert 1 < own.processor_seconds < 2.5
+    assert others.processor_seconds < 0.7
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
@@ -55,9 +57,8 @@ def test_usage_raises_if_the_command_fails(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for PSS")
-@pytest.mark.parametrize("job", ["prepare", "colorize"])
-def test_scale_prints_a_row_per_job(tmp_path, tint, job):
-    command = [sys.executable, "-m", "benchmarks.scale", f"--scratch={tmp_path}", "--counts=20", f"--jobs={job}"]
+def test_scale_prints_a_row_per_job(tmp_path, tint):
+    command = [sys.executable, "-m", "benchmarks.scale", f"--scratch={tmp_path}", "--counts=20", "--jobs=colorize"]
     done = subprocess.run([*command, f"--model={tint}"], capture_output=True, text=True, check=True)
-    assert re.fullmatch(rf"\| {job} \| 20 \| \d+ \| \d+\.\d \| \d+ \|", done.stdout.splitlines()[-1])
-    assert not (tmp_path / f"{job}-20-out").exists()
+    assert re.fullmatch(r"\| colorize \| 20 \| \d+ \| \d+\.\d \| \d+ \|", done.stdout.splitlines()[-1])
+    assert not (tmp_path / "colorize-20-out").exists()

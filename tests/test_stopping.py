@@ -15,6 +15,8 @@ import pytest
 from pipelines import prepare
 from serving import colorize
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 SCRIPT = pathlib.Path(sys.executable).with_name("photochrom")
 
 

@@ -14,6 +14,8 @@ from photochrom import errors
 from pipelines import prepare
 from tests.support import counters
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 SPLIT = "--split=train=0.7,validation=0.3"
 SIZE = "--image_size=64"
 
@@ -175,12 +177,11 @@ def test_output_inside_input_is_refused(photo_folder):
         run([photo_folder], photo_folder / "dataset")
 
 
-@pytest.mark.parametrize("edit", [lambda lines: lines[1:], lambda lines: [*lines, lines[0]]])
-def test_rows_that_mismatch_the_listing_are_named(photo_folder, tmp_path, edit):
+def test_rows_that_mismatch_the_listing_are_named(photo_folder, tmp_path):
     run([photo_folder], tmp_path / "out")
     path = max(tmp_path.glob("out/items-*.jsonl"), key=lambda path: path.stat().st_size)
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(edit(lines)))
+    path.write_text("".join(lines[1:]))
     with pytest.raises(Exception, match="does not add up") as raised:
         run([photo_folder], tmp_path / "out")
     assert json.loads(lines[0])["key"] in str(raised.value)

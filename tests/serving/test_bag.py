@@ -22,7 +22,7 @@ from tests.support import runs
 from tests.support.runs import ITEMS, edit_row, read_rows, tree
 
 # One worker makes the bag that several tests need.
-pytestmark = pytest.mark.xdist_group("test_bag")
+pytestmark = [pytest.mark.job, pytest.mark.xdist_group("test_bag")]
 
 DATE = "--date=2026-01-02"
 NAMES = ("-dash.jpg", "a  b.jpg", "new\nline.jpg", unicodedata.normalize("NFD", "café.jpg"), "#*~.jpg", "\\back.jpg")

@@ -13,6 +13,8 @@ from photochrom.color import cielab
 from serving.manifest import reader
 from tests.support import runs
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def run(bundle, output, scans, *flags):
     runs.colorize(bundle, output, scans, flags=flags)

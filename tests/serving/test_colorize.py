@@ -19,6 +19,8 @@ from serving.copies import provenance
 from tests.support import runs
 from tests.support.runs import read_rows, tree
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 @pytest.fixture(scope="module")
 def finished(tint, gray_folder, tmp_path_factory):

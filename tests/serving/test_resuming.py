@@ -24,6 +24,8 @@ from serving.resume import journal
 from tests.support import runs
 from tests.support.runs import ITEMS, read_rows
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 OLD = 1_000_000_000
 
 

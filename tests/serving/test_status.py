@@ -13,6 +13,8 @@ from photochrom import cli
 from tests.support import runs
 from tests.support.runs import ITEMS, edit_row, edit_run, read_rows, write_rows
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def status(output, capsys) -> tuple[int, dict]:
     """Returns the exit status and the JSON of --json."""

@@ -15,6 +15,8 @@ from serving.manifest import reader
 from tests.support import runs
 from tests.support.runs import edit_row, read_rows
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def verify(output, capsys) -> tuple[int, dict, list[str]]:
     """Returns the exit status, the JSON of --json, and the lines without it."""

@@ -12,6 +12,8 @@ from photochrom.model import bundle
 from tests.support.evaluation import evaluate
 from trainer import evaluate as command
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def test_photographs_are_read_from_a_folder(sepia, photo_folder, tmp_path):
     data = shutil.copytree(photo_folder, tmp_path / "photos")

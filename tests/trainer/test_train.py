@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import re
 import signal
 
@@ -14,6 +15,9 @@ from photochrom import errors
 from photochrom.color import ab_bins
 from photochrom.model import bundle
 from tests.support import training, variables
+from trainer.training import reporting
+
+pytestmark = pytest.mark.job  # whole jobs or trainings
 
 # One worker makes the run that several tests need.
 needs_finished = pytest.mark.xdist_group("finished")
@@ -42,28 +46,34 @@ def test_finished_run_is_not_repeated(finished, dataset, caplog):
 
 
 @needs_finished
-def test_interrupted_run_continues_to_same_weights(finished, dataset, tmp_path):
+def test_interrupted_run_continues_to_same_weights(finished, dataset, tmp_path, monkeypatch):
     flags = training.argv(dataset, tmp_path)
-    stopped = training.train_in_process(_send("SIGTERM", 5), flags)
-    assert stopped.returncode == 1
-    assert "stopped by SIGTERM after step 5; the same command continues" in stopped.stderr
+    report = reporting.Report.train
+
+    def terminate_at_5(self, step, *values):
+        return os.kill(os.getpid(), signal.SIGTERM) if step == 5 else report(self, step, *values)
+
+    with monkeypatch.context() as patched, pytest.raises(errors.PhotochromError) as stopped:
+        patched.setattr(reporting.Report, "train", terminate_at_5)
+        training.train(dataset, tmp_path)
+    assert "stopped by SIGTERM after step 5; the same command continues" in str(stopped.value)
     assert tf.train.latest_checkpoint(tmp_path / "checkpoints" / "latest").endswith("ckpt-5")
     # Step 8 comes after the change of phase at 6, the evaluations at 4 and 6, and the checkpoint of step 6; step 11 is
     # in the phase of the uncertainty branch, whose objective is another loss.
     for step in (8, 11):
-        assert training.train_in_process(_send("SIGKILL", step), flags).returncode == -signal.SIGKILL
+        assert training.train_in_process(_kill_at(step), flags).returncode == -signal.SIGKILL
         assert not (tmp_path / "bundle").exists()
     resumed = training.train(dataset, tmp_path)
     variables.assert_same(resumed, finished[1])
     assert resumed.info["metrics"] == finished[1].info["metrics"]
 
 
-def _send(name, at):
-    """Returns code that sends a run a signal at a step."""
+def _kill_at(step):
+    """Returns code that kills a run at a step."""
     return (
         "import os, signal\nfrom trainer.training import reporting\nkept = reporting.Report.train\n"
         "def train(self, step, *values):\n"
-        f"    os.kill(os.getpid(), signal.{name}) if step == {at} else kept(self, step, *values)\n"
+        f"    os.kill(os.getpid(), signal.SIGKILL) if step == {step} else kept(self, step, *values)\n"
         "reporting.Report.train = train"
     )
 

@@ -14,6 +14,8 @@ from photochrom import errors
 from photochrom.jobs import beam_job, local_runner
 from photochrom.sources import inputs
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def test_local_runner_uses_all_cores_by_default(monkeypatch):
     monkeypatch.setattr("multiprocessing.cpu_count", lambda: 7)

@@ -19,6 +19,8 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from photochrom.jobs import beam_job, local_workers
 from photochrom.sources.source import Source
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 _COUNT, _BYTES = 4000, 1000  # 4 MB: four bundles
 
 

@@ -7,8 +7,12 @@ import sys
 import threading
 import time
 
+import pytest
+
 from photochrom.jobs import progress
 from photochrom.storage import files
+
+pytestmark = pytest.mark.job  # whole jobs or trainings
 
 
 def test_counts_of_workers_are_added(tmp_path):

@@ -12,6 +12,8 @@ from photochrom.sources.prefetch import Reading
 from photochrom.sources.source import Source, place
 from photochrom.storage import files
 
+pytestmark = pytest.mark.job  # starts servers
+
 
 @pytest.fixture
 def reading():

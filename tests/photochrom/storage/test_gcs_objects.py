@@ -21,6 +21,8 @@ from photochrom.sources.source import Source
 from photochrom.storage import files, gcs, gcs_objects, gcs_retry
 from tests.support.bucket_server import CUT, FLIPPED, LOST, RESET, every, first
 
+pytestmark = pytest.mark.job  # starts servers
+
 MIB = 1 << 20
 FAULTS = ["503", "429", "500", RESET, LOST, CUT]
 

@@ -14,6 +14,8 @@ from photochrom import errors
 from photochrom.storage import files, s3
 from tests.support import aws
 
+pytestmark = pytest.mark.job  # starts servers
+
 MIB = 1 << 20
 
 

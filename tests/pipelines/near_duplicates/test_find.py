@@ -15,7 +15,7 @@ from pipelines.near_duplicates import find
 from tests.support import counters
 
 # One worker prepares the dataset that several tests share.
-pytestmark = pytest.mark.xdist_group("test_near_duplicates")
+pytestmark = [pytest.mark.job, pytest.mark.xdist_group("test_near_duplicates")]
 
 SAMPLES = pathlib.Path(photochrom.__file__).parent / "demo_photographs" / "colour"
 COPIES = ("crop", "dark", "jpeg", "mirror", "small", "square")

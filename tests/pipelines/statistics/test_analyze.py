@@ -1,11 +1,14 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from photochrom import records
 from photochrom.color import ab_bins
 from pipelines.statistics import analyze, histograms
+
+pytestmark = pytest.mark.job  # whole jobs or trainings
 
 
 def test_bin_indices_match_brute_force():

@@ -10,6 +10,8 @@ from serving.manifest import reader
 from tests.support import runs
 from tests.support.runs import ITEMS, edit_row, edit_run
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 NOTE = f"manifest/pending/{'0' * 32}.jsonl"
 
 

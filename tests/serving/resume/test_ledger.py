@@ -11,6 +11,8 @@ from serving.manifest.rows import Begun, MadeWith, Outcome, Row
 from serving.resume import journal
 from serving.resume.ledger import ReadLedger
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 MADE_WITH = MadeWith("aa" * 32, "sha256:m", "sha256:s")
 
 

@@ -17,6 +17,8 @@ from serving import colorize
 from serving.screening import exclusion
 from tests.support import runs
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 @pytest.mark.parametrize(
     ("line", "covered", "free"),

@@ -13,6 +13,8 @@ from serving.config import ColorizeConfig
 from serving.screening import screen, triage
 from tests.support import runs
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 @pytest.fixture(scope="module")
 def scans(gray_folder, tmp_path_factory):

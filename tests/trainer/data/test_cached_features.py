@@ -20,7 +20,7 @@ from trainer.model import build, weights
 from trainer.training import loop, phases, reporting
 
 # One worker prepares the dataset that several tests share.
-pytestmark = pytest.mark.xdist_group("test_cached_features")
+pytestmark = [pytest.mark.job, pytest.mark.xdist_group("test_cached_features")]
 
 NETWORK = ("--backbone=EfficientNetLite0", "--backbone_weights=imagenet")
 STEPS = 4

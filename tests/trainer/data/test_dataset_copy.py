@@ -21,7 +21,7 @@ from trainer.data.dataset_copy import DatasetCopy
 from trainer.model import weights
 
 # One worker trains the bundle that two tests compare.
-pytestmark = pytest.mark.xdist_group("test_dataset_copy")
+pytestmark = [pytest.mark.job, pytest.mark.xdist_group("test_dataset_copy")]
 
 FLAGS = (
     "--backbone=none",

@@ -7,6 +7,8 @@ from photochrom import errors
 from trainer.data.dataset import Dataset
 from trainer.data.stream import TrainStream, validation_batches
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def _take(batches, count):
     return [{name: tensor.numpy() for name, tensor in batch.items()} for batch in itertools.islice(batches, count)]

@@ -6,6 +6,8 @@ from photochrom import errors
 from trainer.evaluation import frechet
 from trainer.model import weights
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def _by_definition(features, other):
     means = [x.mean(axis=0) for x in (features, other)]

@@ -16,7 +16,7 @@ from trainer.evaluate import OUTPUTS
 
 SIZE = 64
 # One worker makes the evaluation that several tests need.
-pytestmark = pytest.mark.xdist_group("evaluated")
+pytestmark = [pytest.mark.job, pytest.mark.xdist_group("evaluated")]
 
 
 def test_right_model_beats_baselines(evaluated):

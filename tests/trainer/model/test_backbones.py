@@ -6,6 +6,8 @@ from photochrom import errors
 from trainer.model import backbones
 from trainer.model.backbones import Backbone
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 # For each network the index, among the network's layers, of the layer whose output is used at each stride.
 TAPS = {
     "EfficientNetLite0": [28, 45, 97, 140],

@@ -5,6 +5,8 @@ import pytest
 from trainer.model import build
 from trainer.model.backbones import Backbone
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def _lightness(*shape):
     return np.random.default_rng(0).uniform(0, 100, (*shape, 1)).astype(np.float32)

@@ -12,6 +12,8 @@ from keras.src.legacy.saving import legacy_h5_format
 from photochrom import errors
 from trainer.model.weights import fetch, load_backbone
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 NAME = "MobileNetV3Small"
 
 

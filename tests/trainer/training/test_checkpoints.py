@@ -7,6 +7,8 @@ from photochrom import errors
 from trainer.model import build
 from trainer.training.checkpoints import Checkpoints, claim
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def _build(width=4):
     keras.utils.set_random_seed(1)

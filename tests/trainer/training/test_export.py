@@ -9,6 +9,8 @@ from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.training import export
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 INFO = {
     "name": "tiny",
     "version": "0",

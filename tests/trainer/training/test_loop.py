@@ -17,6 +17,8 @@ from trainer.model import build
 from trainer.training import loop, phases, stopping
 from trainer.training.checkpoints import Checkpoints
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 class _Recorder:
     """A report that records its calls."""

@@ -10,6 +10,8 @@ from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.training import loop, losses, phases
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 
 def _config(**settings):
     return TrainConfig(data="", model_dir="", **settings)

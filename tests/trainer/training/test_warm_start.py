@@ -10,6 +10,8 @@ from trainer.config import TrainConfig
 from trainer.model import build, heads
 from trainer.training import warm_start
 
+pytestmark = pytest.mark.job  # whole jobs or trainings
+
 SHAPE = {"backbone": "none", "width": 4, "decoder_width": 6, "head": "classification"}
 DATASET = types.SimpleNamespace(image_size=64, ab_stride=2)
 CONFIG = TrainConfig(data="lab", model_dir="run", init="start", learning_rate=0.02)
