@@ -17,7 +17,7 @@ from photochrom import errors
 
 # Bytes of a piece, in which elements are stored and returned; a larger element is a piece of its own.
 PIECE_BYTES = 128 << 10
-# Of each buffer, in memory; a larger one is in its file.
+# Size up to which a buffer is in memory; a larger one is in its file.
 _MEMORY_BYTES = 1 << 20
 # Values are grouped by key part by part: of ten million keys a part has 40,000.
 _PARTS = 256
