@@ -82,7 +82,7 @@ def test_prepare_makes_the_same_of_a_bucket(store, bucket, tmp_path, photo_folde
     assert files.exists(f"{bucket}/out/transform_fn/transform_fn/saved_model.pb")
 
 
-def test_a_bundle_that_was_damaged_in_the_bucket_is_refused(bucket, tint, gray_folder):
+def test_bundle_damaged_in_the_bucket_is_refused(bucket, tint, gray_folder):
     upload(pathlib.Path(tint), f"{bucket}/model")
     files.write_bytes(f"{bucket}/model/saved_model/saved_model.pb", b"other")
     info = json.loads(files.read_bytes(f"{bucket}/model/model.json"))

@@ -56,7 +56,7 @@ def on_dataflow(service, bucket, *flags):
     return ["--runner=DataflowRunner", *where, *others, *flags]
 
 
-def test_what_is_submitted_makes_the_same_copies(service, bucket, archive, gray_folder, tint, tmp_path, capsys):
+def test_submitted_graph_makes_the_same_copies(service, bucket, archive, gray_folder, tint, tmp_path, capsys):
     of_workers = ["--machine_type=g2-standard-8", "--max_num_workers=7", "--disk_size_gb=60"]
     of_gpus = [f"--dataflow_service_options={GPU}", "--experiments=no_use_multiple_sdk_containers"]
     colorize.run([*archive, *on_dataflow(service, bucket, "--setup_file=./setup.py", *of_workers, *of_gpus)])
@@ -92,7 +92,7 @@ def test_what_is_submitted_makes_the_same_copies(service, bucket, archive, gray_
     assert not files.exists(f"{bucket}/out/.colorize")
 
 
-def test_a_template_is_described_and_does_all_by_itself_when_it_is_launched(service, bucket, archive, capsys):
+def test_launched_template_runs_without_its_launcher(service, bucket, archive, capsys):
     flags = on_dataflow(service, bucket, f"--template_location={bucket}/templates/colorize")
     colorize.run([*archive, *flags])
     assert "nothing was coloured yet" in capsys.readouterr().out
@@ -104,7 +104,7 @@ def test_a_template_is_described_and_does_all_by_itself_when_it_is_launched(serv
     assert not list(files.list_all(f"{bucket}/out/manifest/pending"))
 
 
-def test_a_template_has_no_canary(service, bucket, archive):
+def test_template_has_no_canary(service, bucket, archive):
     flags = on_dataflow(service, bucket, f"--template_location={bucket}/templates/colorize", "--canary=3")
     with pytest.raises(errors.UsageError, match="--template_location only describes one"):
         colorize.run([*archive, *flags])
@@ -125,7 +125,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("refusal", "advice"), REFUSALS, ids=["role", "quota"])
-def test_a_refusal_is_one_line_with_its_cause_and_what_to_do(service, bucket, refusal, advice):
+def test_refusal_is_one_line_with_advice(service, bucket, refusal, advice):
     service.refusal = refusal
     with pytest.raises(errors.PhotochromError) as caught:
         run_small(on_dataflow(service, bucket), f"{bucket}/out")
@@ -133,7 +133,7 @@ def test_a_refusal_is_one_line_with_its_cause_and_what_to_do(service, bucket, re
     assert refusal[2] in str(caught.value) and advice in str(caught.value)
 
 
-def test_an_interface_that_is_off_is_said_before_anything_is_written(service, bucket, archive):
+def test_disabled_interface_is_reported_before_any_write(service, bucket, archive):
     service.refusal = (
         403,
         "PERMISSION_DENIED",
@@ -144,7 +144,7 @@ def test_an_interface_that_is_off_is_said_before_anything_is_written(service, bu
     assert not files.exists(f"{bucket}/out")
 
 
-def test_a_job_that_fails_is_one_line_with_its_cause_and_what_to_do(service, bucket):
+def test_failed_job_is_one_line_with_advice(service, bucket):
     service.error = "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'serving'\n"
     with pytest.raises(errors.PhotochromError) as caught:
         run_small(on_dataflow(service, bucket), f"{bucket}/out")
@@ -160,7 +160,7 @@ def job_under_way(service, bucket):
     service.jobs["job-0"] = {"id": "job-0", "name": name, "clientRequestId": "1", "currentState": RUNNING}
 
 
-def test_what_a_job_under_way_needs_is_left_alone(service, bucket, archive, job_under_way):
+def test_files_of_a_running_job_stay(service, bucket, archive, job_under_way):
     files.write_bytes(f"{bucket}/out/.colorize/spool/member.jpg", b"of a compressed tar")
     with pytest.raises(errors.UsageError, match=r"Dataflow's job job-0 is at work there; .*jobs cancel job-0 --region"):
         colorize.run([*archive, *on_dataflow(service, bucket)])

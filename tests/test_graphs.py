@@ -42,7 +42,7 @@ BUILD = {
 
 
 @pytest.mark.parametrize("name", BUILD)
-def test_what_flows_together_is_coded_alike(name, photo_folder):
+def test_flattened_inputs_have_one_coder(name, photo_folder):
     """Flink reads all that a Flatten gets by one coder, and what was written by another comes out as something else.
 
     Beam's own, within CoGroupByKey and combiners, are run by the worker that made what they get.

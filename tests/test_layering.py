@@ -143,7 +143,7 @@ def test_keras_is_imported_as_keras(module):
 
 
 @pytest.mark.parametrize("module", [f"trainer.model.{name}" for name in ("build", "layers", "heads")])
-def test_the_model_is_written_in_keras_operations_alone(module):
+def test_model_is_written_in_keras_operations_alone(module):
     assert not any(is_in(name, ("tensorflow",)) for name in imported(module))
 
 

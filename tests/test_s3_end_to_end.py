@@ -42,7 +42,7 @@ def contents(folder):
     return {info.path.removeprefix(f"{folder}/"): files.read_bytes(info.path) for info in files.list_folder(folder)}
 
 
-def test_colorize_makes_the_same_on_s3_and_nothing_twice(bucket, gray_folder, tint, tmp_path):
+def test_colorize_on_s3_equals_local_once(bucket, gray_folder, tint, tmp_path):
     files.copy_folder(str(gray_folder), f"{bucket}/in/{gray_folder.name}")
     files.copy_folder(tint, f"{bucket}/model")
     flags = ("--date=2026-01-31", "--max_failures=50%")
@@ -91,7 +91,7 @@ def test_files_share_a_connection(bucket, monkeypatch):
     assert len(made) == 2  # to ask whether the bucket serves, and for all else
 
 
-def test_what_fails_while_it_is_written_is_not_there(bucket):
+def test_failed_write_leaves_nothing(bucket):
     with pytest.raises(ZeroDivisionError), files.create(f"{bucket}/half") as file:
         file.write(b"half")
         1 / 0  # noqa: B018

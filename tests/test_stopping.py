@@ -90,7 +90,7 @@ def test_colorize_stops_at_sigterm_and_continues(tint, gray_folder, endless_jpeg
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
-def test_prepare_stops_at_ctrl_c_with_its_worker_processes_and_continues(photo_folder, endless_jpeg, tmp_path):
+def test_prepare_stops_its_workers_at_ctrl_c(photo_folder, endless_jpeg, tmp_path):
     photos, output = tmp_path / "photos", tmp_path / "out"
     shutil.copytree(photo_folder / "coffee", photos)
     (photos / "endless.jpg").write_bytes(endless_jpeg)

@@ -124,7 +124,7 @@ def test_decode_refuses_half_a_file(kind, share):
 
 
 @pytest.mark.parametrize("kind", TRUNCATED)
-def test_decode_of_damaged_deep_file_gives_picture_or_reason(kind):
+def test_damaged_deep_file_gives_picture_or_reason(kind):
     data, random, reasons = TRUNCATED[kind](), np.random.default_rng(1), 0
     for _ in range(25):
         broken = bytearray(data)

@@ -42,6 +42,6 @@ def test_type_sizes_agree_with_tifffile():
     assert ours == {name: int(format[:-1] or 1) * sizes[format[-1]] for name, format in theirs.items()}
 
 
-def test_structure_holds_all_blocks_that_only_a_tiff_has():
+def test_structure_holds_blocks_of_tiff_alone():
     assert tags.ONLY_IN_TIFF <= tags.STRUCTURE
     assert not tags.STRUCTURE & (tags.DESCRIPTIVE | {tags.ORIENTATION, tags.EXIF_IFD, tags.GPS_IFD})

@@ -35,7 +35,7 @@ def options(*flags):
 
 
 @pytest.mark.parametrize("runner", ["--runner=direct", "--runner=DirectRunner", "--direct_num_workers=1"])
-def test_the_local_runner_needs_no_cluster(runner):
+def test_local_runner_needs_no_cluster(runner):
     assert clusters.is_local(options(runner))
 
 

@@ -193,7 +193,7 @@ def test_wrong_zip_checksum_is_refused(tmp_path):
     assert read(sources[0]) == b"first" * 400
 
 
-def test_an_encrypted_member_is_refused(tmp_path):
+def test_encrypted_member_is_refused(tmp_path):
     data = bytearray(pack_zip([("a.jpg", b"x")]))
     for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.index(mark) + place] |= 1

@@ -42,7 +42,7 @@ def test_file_and_archive_are_inputs(scans):
     assert keys_of(scans / "a.jpg", scans / "roll.zip") == ["a.jpg", "roll.zip!p/1.jpg", "roll.zip!p/2.jpg"]
 
 
-def test_the_same_input_twice_counts_once(scans):
+def test_repeated_input_counts_once(scans):
     assert keys_of(scans, scans) == ALL
 
 
@@ -63,7 +63,7 @@ def test_inputs_sharing_keys_are_refused(scans, tmp_path):
         ("bom.txt", "\ufeffscans/b.jpg\r\nscans/roll.zip!p/2.jpg"),
     ],
 )
-def test_a_manifest_names_files_and_members(scans, name, text):
+def test_manifest_names_files_and_members(scans, name, text):
     (scans.parent / name).write_text(text)
     assert keys_of(scans.parent / name) == ["scans/b.jpg", "scans/roll.zip!p/2.jpg"]
 

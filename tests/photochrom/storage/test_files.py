@@ -30,11 +30,11 @@ def test_listing_is_sorted_without_unfinished_files(tmp_path):
     assert {info.size for info in found} == {3}
 
 
-def test_a_missing_folder_is_empty(tmp_path):
+def test_missing_folder_is_empty(tmp_path):
     assert list(files.list_folder(str(tmp_path / "none"))) == []
 
 
-def test_a_dangling_link_is_listed(tmp_path):
+def test_dangling_link_is_listed(tmp_path):
     (tmp_path / "link.jpg").symlink_to(tmp_path / "gone.jpg")
     (info,) = files.list_folder(str(tmp_path))
     assert info.size == -1
@@ -54,7 +54,7 @@ def test_version_changes_with_file(tmp_path):
     ("path", "local"),
     [("a/b", True), ("/a", True), ("gs://bucket/a", False), ("s3://b", False), ("C:/a", True), ("a:b", True)],
 )
-def test_a_scheme_makes_a_path_remote(path, local):
+def test_scheme_makes_a_path_remote(path, local):
     assert files.is_local(path) == local
 
 

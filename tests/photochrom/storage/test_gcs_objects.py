@@ -105,7 +105,7 @@ def test_one_of_simultaneous_writers_wins(bucket):
     assert files.read_bytes(f"{bucket}/a") in written
 
 
-def test_a_conditional_write_gives_way(bucket):
+def test_conditional_write_gives_way(bucket):
     assert files.write_if(f"{bucket}/a", b"1", "generation:1 crc32c:") is None
     version = files.write_if(f"{bucket}/a", b"1", "")
     assert version == files.stat(f"{bucket}/a").version
@@ -167,7 +167,7 @@ def test_one_generation_is_read_or_none(bucket, noise):
             file.read()
 
 
-def test_a_small_file_is_one_request(store, bucket):
+def test_small_file_is_one_request(store, bucket):
     files.write_bytes(f"{bucket}/a.jpg", b"jpeg")
     store.clear()
     assert member_reader.read(Source("a.jpg", f"{bucket}/a.jpg", size=4, version="1")) == b"jpeg"

@@ -39,5 +39,5 @@ def test_decoder_of_mutated_file_gives_picture_or_reason(rng: random.Random, nam
 
 @hypothesis.settings(max_examples=100, derandomize=True, deadline=None, database=None)
 @hypothesis.given(strategies.binary(max_size=300), strategies.sampled_from(sorted(FILES)), strategies.integers(0, 400))
-def test_decoder_of_header_and_noise_gives_picture_or_reason(tail: bytes, name: str, kept: int):
+def test_header_with_noise_gives_picture_or_reason(tail: bytes, name: str, kept: int):
     assert end_of(FILES[name][:kept] + tail) not in FAULTS

@@ -38,7 +38,7 @@ def test_describe_separates_memory_from_broken_files(error, kind, reason):
         (1 * MILLION, 2 * MILLION, []),
     ],
 )
-def test_decode_raises_its_memory_limit_with_the_claimed_size(monkeypatch, pixels, most, expected):
+def test_memory_limit_grows_with_claimed_size(monkeypatch, pixels, most, expected):
     limits = []
 
     def decode(_data: bytes, *, max_pixels: int) -> int:
