@@ -1,0 +1,42 @@
+import pytest
+
+from photochrom import errors
+from photochrom.storage.names import check_name, printable
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "p/1.jpg", "a b/ü.tif", "..hidden/x", "a..b", "-rf", "C/d"])
+def test_relative_names_pass(name):
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("", "is empty"),
+        ("/etc/passwd", "is absolute"),
+        ("../../x", "has '..'"),
+        ("a/../../x", "has '..'"),
+        ("a/..", "has '..'"),
+        ("a//b", "has '..' or an empty part"),
+        ("a/", "has '..' or an empty part"),
+        ("C:/x", "has a drive letter"),
+        ("c:x", "has a drive letter"),
+        ("..\\x", "has a backslash"),
+        ("a\0.jpg", "has a NUL"),
+        ("x" * 1025, "is longer than 1024 bytes"),
+        ("ü" * 513, "is longer than 1024 bytes"),
+    ],
+)
+def test_escaping_names_are_refused(name, problem):
+    with pytest.raises(errors.UnsafeName, match="expected a relative path below the archive") as caught:
+        check_name(name)
+    assert problem in str(caught.value)
+
+
+def test_printable_text_has_no_controls():
+    assert printable("a\nb\x1b[31m\udce9ü") == "a\\x0ab\\x1b[31m\\udce9ü"
+
+
+def test_foreign_spaces_are_kept():
+    assert printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
+    assert printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
