@@ -49,7 +49,7 @@ def _write_shard(paths: list[pathlib.Path], output: pathlib.Path) -> None:
         Source(str(time.monotonic_ns()) + path.name, str(path)) for path in paths
     ]  # new keys, so that no earlier shard is kept
     (summary,) = worker.process((("train", 0, 1), sources), {})
-    if summary["examples"] + sum(summary["refused"].values()) != len(paths):
+    if summary.examples + sum(summary.refused.values()) != len(paths):
         raise errors.PhotochromError("the benchmark lost photographs")
 
 

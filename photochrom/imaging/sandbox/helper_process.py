@@ -26,6 +26,10 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OPENCV_FOR_THREADS_NUM": "1",
     "MALLOC_ARENA_MAX": "2",
+    # glibc's own thresholds follow the first files: a helper either keeps freed memory, or returns it after each file
+    # and spends 0.7 ms of system time on page faults in the next, a sixth of a record of 500x400. Bytes.
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
 }
 
 
