@@ -95,6 +95,11 @@ def items_file(shard: str) -> str:
     return f"items-{shard}.jsonl"
 
 
+def items_prefix(split: str) -> str:
+    """Returns how the names of a split's files of `items_file` begin."""
+    return f"items-{shard_prefix(split)}"
+
+
 def failures_file(shard: str) -> str:
     """Returns the file with a row for each refused input of a shard."""
     return f"failures-{shard}.jsonl"

@@ -5,6 +5,7 @@ import dataclasses
 from photochrom.model import signature
 from photochrom.settings import check, setting
 from photochrom.storage import files
+from trainer.data import key_selection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +57,12 @@ class TrainConfig:
         group="model",
     )
     backbone_weights_sha256: str = setting("expected SHA-256 of the weights file, hex", "", group="model")
-    init: str = setting(
-        "bundle to start from: its shape and weights replace the settings of this group; `default` is the bundled one",
-        "",
+    init: tuple[str, ...] = setting(
+        "bundle to start from: its shape and weights replace the settings of this group; `default` is the bundled one. "
+        "Given several times, the run starts from the mean of their weights (of runs that differ in their seeds alone)",
+        (),
         group="model",
+        metavar="BUNDLE",
     )
     width: int = setting(
         "channels of the encoder at half size; each deeper level has twice as many", 8, group="model", at_least=1
@@ -97,6 +100,40 @@ class TrainConfig:
     )
     fine_tune_learning_rate: float = setting(
         "peak rate of Adam while fine-tuning", 1e-4, group="training", above=0, below=1
+    )
+    freeze_batch_norm: bool = setting(
+        "normalise by the moving averages of the earlier phase or of --init while fine-tuning, not by each batch; also "
+        "without dropout",
+        False,
+        group="training",
+    )
+    weight_average: float = setting(
+        "momentum of an exponential moving average of the weights, which is evaluated and exported in their place; 0: "
+        "the weights themselves. 0.999 averages over about 1,000 steps",
+        0.0,
+        group="training",
+        at_least=0,
+        below=1,
+    )
+    source_weights: tuple[str, ...] = setting(
+        "share, 0 to 1, of the training photographs whose keys match a regular expression (the first that matches "
+        "counts); the other photographs make up the rest. Repeatable",
+        (),
+        group="training",
+        metavar="REGEX=SHARE",
+    )
+    teacher: tuple[str, ...] = setting(
+        "bundle whose colours the model learns (distillation); of several, the mean of their colours. Repeatable",
+        (),
+        group="training",
+        metavar="BUNDLE",
+    )
+    teacher_weight: float = setting(
+        "weight of the --teacher's colours against the true ones: 1 needs no true colours",
+        0.5,
+        group="training",
+        above=0,
+        at_most=1,
     )
     rebalance: float = setting(
         "exponent of the weights of rare colours: 0 ignores them, 1 applies the dataset's weights in full",
@@ -136,6 +173,13 @@ class TrainConfig:
         False,
         group="training",
     )
+    validate_on: str = setting(
+        "regular expression: only photographs of the validation split whose keys match select the weights, end a phase "
+        "early and calibrate the colours; all by default",
+        "",
+        group="evaluation and checkpoints",
+        metavar="REGEX",
+    )
     patience: int = setting(
         "evaluations without a better validation loss after which a phase ends early; 0: never",
         0,
@@ -172,8 +216,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check(self)
         _check_local(self)
-        if not self.steps + self.fine_tune_steps:
-            raise ValueError("--steps is 0, expected above 0 where --fine_tune_steps is 0")
+        key_selection.parse_shares(self.source_weights)
+        key_selection.compile_pattern("validate_on", self.validate_on)
+        if not self.steps + self.fine_tune_steps and len(self.init) < 2:
+            raise ValueError(
+                "--steps is 0, expected above 0 where --fine_tune_steps is 0 (or a mean of several --init)"
+            )
         if self.cached_features and (self.backbone == "none" or self.init):
             other = "--init" if self.init else "--backbone=none"
             raise ValueError(f"--cached_features does not go with {other}: nothing of that network can be cached")

@@ -50,6 +50,10 @@ class Model:
         _check(ab, confidence)
         return ab, confidence
 
+    def colours(self, lightness: Any) -> Any:
+        """Returns a colorizer's ab for L*, tensors of the shapes of `predict`; may be part of a tf.function."""
+        return self._loaded.signatures[signature.NAME](**{signature.LIGHTNESS: lightness})[signature.AB]
+
     def features(self, lightness: np.ndarray) -> list[np.ndarray]:
         """Returns a feature network's maps [B, h, w, C] for [B, H, W, 1] float32 L*, fine to coarse."""
         outputs = self._call(lightness)

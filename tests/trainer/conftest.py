@@ -15,6 +15,7 @@ from photochrom import dataset as dataset_folder
 from photochrom import records
 from photochrom.color import ab_bins, cielab
 from photochrom.model import bundle, signature
+from photochrom.storage import json_lines
 from tests.support import evaluation, training
 
 SIZE = 64
@@ -51,10 +52,13 @@ def write_dataset(folder: pathlib.Path, photographs: dict[str, list], stride: in
         size = rgbs[0].shape[0]
         parts = [rgbs[shard::shards] for shard in range(shards)]
         for shard, part in enumerate(parts):
-            with open(folder / f"{split}-{shard:05d}-of-{shards:05d}.tfrecord", "wb") as file:
-                for index, rgb in enumerate(part):
-                    lab = cielab.rgb_to_lab(rgb)
-                    record = records.LabRecord.from_lab(f"{split}/{shard}/{index}", lab, stride, (size, size))
+            name = f"{split}-{shard:05d}-of-{shards:05d}"
+            keys = [f"{split}/{shard}/{index}" for index in range(len(part))]
+            rows = ({"key": key, "position": position} for position, key in enumerate(keys))
+            (folder / dataset_folder.items_file(name)).write_bytes(json_lines.encode(rows))
+            with open(folder / f"{name}.tfrecord", "wb") as file:
+                for key, rgb in zip(keys, part, strict=True):
+                    record = records.LabRecord.from_lab(key, cielab.rgb_to_lab(rgb), stride, (size, size))
                     records.write_tfrecord(file, record.to_example())
         splits[split] = {"examples": len(rgbs), "shard_lengths": [len(part) for part in parts]}
     info = {

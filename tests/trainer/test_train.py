@@ -116,6 +116,19 @@ def test_refused_flags_leave_no_folder(dataset, tmp_path):
 
 
 @needs_finished
+def test_mean_of_bundles_needs_no_step(finished, dataset, tmp_path):
+    flags = training.argv(dataset, tmp_path, steps=0, fine_tune_steps=0, confidence_steps=0, validate_on="1$")
+    from trainer import train
+
+    made = train.run([*flags, *[f"--init={finished[0] / 'bundle'}"] * 2])
+    assert made.info["init"] == f"{finished[1].digest}, {finished[1].digest}"
+    assert made.info["metrics"]["examples"] == 1
+    before, after = variables.of(finished[1]), variables.of(made)
+    for name in (name for name in before if "kernel" in name):
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-5, atol=1e-6)
+
+
+@needs_finished
 def test_run_starts_from_bundle(finished, dataset, tmp_path):
     started = tmp_path / "own"
     # The shape is the bundle's, whatever the flags say.

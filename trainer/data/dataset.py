@@ -10,6 +10,7 @@ from photochrom import dataset, errors, records
 from photochrom.color import ab_bins
 from photochrom.dataset import TRAINING_TENSORS
 from photochrom.model import signature
+from photochrom.storage import json_lines
 from trainer.data.cached_features import CachedFeatures
 
 _STRIDES = (1, 2, 4, 8, 16)
@@ -79,6 +80,25 @@ class Dataset:
                 f"{self._name} has {len(found)} {split} shards, {dataset.INFO} says {expected}; copy it again"
             )
         return found
+
+    def keys(self, split: str) -> list[list[str]]:
+        """Returns the keys of the records of each shard of `files`, in order.
+
+        Raises:
+            UsageError: the list of a shard's records is missing or broken.
+        """
+        return [self._shard_keys(dataset.shard_of(file)) for file in self.files(split)]
+
+    def _shard_keys(self, shard: str) -> list[str]:
+        name = dataset.items_file(shard)
+        try:
+            rows = list(json_lines.read(str(self.folder / name)))
+            keys = {int(row["position"]): str(row["key"]) for row in rows}
+            return [keys[position] for position in range(len(rows))]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise errors.UsageError(
+                f"{self._name} is no complete dataset: {name} is missing or broken; copy it again"
+            ) from error
 
     def read(self, files: Any) -> tf.data.Dataset:
         """Returns the serialized examples of shards, in order."""

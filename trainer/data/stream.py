@@ -1,12 +1,15 @@
 """Streams of training and validation batches; their order is a function of the seed and the step."""
 
 import dataclasses
+import functools
+import re
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from photochrom import errors
-from trainer.data import augment, film
+from trainer.data import augment, film, key_selection
 from trainer.data.cached_features import CachedFeatures
 from trainer.data.dataset import Dataset
 
@@ -30,6 +33,8 @@ class TrainStream:
         crop: side of random crops, px; 0 for whole photographs.
         film: share of photographs with simulated film, 0..1.
         mirror: whether half of the photographs are mirrored.
+        shares: share of each source, a pattern of keys, in the photographs of an epoch; without any, each photograph
+            occurs once.
         features: the backbone's maps; with them a batch has the maps as a tuple named MAPS, and no random changes.
     """
 
@@ -40,12 +45,14 @@ class TrainStream:
     crop: int = 0
     film: float = 0.0
     mirror: bool = True
+    shares: dict[re.Pattern[str], float] = dataclasses.field(default_factory=dict)
     features: CachedFeatures | None = None
 
     def __post_init__(self) -> None:
         examples = self.dataset.examples("train")
         if examples < self.batch_size:
             raise errors.UsageError(f"--batch_size is {self.batch_size}, the train split has {examples} photographs")
+        _ = self._repeats  # checks the sources
 
     @property
     def steps_per_epoch(self) -> int:
@@ -70,14 +77,34 @@ class TrainStream:
         seed = epoch + self.seed
         files = self.dataset.files("train")
         shards = tf.data.Dataset.from_tensor_slices(files).enumerate().shuffle(len(files), seed)
-        examples = shards.interleave(self._read, cycle_length=4, num_parallel_calls=4, deterministic=True)
+        read = functools.partial(self._read, seed=seed)
+        examples = shards.interleave(read, cycle_length=4, num_parallel_calls=4, deterministic=True)
+        if self._repeats is not None:
+            examples = examples.repeat()  # by chance an epoch may have too few
         batches = examples.shuffle(self.shuffle_buffer, seed).batch(self.batch_size, drop_remainder=True)
         seeds = tf.data.Dataset.range(self.steps_per_epoch).map(lambda batch: tf.stack([seed, batch]))
         return tf.data.Dataset.zip(batches, seeds)
 
-    def _read(self, shard: tf.Tensor, file: tf.Tensor) -> tf.data.Dataset:
-        """Returns the (serialized example, shard, position) of each record in a shard."""
-        return self.dataset.read(file).enumerate().map(lambda position, serialized: (serialized, shard, position))
+    def _read(self, shard: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+        """Returns the (serialized example, shard, position) of each record in a shard, as often as it occurs."""
+        records = self.dataset.read(file).enumerate().map(lambda position, serialized: (serialized, shard, position))
+        if self._repeats is None:
+            return records
+        expected = self._repeats[shard]
+        counts = tf.cast(expected + tf.random.stateless_uniform(tf.shape(expected), tf.stack([seed, shard])), tf.int64)
+        return records.flat_map(lambda *record: tf.data.Dataset.from_tensors(record).repeat(counts[record[2]]))
+
+    @functools.cached_property
+    def _repeats(self) -> tf.RaggedTensor | None:
+        """Expected occurrences of each record in an epoch, [shards, records]; None where each occurs once."""
+        if not self.shares:
+            return None
+        keys = self.dataset.keys("train")
+        try:
+            flat = key_selection.repeats(self.shares, [key for shard in keys for key in shard])
+        except ValueError as error:
+            raise errors.UsageError(str(error)) from error
+        return tf.RaggedTensor.from_row_lengths(flat, [len(shard) for shard in keys])
 
     def _to_tensors(self, batch: tuple[tf.Tensor, ...], seed: tf.Tensor) -> dict[str, Any]:
         serialized, *places = batch
@@ -94,7 +121,29 @@ class TrainStream:
         return film.simulate(tensors, self.film, seed) if self.film else tensors
 
 
-def validation_batches(dataset: Dataset, batch_size: int, examples: int) -> tf.data.Dataset:
-    """Returns the first `examples` (0: all) photographs of the validation split, always in the same order."""
-    serialized = dataset.read(dataset.files("validation")).take(examples or -1).batch(batch_size)
-    return serialized.map(dataset.transform, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+def validation_batches(dataset: Dataset, batch_size: int, examples: int, pattern: str = "") -> tf.data.Dataset:
+    """Returns the first `examples` (0: all) photographs of the validation split, always in the same order.
+
+    Args:
+        dataset: the dataset.
+        batch_size: photographs in a batch.
+        examples: their greatest number.
+        pattern: regular expression that is found in their keys.
+
+    Raises:
+        UsageError: no key matches.
+    """
+    serialized = dataset.read(dataset.files("validation"))
+    if pattern:
+        serialized = _matching(serialized, dataset, re.compile(pattern))
+    batches = serialized.take(examples or -1).batch(batch_size)
+    return batches.map(dataset.transform, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def _matching(serialized: tf.data.Dataset, dataset: Dataset, pattern: re.Pattern[str]) -> tf.data.Dataset:
+    """Returns the validation records whose keys match."""
+    chosen = key_selection.matches(pattern, [key for shard in dataset.keys("validation") for key in shard])
+    if not np.any(chosen):
+        raise errors.UsageError(f"--validate_on {pattern.pattern!r} matches no key of the validation split")
+    pairs = tf.data.Dataset.zip(serialized, tf.data.Dataset.from_tensor_slices(chosen))
+    return pairs.filter(lambda _, is_chosen: is_chosen).map(lambda record, _: record)

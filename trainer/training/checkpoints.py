@@ -23,6 +23,7 @@ def claim(model_dir: pathlib.Path, identity: dict[str, Any]) -> None:
     Raises:
         UsageError: the folder belongs to a run that computes something else.
     """
+    identity = json.loads(json.dumps(identity))  # with the types that it has when it is read again
     file = model_dir / _RUN
     if not file.exists():
         model_dir.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-from photochrom.dataset import shard_prefix
+from photochrom.dataset import items_prefix, shard_prefix
 from photochrom.model import bundle
 from trainer.config import TrainConfig
-from trainer.data import dataset_copy
+from trainer.data import dataset_copy, key_selection
 from trainer.data.cached_features import CachedFeatures
 from trainer.data.dataset import Dataset
 from trainer.data.dataset_copy import DatasetCopy
@@ -19,6 +19,7 @@ from trainer.model import backbones, build
 from trainer.model.weights import Weights, fetch, load_backbone
 from trainer.training import features_bundle, hosts, loop, phases, promotion, reporting, stopping, warm_start
 from trainer.training.checkpoints import Checkpoints, claim
+from trainer.training.distillation import Teachers
 from trainer.training.export import export_bundle
 from trainer.training.run import Run
 
@@ -50,17 +51,24 @@ def _check(config: TrainConfig) -> Run:
     if config.promote_if_better:
         promotion.check_current(config.promote_if_better)
     strategy = hosts.choose_strategy(config.batch_size)
-    start = bundle.open_bundle(config.init) if config.init else None
-    weights = _find_weights(config, start)
+    starts, teachers = (tuple(map(bundle.open_bundle, paths)) for paths in (config.init, config.teacher))
+    weights = _find_weights(config, starts)
     copy = DatasetCopy(config.data, config.cache_dir, config.cache_gb)
     copy.bring(*dataset_copy.DESCRIPTION)
     dataset = Dataset(copy.folder, config.image_size, config.data)
-    if start:
-        config = warm_start.adopt_shape(config, start, dataset)
+    if starts:
+        config = warm_start.adopt_shape(config, starts, dataset)
+    copy.bring(*_key_lists(config))
     _open_stream(config, dataset)  # checks the number of photographs before they are copied
     copy.bring(*map(shard_prefix, ("train", "validation")), *_beside_records(config))
     dataset.files("validation")
-    return Run(config, strategy, dataset, start, weights)
+    return Run(config, strategy, dataset, starts, teachers, weights)
+
+
+def _key_lists(config: TrainConfig) -> tuple[str, ...]:
+    """Returns the beginnings of the lists of keys that the settings search."""
+    splits = {"train": config.source_weights, "validation": config.validate_on}
+    return tuple(items_prefix(split) for split, patterns in splits.items() if patterns)
 
 
 def _beside_records(config: TrainConfig) -> tuple[str, ...]:
@@ -69,13 +77,20 @@ def _beside_records(config: TrainConfig) -> tuple[str, ...]:
 
 def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:
     return TrainStream(
-        dataset, config.batch_size, config.shuffle_buffer, config.seed, config.crop, config.film, config.mirror
+        dataset,
+        config.batch_size,
+        config.shuffle_buffer,
+        config.seed,
+        config.crop,
+        config.film,
+        config.mirror,
+        key_selection.parse_shares(config.source_weights),
     )
 
 
-def _find_weights(config: TrainConfig, start: bundle.Bundle | None) -> Weights:
+def _find_weights(config: TrainConfig, starts: tuple[bundle.Bundle, ...]) -> Weights:
     """Returns the backbone's initial weights; a bundle has its own."""
-    if start or config.backbone == "none":
+    if starts or config.backbone == "none":
         return Weights("none")
     return fetch(config.backbone_weights, config.backbone, config.backbone_weights_sha256)
 
@@ -92,6 +107,7 @@ def _train(run: Run) -> None:
         optimizers = [phase.optimizer for phase in stages]
         checkpoints = Checkpoints(run.folder / "checkpoints", colorizer, optimizers, run.own_folder / "checkpoints")
     _restore(run, colorizer, checkpoints)
+    teachers = Teachers(run.teachers, config.teacher_weight, run.dataset.ab_stride) if run.teachers else None
     step, steps = int(checkpoints.step.numpy()), sum(phase.steps for phase in stages)
     with reporting.Report(run.own_folder / "logs", steps, step) as report, stopping.StopRequest() as stop:
         trainer = loop.Trainer(
@@ -100,9 +116,10 @@ def _train(run: Run) -> None:
             model=colorizer,
             phases=stages,
             checkpoints=checkpoints,
-            validation=validation_batches(run.dataset, config.batch_size, config.eval_examples),
+            validation=validation_batches(run.dataset, config.batch_size, config.eval_examples, config.validate_on),
             report=report,
             stop=stop,
+            teachers=teachers,
         )
         trainer.run()
         metrics = {"expected_error_off_by": trainer.calibrate(), **trainer.evaluate()}
@@ -120,9 +137,9 @@ def _restore(run: Run, colorizer: keras.Model, checkpoints: Checkpoints) -> None
     """Restores a new network from the latest checkpoint, or else from the bundle of --init."""
     if checkpoints.restore():
         _log.info("continuing after step %d from %s", checkpoints.step.numpy(), checkpoints.latest)
-    elif run.start:
-        warm_start.load_weights(colorizer, run.start)
-        _log.info("starting from %s, %s", run.start.path, run.start.digest)
+    elif run.starts:
+        warm_start.load_weights(colorizer, run.starts)
+        _log.info("starting from %s", ", ".join(f"{start.path}, {start.digest}" for start in run.starts))
 
 
 def _finish(run: Run, colorizer: keras.Model, results: dict[str, Any]) -> None:

@@ -15,15 +15,18 @@ from photochrom.model import signature
 from trainer.config import TrainConfig
 from trainer.training import calibration, hosts, losses, reporting, stopping
 from trainer.training.checkpoints import Checkpoints
+from trainer.training.distillation import Teachers
 from trainer.training.phases import Phase
 
 
 def make_train_step(
-    strategy: tf.distribute.Strategy, phase: Phase, config: TrainConfig
+    strategy: tf.distribute.Strategy, phase: Phase, config: TrainConfig, teachers: Teachers | None = None
 ) -> Callable[[Any], dict[str, tf.Tensor]]:
     """Returns the compiled step: a (distributed) batch -> means over it, scalars by name."""
 
     def replica_step(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        if teachers and phase.objective == losses.COLOUR:
+            batch = teachers.teach(batch)
         with tf.GradientTape() as tape:
             outputs = phase.forward(batch)
             terms = losses.losses(batch, outputs, config.rebalance, config.picture_weight)
@@ -54,6 +57,7 @@ class Trainer:
     validation: tf.data.Dataset
     report: reporting.Report
     stop: stopping.StopRequest
+    teachers: Teachers | None = None
 
     def __post_init__(self) -> None:
         self._predict = tf.function(lambda lightness: self.model(lightness, training=False))
@@ -73,7 +77,7 @@ class Trainer:
         if phase.steps_done == phase.steps:
             return
         self.report.begin(phase.name)
-        train_step = make_train_step(self.strategy, phase, self.config)
+        train_step = make_train_step(self.strategy, phase, self.config, self.teachers)
         batches = iter(hosts.distribute(self.strategy, phase.stream, int(self.checkpoints.step.numpy())))
         while phase.steps_done < phase.steps and not self._lost_patience():
             measures = {name: float(value) for name, value in train_step(next(batches)).items()}
@@ -82,13 +86,14 @@ class Trainer:
             rate = float(phase.optimizer.learning_rate)
             self.report.train(step, phase.objective, {**measures, "learning_rate": rate})
             if step % self.config.eval_every == 0 or phase.steps_done == phase.steps:
-                self._validate(step, phase.objective)
+                self._validate(step, phase)
             self._save_or_stop(step)
 
-    def _validate(self, step: int, objective: str) -> None:
-        measures = self.evaluate()
-        best = self.checkpoints.keep_if_best(hosts.mean(self.strategy, measures[objective]))
-        self.report.validation(step, objective, measures, best)
+    def _validate(self, step: int, phase: Phase) -> None:
+        with phase.averaged():
+            measures = self.evaluate()
+            best = self.checkpoints.keep_if_best(hosts.mean(self.strategy, measures[phase.objective]))
+        self.report.validation(step, phase.objective, measures, best)
 
     def _save_or_stop(self, step: int) -> None:
         stops = hosts.mean(self.strategy, bool(self.stop.signal)) > 0

@@ -1,8 +1,9 @@
 """Phases of a training run: their order, and the variables, stream and optimizer of each."""
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -47,6 +48,20 @@ class Phase:
     optimizer: keras.optimizers.Optimizer
     objective: str = losses.COLOUR
 
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Replaces the trained variables by their moving averages while the body runs, if the optimizer has any."""
+        if not self.optimizer.use_ema or not self.steps_done:
+            yield
+            return
+        latest = [variable.numpy() for variable in self.variables]
+        self.optimizer.finalize_variable_values(self.variables)
+        try:
+            yield
+        finally:
+            for variable, values in zip(self.variables, latest, strict=True):
+                variable.assign(values)
+
     @property
     def steps_done(self) -> int:
         """Steps of this phase so far; part of the optimizer's checkpoint."""
@@ -75,7 +90,7 @@ def make_phases(
             "fine-tuning",
             tuning_steps,
             stream,
-            _forward(colours, stream),
+            _forward(colours, stream, training=not config.freeze_batch_norm),
             own + upper,
             _optimizer(config, tuning_steps, tuning_rate, own + upper),
         ),
@@ -109,11 +124,11 @@ def _uncertainty_phase(config: TrainConfig, model: keras.Model, stream: TrainStr
     )
 
 
-def _forward(model: keras.Model, stream: TrainStream) -> Forward:
+def _forward(model: keras.Model, stream: TrainStream, training: bool = True) -> Forward:
     if stream.features:
         rest = without_backbone(model)
-        return lambda batch: rest([batch[signature.LIGHTNESS], *batch[MAPS]], training=True)
-    return lambda batch: model(batch[signature.LIGHTNESS], training=True)
+        return lambda batch: rest([batch[signature.LIGHTNESS], *batch[MAPS]], training=training)
+    return lambda batch: model(batch[signature.LIGHTNESS], training=training)
 
 
 def _optimizer(
@@ -123,7 +138,13 @@ def _optimizer(
     schedule = keras.optimizers.schedules.CosineDecay(
         _FINAL_RATE * rate, max(steps - warm_up, 1), _FINAL_RATE, warmup_target=rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=config.weight_decay, global_clipnorm=_GRADIENT_NORM)
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=config.weight_decay,
+        global_clipnorm=_GRADIENT_NORM,
+        use_ema=config.weight_average > 0,
+        ema_momentum=config.weight_average,
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     optimizer.build(variables)
     return optimizer

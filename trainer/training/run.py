@@ -25,6 +25,7 @@ _PLACES = (
     "init",
     "backbone_weights",
     "backbone_weights_sha256",
+    "teacher",
 )
 # Settings of the finished model that change nothing in the training.
 _READING = ("temperature", "chroma_ratio")
@@ -38,14 +39,16 @@ class Run:
         config: the settings, with the shape of `start`.
         strategy: splits batches over the devices.
         dataset: the dataset, on this machine.
-        start: the bundle of --init, if any.
+        starts: the bundles of --init.
+        teachers: the bundles of --teacher.
         weights: the backbone's initial weights.
     """
 
     config: TrainConfig
     strategy: tf.distribute.Strategy
     dataset: Dataset
-    start: bundle.Bundle | None
+    starts: tuple[bundle.Bundle, ...]
+    teachers: tuple[bundle.Bundle, ...]
     weights: Weights
 
     @property
@@ -70,8 +73,7 @@ class Run:
             **{name: value for name, value in settings.items() if name not in _READING},
             "image_size": self.dataset.image_size,
             "backbone_weights": f"sha256:{self.weights.sha256}" if self.weights.path else self.weights.source,
-            "init": self.start.digest if self.start else "",
-            "data_digest": self.dataset.digest,
+            **self._origins(),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -86,10 +88,17 @@ class Run:
             "image_size": self.dataset.image_size,
             "ab_stride": self.dataset.ab_stride,
             "backbone": self.config.backbone,
-            "init": self.start.digest if self.start else "",
-            "data_digest": self.dataset.digest,
+            **self._origins(),
             "settings": self._computing_settings(),
-            **({name: self.start.info[name] for name in origin} if self.start else origin),
+            **({name: self.starts[0].info[name] for name in origin} if self.starts else origin),
+        }
+
+    def _origins(self) -> dict[str, Any]:
+        """Returns the digests of the data and of all bundles that the run learns from."""
+        return {
+            "init": ", ".join(start.digest for start in self.starts),
+            **({"teacher": ", ".join(teacher.digest for teacher in self.teachers)} if self.teachers else {}),
+            "data_digest": self.dataset.digest,
         }
 
     def _computing_settings(self) -> dict[str, Any]:

@@ -1,9 +1,12 @@
+import collections
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from photochrom import errors
+from trainer.data import key_selection
 from trainer.data.dataset import Dataset
 from trainer.data.stream import TrainStream, validation_batches
 
@@ -44,6 +47,42 @@ def test_epochs_reorder_all_photographs(dataset):
     first, second = np.concatenate(lightness[:3]), np.concatenate(lightness[3:])
     np.testing.assert_allclose(sorted(first), sorted(second), atol=1e-3)
     assert not np.allclose(first, second, atol=1e-3)
+
+
+def _counts(stream, epochs):
+    """Returns how often each photograph occurs in some epochs, the most frequent first."""
+    batches = _take(stream.batches(0), epochs * stream.steps_per_epoch)
+    rows = [picture.tobytes() for batch in batches for picture in batch["lightness"]]
+    return sorted(collections.Counter(rows).values(), reverse=True)
+
+
+def test_sources_have_their_shares(dataset):
+    opened = Dataset(dataset)
+    first = opened.keys("train")[0][0]
+    shares = key_selection.parse_shares([f"^{re.escape(first)}$=0.5"])
+    stream = TrainStream(opened, 4, 8, 0, mirror=False, shares=shares)
+    often, *others = _counts(stream, epochs=8)
+    assert sum([often, *others]) == 96
+    assert 40 <= often <= 56
+    assert len(others) == 11
+    _assert_same(_take(stream.batches(4), 3), _take(stream.batches(0), 7)[4:])
+
+
+def test_source_with_share_0_is_left_out(dataset):
+    opened = Dataset(dataset)
+    dropped = opened.keys("train")[0][:3]
+    shares = key_selection.parse_shares([f"^{re.escape(key)}$=0" for key in dropped])
+    assert len(_counts(TrainStream(opened, 4, 8, 0, mirror=False, shares=shares), epochs=8)) == 9
+
+
+def test_validation_batches_take_matching_keys(dataset):
+    opened = Dataset(dataset)
+    keys = [key for shard in opened.keys("validation") for key in shard]
+    (whole,) = _take(validation_batches(opened, 8, 0), 1)
+    (part,) = _take(validation_batches(opened, 8, 0, f"^({re.escape(keys[1])}|{re.escape(keys[3])})$"), 1)
+    _assert_same([part], [{name: values[[1, 3]] for name, values in whole.items()}])
+    with pytest.raises(errors.UsageError, match="'paintings' matches no key"):
+        validation_batches(opened, 8, 0, "paintings")
 
 
 def test_seed_changes_order_and_mirroring(dataset):

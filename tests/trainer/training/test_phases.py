@@ -71,6 +71,35 @@ def test_cached_features_replace_frozen_backbone_only(stream, backbone):
     np.testing.assert_allclose(frozen.forward(cached)["mean"], tuning.forward(batch)["mean"], atol=1e-3)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_frozen_batch_norm_keeps_moving_averages(stream, frozen):
+    config = _config(freeze_batch_norm=frozen)
+    model = build.build_model(build.Shape(4, 4, 2))
+    made = phases.make_phases(config, model, stream)
+    batch = _values({"lightness": _lightness(1, 32, 32), "ab": np.full((1, 16, 16, 2), 20.0)})
+    batch["weight"] = batch["ab"][..., :1]
+    moving = [variable for variable in model.non_trainable_variables if "moving" in variable.name]
+    changed = []
+    for phase in made[:2]:
+        before = [variable.numpy() for variable in moving]
+        loop.make_train_step(tf.distribute.get_strategy(), phase, config)(batch)
+        pairs = zip(moving, before, strict=True)
+        changed.append(any(not np.array_equal(variable.numpy(), values) for variable, values in pairs))
+    assert changed == [True, not frozen]
+
+
+def test_averaged_weights_replace_latest_for_a_while(stream):
+    config = _config(learning_rate=0.01, weight_average=0.5)
+    phase = phases.make_phases(config, build.build_model(build.Shape(4, 4, 8)), stream)[0]
+    values = []
+    for _ in range(3):
+        phase.optimizer.apply([tf.ones(variable.shape) for variable in phase.variables], phase.variables)
+        values.append(phase.variables[0].numpy())
+    with phase.averaged():
+        np.testing.assert_allclose(phase.variables[0].numpy(), values[0] / 4 + values[1] / 4 + values[2] / 2, rtol=1e-5)
+    np.testing.assert_array_equal(phase.variables[0].numpy(), values[2])
+
+
 @pytest.mark.parametrize(("step", "share"), [(0, 0.01), (5, 1.0), (100, 0.01)])
 def test_learning_rate_warms_up_then_decays(stream, step, share):
     config = _config(steps=100, learning_rate=0.02)

@@ -1,0 +1,76 @@
+"""Choice of a dataset's records by their keys: the share of each source in training, the part for validation."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+# A collection that is repeated more often would be learned by heart.
+_MOST_REPEATS = 100
+
+
+def compile_pattern(flag: str, pattern: str) -> re.Pattern[str]:
+    """Returns the compiled regular expression of a flag; raises ValueError if it is none."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"--{flag} {pattern!r} is no regular expression: {error}") from error
+
+
+def parse_shares(texts: Iterable[str]) -> dict[re.Pattern[str], float]:
+    """Returns the pattern of each source and its share of the training photographs.
+
+    Args:
+        texts: `REGEX=SHARE` each.
+
+    Raises:
+        ValueError: one is malformed, or the shares add up to more than 1.
+    """
+    shares: dict[re.Pattern[str], float] = {}
+    for text in texts:
+        pattern, _, share = text.rpartition("=")
+        try:
+            value = float(share)
+        except ValueError:
+            value = -1.0
+        if not pattern or not 0 <= value <= 1:
+            raise ValueError(f"--source_weights is {text!r}, expected REGEX=SHARE with a share of 0 to 1")
+        shares[compile_pattern("source_weights", pattern)] = value
+    if sum(shares.values()) > 1 + 1e-9:
+        raise ValueError(f"the shares of --source_weights add up to {sum(shares.values()):g}, expected at most 1")
+    return shares
+
+
+def matches(pattern: re.Pattern[str], keys: Sequence[str]) -> np.ndarray:
+    """Returns for each key whether the pattern is found in it: [N] bool."""
+    return np.array([bool(pattern.search(key)) for key in keys], bool)
+
+
+def repeats(shares: dict[re.Pattern[str], float], keys: Sequence[str]) -> np.ndarray:
+    """Returns the expected number of times that each record occurs in an epoch.
+
+    Args:
+        shares: of `parse_shares`.
+        keys: of all N records.
+
+    Returns:
+        [N] float32, N in sum: of each source its share, of the records that no pattern matches what is left.
+
+    Raises:
+        ValueError: a source has no record, or too few for its share.
+    """
+    source = np.full(len(keys), len(shares))
+    for number, pattern in reversed(list(enumerate(shares))):
+        source[matches(pattern, keys)] = number
+    rest = 1 - sum(shares.values())
+    names = [*(pattern.pattern for pattern in shares), "the other photographs"]
+    found = np.zeros(len(keys), np.float32)
+    for number, (name, share) in enumerate(zip(names, [*shares.values(), rest], strict=True)):
+        count = int((source == number).sum())
+        if share * len(keys) > _MOST_REPEATS * count and share > 1e-9:
+            raise ValueError(
+                f"--source_weights: {name} has {count} of {len(keys)} training photographs, for a share of {share:g} "
+                f"each would be repeated over {_MOST_REPEATS} times an epoch"
+            )
+        found[source == number] = share * len(keys) / max(count, 1)
+    return found
