@@ -117,7 +117,7 @@ def test_refused_flags_leave_no_folder(dataset, tmp_path):
 
 @needs_finished
 def test_mean_of_bundles_needs_no_step(finished, dataset, tmp_path):
-    flags = training.argv(dataset, tmp_path, steps=0, fine_tune_steps=0, confidence_steps=0, validate_on="1$")
+    flags = training.argv(dataset, tmp_path, steps=0, fine_tune_steps=0, confidence_steps=0, validate_on="/0/1$")
     from trainer import train
 
     made = train.run([*flags, *[f"--init={finished[0] / 'bundle'}"] * 2])
