@@ -5,7 +5,7 @@ All metrics are computed on the final 8-bit picture.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from skimage import metrics as skimage_metrics
@@ -21,6 +21,11 @@ LEAST_CHROMA = 0.1
 _MOST_AB_ERROR = 150
 _RESAMPLES = 1000
 _INTERVAL_PERCENT = (2.5, 97.5)
+# Numbers of all resamples that `bootstrap` holds at once; 4 million take 32 MB.
+_BLOCK_NUMBERS = 2**22
+
+# [R, N, ...] numbers of R samples of N photographs -> [R].
+Statistic = Callable[[np.ndarray], np.ndarray]
 
 # Titles, with units, of the results of `compare`.
 METRICS = {
@@ -131,7 +136,33 @@ def mean_with_interval(values: Sequence[float], weights: Sequence[float] | None 
     return {"mean": float(total.sum() / share.sum()), "low": low, "high": high}
 
 
-def interval(means: Sequence[float]) -> tuple[float, float]:
+def bootstrap(statistic: Statistic, values: np.ndarray) -> dict[str, float] | None:
+    """Returns a statistic's `value` over photographs, and its 95% interval, `low` to `high`, as `mean_with_interval`.
+
+    Args:
+        statistic: maps R samples of photographs, [R, N, ...], to [R]; NaN where a sample has none.
+        values: [N, ...] numbers of each photograph.
+
+    Returns:
+        The three numbers; None where the photographs have no such statistic. Resamples without it do not count.
+    """
+    value = float(statistic(values[np.newaxis])[0])
+    if np.isnan(value):
+        return None
+    draws = resamples(len(values))
+    blocks = np.array_split(draws, -(-len(draws) * values.size // _BLOCK_NUMBERS))
+    found = np.concatenate([statistic(values[_members(block)]) for block in blocks])
+    low, high = interval(found[~np.isnan(found)])
+    return {"value": value, "low": low, "high": high}
+
+
+def _members(draws: np.ndarray) -> np.ndarray:
+    """Returns [R, N]: the photographs of each resample, in order, repeated as often as [R, N] `draws` says."""
+    rows, count = draws.shape
+    return np.repeat(np.tile(np.arange(count), rows), draws.ravel()).reshape(rows, count)
+
+
+def interval(means: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Returns the ends of the 95% interval of the values of all resamples."""
     low, high = np.percentile(means, _INTERVAL_PERCENT)
     return float(low), float(high)
