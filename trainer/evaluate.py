@@ -21,13 +21,15 @@ from photochrom.sources import inputs
 from photochrom.storage import files
 
 # Version of trainer/evaluation/PROTOCOL.md.
-PROTOCOL = 2
-# The files of an evaluation; a folder with any other file is refused.
-OUTPUTS = ("report.html", "summary.json", "metrics.csv", "skipped.csv", "best.png", "worst.png", "sheet.png")
+PROTOCOL = 3
+# The files of an evaluation or a comparison; a folder with any other file is refused.
+SHEETS = ("best.png", "worst.png", "sheet.png", "b_better.png", "a_better.png")
+OUTPUTS = ("report.html", "summary.json", "metrics.csv", "skipped.csv", *SHEETS)
 _EPILOG = """\
 examples:
   photochrom evaluate --model runs/first/bundle --data dataset --output evaluation
   photochrom evaluate --model bundle --data photos/ --output evaluation --limit 500 --subsets '^photos/([^/]+)/'
+  photochrom evaluate --model default --model runs/first/bundle --data photos/ --output comparison
 
 DIR/report.html is the report; DIR/summary.json has its numbers, DIR/metrics.csv a row for each photograph and method.
 trainer/evaluation/PROTOCOL.md in the package defines the metrics.
@@ -38,7 +40,11 @@ trainer/evaluation/PROTOCOL.md in the package defines the metrics.
 class EvaluateConfig:
     """Settings of an evaluation; flags of the same names fill it."""
 
-    model: str = setting("model bundle, as `photochrom train` writes it", group="input and output", metavar="BUNDLE")
+    model: tuple[str, ...] = setting(
+        "model bundle, as `photochrom train` writes it; given twice, both are compared on the same photographs",
+        group="input and output",
+        metavar="BUNDLE",
+    )
     data: str = setting(
         "dataset that `photochrom prepare` wrote, or colour photographs: a folder, glob, zip, tar or manifest",
         group="input and output",
@@ -84,6 +90,8 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        if len(self.model) not in (1, 2):
+            raise ValueError(f"--model is given {len(self.model)} times, expected once, or twice to compare bundles")
         try:
             groups = re.compile(self.subsets).groups
         except re.error as error:
@@ -108,65 +116,112 @@ def run(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Evaluates as the flags say, and returns the summary that it wrote.
 
     Raises:
-        UsageError: a flag, the bundle, the data or the output folder does not fit; nothing was written.
-        PhotochromError: no photograph could be used, or the model failed.
+        UsageError: a flag, a bundle, the data or the output folder does not fit; nothing was written.
+        PhotochromError: no photograph could be used, or a model failed.
     """
     config = settings.from_flags(EvaluateConfig, build_parser().parse_args(argv))
-    opened = bundle.open_bundle(config.model)
+    opened = [bundle.open_bundle(path) for path in config.model]
+    image_size = config.image_size or _common_size(config.model, opened)
     found = _find_data(config)
     _check_output(config.output)
     from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
     tensorflow_setup.import_tensorflow()
-    summary = _evaluate(config, opened, found)
-    files.write_bytes(
-        files.join(config.output, "summary.json"), (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode()
-    )
-    return summary
+    return _evaluate(config, opened, image_size, found)
 
 
-def _evaluate(config: EvaluateConfig, opened: bundle.Bundle, found: inputs.Input) -> dict[str, Any]:
+def _evaluate(
+    config: EvaluateConfig, opened: Sequence[bundle.Bundle], image_size: int, found: inputs.Input
+) -> dict[str, Any]:
     """Evaluates all photographs, writes and prints the results, and returns the summary."""
-    from trainer.evaluation import console, evaluator, examples, html_report, results
+    from trainer.evaluation import comparison, console, evaluator, examples, html_report, results
 
-    image_size = config.image_size or opened.image_size
     networks = evaluator.load_networks(config.lpips_weights, config.frechet_weights)
+    first, *others = opened
     with tempfile.TemporaryDirectory() as scratch:
         data = examples.open_examples(found, config.split, image_size, config.limit, scratch)
-        evaluation = evaluator.Evaluator(opened, data, networks, config.ensemble)
-        collected = results.Results(config.sheet_rows, config.subsets)
+        evaluation = evaluator.Evaluator(first, data, networks, config.ensemble, others)
+        collected = (comparison.Comparison if others else results.Results)(config.sheet_rows, config.subsets)
         with progress.counted("evaluate", len(data)) as advance:
-            for result in evaluation.evaluate(data, config.batch_size):
-                collected.add(result)
+            for of_models in evaluation.evaluate_all(data, config.batch_size):
+                collected.add(*of_models)
                 advance()
     if not collected.photographs:
-        first = data.failures[0]
+        failure = data.failures[0]
         raise errors.PhotochromError(
-            f"none of the {len(data.failures)} photographs could be used; the first, {first.key}: {first.message}"
+            f"none of the {len(data.failures)} photographs could be used; the first, {failure.key}: {failure.message}"
         )
     summary = {
         "protocol": PROTOCOL,
         "photochrom_version": __version__,
-        "model": {"path": config.model, "name": opened.info.get("name", ""), "digest": opened.digest},
         "data": {**data.description, "image_size": image_size, "digest": data.digest},
         "evaluated": len(collected.photographs),
         "skipped": dict(sorted(collections.Counter(failure.reason for failure in data.failures).items())),
         "mean_colour": {"ab": evaluation.mean_ab, "of": evaluation.mean_of},
         "networks": networks.digests,
         "left_out": networks.left_out,
-        **collected.summarize(),
-        "ensemble": _describe_ensemble(collected.ensemble_gain(), evaluation.seconds),
+        **_describe_models(config.model, opened, collected, [one.seconds for one in evaluation.colorizers]),
         "settings": dataclasses.asdict(config),
     }
-    collected.write(config.output, data.failures)
-    files.write_bytes(files.join(config.output, "report.html"), html_report.render(summary, collected))
-    print(console.format_summary(config.output, summary))
+    if isinstance(collected, comparison.Comparison):
+        page, text = (
+            html_report.render_comparison(summary, collected),
+            console.format_comparison(config.output, summary),
+        )
+    else:
+        page, text = html_report.render(summary, collected), console.format_summary(config.output, summary)
+    _write(
+        config.output,
+        {
+            **collected.files(),
+            "skipped.csv": results.skipped_csv(data.failures),
+            "report.html": page,
+            "summary.json": (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode(),
+        },
+    )
+    print(text)
     return summary
 
 
-def _describe_ensemble(gain: dict[str, dict[str, float]], seconds: list[float]) -> dict[str, Any]:
+def _describe_models(
+    paths: Sequence[str], opened: Sequence[bundle.Bundle], collected: Any, seconds: Sequence[list[float]]
+) -> dict[str, Any]:
+    """Returns the identity and the aggregates of one model, or of each of two and their comparison."""
+    identities = [
+        {"path": path, "name": one.info.get("name", ""), "digest": one.digest}
+        for path, one in zip(paths, opened, strict=True)
+    ]
+    aggregates = [
+        {**one.summarize(), "ensemble": _describe_ensemble(one.ensemble_gain(), times)}
+        for one, times in zip(collected.models.values(), seconds, strict=True)
+    ]
+    if len(opened) == 1:
+        return {"model": identities[0], **aggregates[0]}
+    described = ({**identity, **found} for identity, found in zip(identities, aggregates, strict=True))
+    return {"models": dict(zip(collected.models, described, strict=True)), "comparison": collected.compare()}
+
+
+def _describe_ensemble(gain: dict[str, dict[str, float]], seconds: Sequence[float]) -> dict[str, Any]:
     """Returns the gain of the ensemble and its cost in multiples of the model's time; empty without one."""
     return {**gain, "cost": seconds[1] / max(seconds[0], 1e-9)} if gain else {}
+
+
+def _common_size(paths: Sequence[str], opened: Sequence[bundle.Bundle]) -> int:
+    """Returns the working size of all bundles, px."""
+    sizes = [one.image_size for one in opened]
+    if len(set(sizes)) > 1:
+        works = ", ".join(f"{path} at {size} px" for path, size in zip(paths, sizes, strict=True))
+        raise errors.UsageError(f"the bundles of --model work at different sizes: {works}; give one by --image_size")
+    return sizes[0]
+
+
+def _write(output: str, contents: dict[str, bytes]) -> None:
+    """Writes the files, summary.json last, and deletes those that an earlier evaluation alone has."""
+    for name in OUTPUTS:
+        if name not in contents:
+            files.delete(files.join(output, name))
+    for name, content in contents.items():
+        files.write_bytes(files.join(output, name), content)
 
 
 def _find_data(config: EvaluateConfig) -> inputs.Input:

@@ -26,10 +26,11 @@ class Evaluation:
 
 
 def evaluate(opened, data, folder, *flags) -> Evaluation:
-    """Evaluates a bundle on data."""
+    """Evaluates a bundle, or compares a list of two, on data."""
     from trainer import evaluate as command
 
+    models = [f"--model={one.path}" for one in (opened if isinstance(opened, list) else [opened])]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        summary = command.run([f"--model={opened.path}", f"--data={data}", f"--output={folder}", *flags])
+        summary = command.run([*models, f"--data={data}", f"--output={folder}", *flags])
     return Evaluation(pathlib.Path(folder), summary, printed.getvalue())

@@ -105,6 +105,7 @@ def test_output_with_other_files_is_refused(sepia, dataset, photo_folder, tmp_pa
     ("flag", "message"),
     [
         ("--batch_size=0", "--batch_size is 0, expected at least 1"),
+        ("--model=a --model=b", "--model is given 3 times, expected once, or twice to compare bundles"),
         ("--limit=-1", "--limit is -1, expected at least 0"),
         ("--subsets=(", "--subsets '(' is no regular expression: missing ), unterminated subpattern at position 0"),
         ("--subsets=a+", "--subsets 'a+' has no group, expected one around the subset's name: '^(\\w+)-'"),
@@ -112,7 +113,7 @@ def test_output_with_other_files_is_refused(sepia, dataset, photo_folder, tmp_pa
     ],
 )
 def test_bad_flags_print_one_line(flag, message, capsys):
-    assert cli.call(command.run, ["--model=m", "--data=d", "--output=o", flag]) == 2
+    assert cli.call(command.run, ["--model=m", "--data=d", "--output=o", *flag.split(" ")]) == 2
     assert capsys.readouterr().err == f"photochrom: {message}\n"
 
 

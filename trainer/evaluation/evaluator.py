@@ -5,15 +5,15 @@ import dataclasses
 import functools
 import itertools
 import os
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from photochrom.color import ab_bins, compose, difference, gamut
 from photochrom.imaging import resizing
-from photochrom.model import bundle, ensemble, loaded
+from photochrom.model import bundle
 from trainer.evaluation import ab_histogram, confidence, frechet, lpips, metrics, saturation
+from trainer.evaluation.colorizer import Colorizer, Prediction
 from trainer.evaluation.examples import Example, Examples
 from trainer.evaluation.frechet import FeatureNetwork
 from trainer.evaluation.lpips import Lpips
@@ -84,21 +84,40 @@ class Networks:
         )
         return [line for network, line in lines if network is None]
 
-    def measure(self, batch: list[PhotographResult]) -> list[PhotographResult]:
-        """Adds the networks' features and scores to each result of a batch."""
-        pictures = {name: np.stack([one.pictures[name] for one in batch]) for name in (*METHODS, TRUTH)}
-        if self.frechet:
-            features = {name: self.frechet.extract(rgb) for name, rgb in pictures.items()}
-            batch = [
-                dataclasses.replace(one, features={name: array[i] for name, array in features.items()})
-                for i, one in enumerate(batch)
-            ]
-        if self.lpips:
-            distances = self.lpips.compare({name: pictures[name] for name in METHODS}, pictures[TRUTH])
-            for i, one in enumerate(batch):
-                for method in METHODS:
-                    one.scores[method][lpips.NAME] = float(distances[method][i])
-        return batch
+    def measure(self, batch: list[tuple[PhotographResult, ...]]) -> list[tuple[PhotographResult, ...]]:
+        """Adds the networks' features and scores to the models' results of a batch; those of baselines are shared."""
+        rows = [
+            {
+                **{name: results[0].pictures[name] for name in (GRAY, MEAN_COLOUR, TRUTH)},
+                **{f"{MODEL}{place}": result.pictures[MODEL] for place, result in enumerate(results)},
+            }
+            for results in batch
+        ]
+        pictures = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        features = {name: self.frechet.extract(rgb) for name, rgb in pictures.items()} if self.frechet else {}
+        truth = pictures.pop(TRUTH)
+        distances = self.lpips.compare(pictures, truth) if self.lpips else {}
+        return [
+            tuple(_add(result, f"{MODEL}{place}", row, features, distances) for place, result in enumerate(results))
+            for row, results in enumerate(batch)
+        ]
+
+
+def _add(
+    result: PhotographResult,
+    model: str,
+    row: int,
+    features: dict[str, np.ndarray],
+    distances: dict[str, np.ndarray],
+) -> PhotographResult:
+    """Returns a result with its row of the networks' features and distances, where `model` names those of its model."""
+    names = {MODEL: model, GRAY: GRAY, MEAN_COLOUR: MEAN_COLOUR, TRUTH: TRUTH}
+    if features:
+        result = dataclasses.replace(result, features={name: features[of][row] for name, of in names.items()})
+    if distances:
+        scores = {m: {**s, lpips.NAME: float(distances[names[m]][row])} for m, s in result.scores.items()}
+        result = dataclasses.replace(result, scores=scores)
+    return result
 
 
 def load_networks(lpips_weights: str, frechet_weights: str) -> Networks:
@@ -111,53 +130,49 @@ def load_networks(lpips_weights: str, frechet_weights: str) -> Networks:
 
 
 class Evaluator:
-    """Evaluates the bundle's model and the baselines on photographs.
+    """Evaluates one bundle's model, or several on the same photographs, and the baselines.
 
     Attributes:
+        colorizers: the models, in the order of the bundles.
         mean_ab: a* and b* of the method mean_colour.
         mean_of: the photographs whose mean it is, in words.
-        seconds: the model's run time without an ensemble and with it.
     """
 
-    def __init__(self, opened: bundle.Bundle, examples: Examples, networks: Networks, ensemble: bool = False):
-        """Loads the model; takes the mean colour from the data's train split, or else from a pass over `examples`.
+    def __init__(
+        self,
+        opened: bundle.Bundle,
+        examples: Examples,
+        networks: Networks,
+        ensemble: bool = False,
+        others: Sequence[bundle.Bundle] = (),
+    ):
+        """Loads the models; takes the mean colour from the data's train split, or else from a pass over `examples`.
 
-        With `ensemble` the prediction is the average over ensemble.py's views, and is measured without it, too.
+        With `ensemble` a prediction is the average over ensemble.py's views, and is measured without it, too.
 
         Raises:
-            UsageError: the SavedModel has no signature of the name that photochrom.model.signature states.
+            UsageError: a SavedModel has no signature of the name that photochrom.model.signature states.
         """
-        self.predict = loaded.Model(opened).predict_checked
+        self.colorizers = [Colorizer(one, ensemble) for one in (opened, *others)]
         self._networks = networks
-        self._ensemble = ensemble
-        self.seconds = [0.0, 0.0]
         self._ab_weights = examples.ab_weights
         self.mean_of = "train split" if examples.train_mean else "evaluated photographs"
         self.mean_ab = examples.train_mean or mean_ab(examples)
 
     def evaluate(self, examples: Iterable[Example], batch_size: int) -> Iterator[PhotographResult]:
-        """Yields the result of each example, in order; the model gets `batch_size` of them at once."""
+        """Yields the first model's result of each example, in order; the model gets `batch_size` of them at once."""
+        return (first for first, *_ in self.evaluate_all(examples, batch_size))
+
+    def evaluate_all(self, examples: Iterable[Example], batch_size: int) -> Iterator[tuple[PhotographResult, ...]]:
+        """Yields the result of each model for each example, in order."""
         remaining = iter(examples)
         evaluate_one = functools.partial(evaluate_photograph, constant=self.mean_ab, ab_weights=self._ab_weights)
         # NumPy, OpenCV and SciPy release the GIL while they compute.
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             while batch := list(itertools.islice(remaining, batch_size)):
-                predicted = self._predict_views(np.stack([example.lab[..., 0] for example in batch])[..., None])
-                yield from self._networks.measure(list(pool.map(evaluate_one, batch, *predicted)))
-
-    def _predict_views(self, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray, Iterable[np.ndarray | None]]:
-        """Returns ab and confidence for [B, H, W, 1] L*, and ab without the ensemble, if there is one."""
-        if not self._ensemble:
-            return *self.predict(lightness), itertools.repeat(None)
-        if not self.seconds[0]:
-            self.predict(lightness[:1])  # warm-up: the first call takes longer
-        started = time.monotonic()
-        ab, _ = self.predict(lightness)
-        between = time.monotonic()
-        averaged = ensemble.average(self.predict, lightness)
-        self.seconds[0] += between - started
-        self.seconds[1] += time.monotonic() - between
-        return *averaged, ab
+                lightness = np.stack([example.lab[..., :1] for example in batch])
+                predictions = zip(*(colorizer.color(lightness) for colorizer in self.colorizers), strict=True)
+                yield from self._networks.measure(list(pool.map(evaluate_one, batch, predictions)))
 
 
 def mean_ab(examples: Iterable[Example]) -> tuple[float, float]:
@@ -169,51 +184,73 @@ def mean_ab(examples: Iterable[Example]) -> tuple[float, float]:
 
 def evaluate_photograph(
     example: Example,
-    predicted: np.ndarray,
-    sure: np.ndarray,
-    single: np.ndarray | None,
+    predictions: Iterable[Prediction],
     constant: tuple[float, float],
     ab_weights: np.ndarray | None,
-) -> PhotographResult:
-    """Colours one photograph by every method and compares it with the truth.
+) -> tuple[PhotographResult, ...]:
+    """Colours one photograph by every method, compares it with the truth, and returns the result of each model.
+
+    The results share the pictures and scores of the baselines.
 
     Args:
         example: the photograph.
-        predicted: [h, w, 2] float32 ab of the model.
-        sure: [h, w, 1] float32 confidence of the model.
-        single: [h, w, 2] ab of the model without its ensemble; None without an ensemble.
+        predictions: of each model.
         constant: a* and b* of the mean colour.
         ab_weights: [Q] class-rebalancing weight of each ab bin, if the data has them.
     """
     lightness = np.ascontiguousarray(example.lab[..., 0])
     flat = np.broadcast_to(np.array(constant, np.float32), (*lightness.shape, 2))
-    predicted = resizing.resize(predicted, *lightness.shape)
-    colours = {MODEL: predicted, GRAY: np.zeros_like(flat), MEAN_COLOUR: np.ascontiguousarray(flat)}
+    colours = {GRAY: np.zeros_like(flat), MEAN_COLOUR: np.ascontiguousarray(flat)}
     truth = Picture.of(gamut.lab_to_rgb(example.lab))
-    pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
     weights = None if ab_weights is None else ab_weights[ab_bins.nearest_to(truth.ab)]
-    error = difference.ciede2000(saturation.sparse(pictures[MODEL].lab), saturation.sparse(truth.lab))
-    return PhotographResult(
-        example.key,
-        float(sure.mean(dtype=np.float64)),
+    pictures = {method: Picture.of(compose.compose(lightness, ab)) for method, ab in colours.items()}
+    scores = {method: metrics.compare(picture, truth, weights) for method, picture in pictures.items()}
+    baselines = _Baselines(
         {**{method: picture.rgb for method, picture in pictures.items()}, TRUTH: truth.rgb},
-        _score(pictures, truth, weights),
+        {method: _with_gain(score, scores[GRAY]) for method, score in scores.items()},
+        {name: ab_histogram.histogram(picture.ab) for name, picture in {**pictures, TRUTH: truth}.items()},
+    )
+    return tuple(_evaluate_model(example.key, lightness, one, truth, weights, baselines) for one in predictions)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Baselines:
+    """The parts of a PhotographResult that no model changes."""
+
+    pictures: dict[str, np.ndarray]
+    scores: dict[str, dict[str, float]]
+    histograms: dict[str, np.ndarray]
+
+
+def _evaluate_model(
+    key: str,
+    lightness: np.ndarray,
+    prediction: Prediction,
+    truth: Picture,
+    weights: np.ndarray | None,
+    baselines: _Baselines,
+) -> PhotographResult:
+    """Colours the photograph `key` by a model's prediction, and compares it with the truth."""
+    predicted = resizing.resize(prediction.ab, *lightness.shape)
+    picture = Picture.of(compose.compose(lightness, predicted))
+    error = difference.ciede2000(saturation.sparse(picture.lab), saturation.sparse(truth.lab))
+    single = None if prediction.single is None else resizing.resize(prediction.single, *lightness.shape)
+    return PhotographResult(
+        key,
+        float(prediction.confidence.mean(dtype=np.float64)),
+        {MODEL: picture.rgb, **baselines.pictures},
+        {MODEL: _with_gain(metrics.compare(picture, truth, weights), baselines.scores[GRAY]), **baselines.scores},
         {
             "chroma_ratio": max(difference.mean_chroma(truth.lab), metrics.LEAST_CHROMA),
             **({} if weights is None else {"auc_rebalanced": float(weights.sum(dtype=np.float64))}),
         },
-        {name: ab_histogram.histogram(picture.ab) for name, picture in {**pictures, TRUTH: truth}.items()},
+        {MODEL: ab_histogram.histogram(picture.ab), **baselines.histograms},
         saturation.sweep(lightness, predicted, truth),
-        confidence.tally(sure[..., 0], error),
-        single=None
-        if single is None
-        else saturation.measure(lightness, resizing.resize(single, *lightness.shape), truth)[0],
+        confidence.tally(prediction.confidence[..., 0], error),
+        single=None if single is None else saturation.measure(lightness, single, truth)[0],
     )
 
 
-def _score(pictures: dict[str, Picture], truth: Picture, weights: np.ndarray | None) -> dict[str, dict[str, float]]:
-    """Returns SCORES of each method, without those of networks."""
-    scores = {method: metrics.compare(picture, truth, weights) for method, picture in pictures.items()}
-    for score in scores.values():
-        score[GAIN] = score["psnr"] - scores[GRAY]["psnr"]
-    return scores
+def _with_gain(scores: dict[str, float], gray: dict[str, float]) -> dict[str, float]:
+    """Returns scores of a picture with its PSNR above gray's."""
+    return {**scores, GAIN: scores["psnr"] - gray["psnr"]}

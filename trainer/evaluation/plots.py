@@ -1,7 +1,7 @@
 """The plots of an evaluation's report, as deterministic SVG documents."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -28,7 +28,9 @@ _STYLE: dict[Any, Any] = {
 # inches.
 _SIZE = (9.6, 3.5)
 _COLOURS = {MODEL: "#1f5a8a", GRAY: "#8a8a8a", MEAN_COLOUR: "#c08a3e"}
-_ACCENT, _PALE = "#b3402a", "#d9dfe5"
+_PALE = "#d9dfe5"
+# Curves of one model, or of two.
+_MODEL_COLOURS = (_COLOURS[MODEL], "#b3402a")
 _HISTOGRAM_BINS = 40
 # Right ends of the histograms: larger values, from gross errors and near-gray truths, count in the last bar.
 _MOST_CIEDE2000, _MOST_RATIO = 40, 3
@@ -38,16 +40,17 @@ _NAMED_FACTORS = (0, 1, 1.5, 2, 2.5)
 _LEAST_SHARE = 1e-5
 
 
-def plot_saturation(rows: Sequence[dict[str, float]]) -> bytes:
-    """Draws PSNR gain and CIEDE2000 against the chroma ratio, over the factors of trainer.evaluation.saturation."""
+def plot_saturation(curves: Mapping[str, Sequence[dict[str, float]]]) -> bytes:
+    """Draws PSNR gain and CIEDE2000 against the chroma ratio, over the factors of trainer.evaluation.saturation.
+
+    Args:
+        curves: rows of `saturation.summarize` by the model's name; the first two have colours of their own.
+    """
 
     def draw(figure: Figure) -> None:
         for axes, metric in zip(figure.subplots(1, 2), ("psnr_gain", "ciede2000"), strict=True):
-            ratios, values = ([row[name] for row in rows] for name in ("chroma_ratio", metric))
-            axes.plot(ratios, values, "o-", color=_COLOURS[MODEL], markersize=3, linewidth=1.4)
-            for row in rows:
-                point = (row["chroma_ratio"], row[metric])
-                _label_factor(axes, row["saturation"], point, rising=metric == "ciede2000")
+            for (name, rows), colour in zip(curves.items(), _MODEL_COLOURS, strict=False):
+                _draw_curve(axes, rows, metric, colour, name)
             axes.axvline(1, color=_COLOURS[GRAY], linewidth=0.8, linestyle=":")
             axes.set(xlabel=SCORES["chroma_ratio"], ylabel=SCORES[metric])
             axes.margins(0.1, 0.12)
@@ -55,14 +58,21 @@ def plot_saturation(rows: Sequence[dict[str, float]]) -> bytes:
     return _to_svg(draw)
 
 
-def _label_factor(axes: Axes, factor: float, point: tuple[float, float], rising: bool) -> None:
+def _draw_curve(axes: Axes, rows: Sequence[dict[str, float]], metric: str, colour: str, name: str) -> None:
+    ratios, values = ([row[column] for row in rows] for column in ("chroma_ratio", metric))
+    axes.plot(ratios, values, "o-", color=colour, markersize=3, linewidth=1.4)
+    for row in rows:
+        point = (row["chroma_ratio"], row[metric])
+        _label_factor(axes, row["saturation"], point, metric == "ciede2000", colour, name)
+
+
+def _label_factor(axes: Axes, factor: float, point: tuple[float, float], rising: bool, colour: str, name: str) -> None:
     """Labels a point of the curve on its free side; the model's own setting is highlighted."""
     offset, align = ((-7, 3), "right") if rising and factor else ((6, 4 if rising or factor else -11), "left")
     if factor == 1:
-        axes.plot(*point, "o", color=_ACCENT, markersize=7)
+        axes.plot(*point, "o", color=colour, markersize=7)
     if factor in _NAMED_FACTORS:
-        text = {0.0: "gray", 1.0: "×1, the model"}.get(factor, f"×{factor:g}")
-        colour = _ACCENT if factor == 1 else "#555555"
+        text = {0.0: "gray", 1.0: f"×1, {name}"}.get(factor, f"×{factor:g}")
         axes.annotate(text, point, offset, textcoords="offset points", ha=align, fontsize=8, color=colour)
 
 

@@ -1,13 +1,14 @@
-"""Aggregation over photographs: means, distances, subsets, a CSV of every score, and the photographs to show."""
+"""Aggregation over photographs: means, figures, distances, subsets, a CSV of every score, the photographs to show."""
 
 import csv
 import dataclasses
 import heapq
 import io
+import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,41 +16,42 @@ from photochrom import errors
 from photochrom.color import ab_bins
 from photochrom.imaging import contact_sheet
 from photochrom.sources import keys
-from photochrom.storage import files
-from trainer.evaluation import ab_histogram, confidence, frechet, metrics, saturation
+from trainer.evaluation import ab_histogram, confidence, figures, frechet, metrics, saturation
 from trainer.evaluation.evaluator import GRAY, METHODS, MODEL, SCORES, TRUTH, PhotographResult
 
+Item = TypeVar("Item")
 # method -> metric -> mean, low, high
 Summary = dict[str, dict[str, dict[str, float]]]
 # Sheets of pictures: lowest error, highest error, and lowest digests of keys (a selection independent of the model).
 SHEETS = ("best", "worst", "sheet")
 COLUMNS = (GRAY, MODEL, TRUTH)
 _STRIPS = 3
-# Subset of the photographs whose keys the expression does not match.
-UNMATCHED = "(no match)"
+# Name of the whole set, and of the subset of the photographs whose keys the expression does not match.
+WHOLE, UNMATCHED = "all photographs", "(no match)"
 _ALL = (*METHODS, TRUTH)
 
 
-class LowestRanked:
-    """Keeps the results of the lowest rank, at most `size` of them."""
+class LowestRanked(Generic[Item]):
+    """Keeps the items of the lowest rank, at most `size` of them; of equal ranks the first by key."""
 
     def __init__(self, size: int):
         self._size = size
-        self._heap: list[tuple[float, str, PhotographResult]] = []
+        self._heap: list[tuple[float, str, int, Item]] = []
+        self._order = itertools.count()  # items themselves have no order
 
-    def offer(self, rank: float, result: PhotographResult) -> None:
-        """Keeps a result if its rank is among the lowest so far."""
-        heapq.heappush(self._heap, (-rank, result.key, result))
+    def offer(self, rank: float, key: str, item: Item) -> None:
+        """Keeps an item if its rank is among the lowest so far."""
+        heapq.heappush(self._heap, (-rank, key, next(self._order), item))
         if len(self._heap) > self._size:
             heapq.heappop(self._heap)
 
-    def items(self) -> list[PhotographResult]:
-        """Returns the kept results, lowest rank first."""
-        return [result for _, _, result in sorted(self._heap, key=lambda item: (-item[0], item[1]))]
+    def items(self) -> list[Item]:
+        """Returns the kept items, lowest rank first."""
+        return [item for *_, item in sorted(self._heap, key=lambda entry: (-entry[0], entry[1]))]
 
 
 class Results:
-    """Collects the results in order; keeps pictures only of the photographs on the sheets.
+    """Collects one model's results in order; keeps pictures only of the photographs on the sheets.
 
     Attributes:
         photographs: all results, without pictures and histograms.
@@ -61,16 +63,21 @@ class Results:
         self.photographs: list[PhotographResult] = []
         self.histograms = {name: np.zeros(len(ab_bins.centres()), np.int64) for name in _ALL}
         self._subsets = re.compile(subsets) if subsets else None
-        self._sheets = {name: LowestRanked(sheet_rows) for name in SHEETS}
+        self._sheets: dict[str, LowestRanked[PhotographResult]] = {name: LowestRanked(sheet_rows) for name in SHEETS}
 
     def add(self, result: PhotographResult) -> None:
         """Adds the result of a photograph."""
         error = result.scores[MODEL]["ciede2000"]
-        self.photographs.append(dataclasses.replace(result, pictures={}, histograms={}))
+        self.photographs.append(without_arrays(result))
         for name in _ALL:
             self.histograms[name] += result.histograms[name]
         for name, rank in {"sheet": keys.digest(result.key), "best": error, "worst": -error}.items():
-            self._sheets[name].offer(rank, result)
+            self._sheets[name].offer(rank, result.key, result)
+
+    @property
+    def models(self) -> dict[str, "Results"]:
+        """The results of each evaluated model: these alone."""
+        return {MODEL: self}
 
     @property
     def metrics(self) -> list[str]:
@@ -85,23 +92,38 @@ class Results:
         """Returns the values of a metric, one per photograph."""
         return [result.scores[method][metric] for result in self.photographs]
 
-    def subset(self, result: PhotographResult) -> str:
-        """Returns the name of the photograph's subset."""
-        found = self._subsets.search(result.key) if self._subsets else None
+    def subset(self, result: PhotographResult) -> str | None:
+        """Returns the name of the photograph's subset; None without --subsets."""
+        if not self._subsets:
+            return None
+        found = self._subsets.search(result.key)
         return (found.group(1) or UNMATCHED) if found else UNMATCHED
+
+    def partition(self) -> dict[str, list[int]]:
+        """Returns the places of each subset's photographs, the largest subset first; empty without --subsets."""
+        places: dict[str, list[int]] = {}
+        for place, result in enumerate(self.photographs):
+            if name := self.subset(result):
+                places.setdefault(name, []).append(place)
+        return dict(sorted(places.items(), key=lambda item: (-len(item[1]), item[0])))
 
     def summarize(self) -> dict[str, Any]:
         """Returns the aggregates of summary.json, as PROTOCOL.md defines them."""
         return {
-            "methods": summarize(self.photographs, self.metrics),
+            **summarize_set(self.photographs, self.metrics),
             "distributions": self._distributions(),
-            "saturation": saturation.summarize([result.sweep for result in self.photographs]),
             "confidence": confidence.summarize(
                 [result.confidence for result in self.photographs],
                 self.values(MODEL, "ciede2000"),
                 [result.tally for result in self.photographs],
             ),
-            "subsets": self._summarize_subsets(),
+            "subsets": {
+                name: {
+                    "photographs": len(places),
+                    **summarize_set([self.photographs[place] for place in places], self.metrics),
+                }
+                for name, places in self.partition().items()
+            },
         }
 
     def ensemble_gain(self) -> dict[str, dict[str, float]]:
@@ -131,33 +153,28 @@ class Results:
             found[frechet.NAME] = {m: None if math.isnan(value) else value for m, value in distances.items()}
         return found
 
-    def _summarize_subsets(self) -> dict[str, Any]:
-        """Returns the means of each subset, the largest first; empty without --subsets."""
-        if not self._subsets:
-            return {}
-        members: dict[str, list[PhotographResult]] = {}
-        for result in self.photographs:
-            members.setdefault(self.subset(result), []).append(result)
+    def files(self) -> dict[str, bytes]:
+        """Returns metrics.csv, best.png, worst.png and sheet.png."""
         return {
-            name: {"photographs": len(subset), "methods": summarize(subset, self.metrics)}
-            for name, subset in sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))
+            "metrics.csv": metrics_csv({MODEL: self}),
+            **{f"{name}.png": _draw_sheet(self.shown(name)) for name in SHEETS},
         }
 
-    def write(self, output: str, failures: Sequence[errors.Failure]) -> None:
-        """Writes metrics.csv, skipped.csv, best.png, worst.png and sheet.png."""
-        rows = [
-            [result.key, *([self.subset(result)] if self._subsets else []), method]
-            + [f"{result.scores[method][metric]:.6g}" for metric in self.metrics]
-            + [f"{result.confidence:.6g}" if method == MODEL else ""]
-            for result in self.photographs
-            for method in METHODS
-        ]
-        header = ["key", *(["subset"] if self._subsets else []), "method", *self.metrics, "confidence"]
-        _write_csv(files.join(output, "metrics.csv"), header, rows)
-        skipped = [[failure.key, failure.reason, failure.message] for failure in failures]
-        _write_csv(files.join(output, "skipped.csv"), ["key", "reason", "message"], skipped)
-        for name in SHEETS:
-            files.write_bytes(files.join(output, f"{name}.png"), _draw_sheet(self.shown(name)))
+
+def without_arrays(result: PhotographResult) -> PhotographResult:
+    """Returns a result without its pictures and histograms, which take most of its memory."""
+    return dataclasses.replace(result, pictures={}, histograms={})
+
+
+def summarize_set(photographs: Sequence[PhotographResult], names: Iterable[str]) -> dict[str, Any]:
+    """Returns the aggregates that the whole and each subset have: means of the metrics `names`, figures, curve."""
+    curve = saturation.summarize([result.sweep for result in photographs])
+    return {
+        "methods": summarize(photographs, names),
+        "figures": figures.measure(photographs),
+        "saturation": curve,
+        "best_saturation": max(curve, key=lambda row: row["psnr_gain"])["saturation"],
+    }
 
 
 def summarize(photographs: Sequence[PhotographResult], names: Iterable[str]) -> Summary:
@@ -174,10 +191,46 @@ def summarize(photographs: Sequence[PhotographResult], names: Iterable[str]) -> 
     }
 
 
-def _write_csv(path: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def named_sets(found: dict[str, Any], photographs: int) -> list[tuple[str, dict[str, Any]]]:
+    """Returns name and aggregates of the whole set, then of its subsets, the largest first; all have `photographs`.
+
+    Args:
+        found: aggregates of the whole, with `subsets`.
+        photographs: their number.
+    """
+    return [(WHOLE, {**found, "photographs": photographs}), *found["subsets"].items()]
+
+
+def metrics_csv(models: Mapping[str, Results]) -> bytes:
+    """Returns a row for each photograph and method: each of the models, by name, and the baselines."""
+    first = next(iter(models.values()))
+    has_subsets = first.subset(first.photographs[0]) is not None
+    header = ["key", *(["subset"] if has_subsets else []), "method", *first.metrics, "confidence"]
+    rows = []
+    for place, photograph in enumerate(first.photographs):
+        of = {name: results.photographs[place] for name, results in models.items()}
+        scores = {**{name: one.scores[MODEL] for name, one in of.items()}, **_baselines(photograph)}
+        start = [photograph.key, *([first.subset(photograph)] if has_subsets else [])]
+        for method, score in scores.items():
+            sure = f"{of[method].confidence:.6g}" if method in of else ""
+            rows.append([*start, method, *(f"{score[metric]:.6g}" for metric in first.metrics), sure])
+    return to_csv(header, rows)
+
+
+def _baselines(result: PhotographResult) -> dict[str, dict[str, float]]:
+    return {method: scores for method, scores in result.scores.items() if method != MODEL}
+
+
+def skipped_csv(failures: Sequence[errors.Failure]) -> bytes:
+    """Returns a row for each photograph that was left out."""
+    return to_csv(["key", "reason", "message"], [[one.key, one.reason, one.message] for one in failures])
+
+
+def to_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Returns a CSV file."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    files.write_bytes(path, text.getvalue().encode())
+    return text.getvalue().encode()
 
 
 def _draw_sheet(shown: Sequence[PhotographResult]) -> bytes:

@@ -3,26 +3,10 @@
 import numpy as np
 import pytest
 
-from photochrom.color import ab_bins
+from tests.support.photograph_results import ALL, make_result
 from trainer.evaluation import frechet, saturation
-from trainer.evaluation.evaluator import METHODS, TRUTH, PhotographResult
+from trainer.evaluation.evaluator import METHODS
 from trainer.evaluation.results import LowestRanked, Results, summarize
-
-ALL = (*METHODS, TRUTH)
-
-
-def _result(key, error=1.0, chroma_ratio=1.0, **changed):
-    scores = {method: {"ciede2000": error, "chroma_ratio": chroma_ratio} for method in METHODS}
-    values = {
-        "confidence": 1 / (1 + error),
-        "pictures": {name: np.zeros((2, 2, 3), np.uint8) for name in ALL},
-        "scores": scores,
-        "weights": {},
-        "histograms": {name: np.ones(len(ab_bins.centres()), np.int64) for name in ALL},
-        "sweep": np.ones((len(saturation.FACTORS), 4)),
-        "tally": np.ones((2, 10)),
-    }
-    return PhotographResult(key, **{**values, **changed})
 
 
 def _collect(*results, sheet_rows=2, subsets=""):
@@ -36,12 +20,12 @@ def _collect(*results, sheet_rows=2, subsets=""):
 def test_lowest_ranked_keeps_lowest_in_order(size, kept):
     lowest = LowestRanked(size)
     for rank, key in ((3.0, "a"), (1.0, "b"), (2.0, "c")):
-        lowest.offer(rank, _result(key))
-    assert [result.key for result in lowest.items()] == kept
+        lowest.offer(rank, key, key)
+    assert lowest.items() == kept
 
 
 def test_sheets_have_lowest_and_highest_errors():
-    collected = _collect(_result("a", 5), _result("b", 1), _result("c", 9))
+    collected = _collect(make_result("a", 5), make_result("b", 1), make_result("c", 9))
     assert [result.key for result in collected.shown("best")] == ["b", "a"]
     assert [result.key for result in collected.shown("worst")] == ["c", "a"]
     assert len(collected.shown("sheet")) == 2
@@ -51,7 +35,7 @@ def test_sheets_have_lowest_and_highest_errors():
 
 def test_selection_of_sheet_is_independent_of_errors():
     keys = [str(number) for number in range(9)]
-    first, second = (_collect(*(_result(key, error) for key, error in zip(keys, errors, strict=True)))
+    first, second = (_collect(*(make_result(key, error) for key, error in zip(keys, errors, strict=True)))
                      for errors in (range(9), range(9, 0, -1)))  # fmt: skip
     assert [one.key for one in first.shown("sheet")] == [one.key for one in second.shown("sheet")]
 
@@ -66,31 +50,31 @@ def test_selection_of_sheet_is_independent_of_errors():
     ],
 )
 def test_subsets_are_named_by_first_group(expression, names):
-    collected = _collect(*(_result(key) for key in ("x/1", "x/2", "x/3", "y/1")), subsets=expression)
+    collected = _collect(*(make_result(key) for key in ("x/1", "x/2", "x/3", "y/1")), subsets=expression)
     assert list(collected.summarize()["subsets"]) == names
 
 
 def test_means_are_weighted_by_photograph():
-    results = [_result("a", chroma_ratio=0.5, weights={"chroma_ratio": 10}), _result("b", chroma_ratio=3.0)]
+    results = [make_result("a", chroma_ratio=0.5, true_chroma=10), make_result("b", chroma_ratio=3.0)]
     found = summarize(results, ["chroma_ratio", "ciede2000"])["model"]
     assert found["chroma_ratio"]["mean"] == pytest.approx((0.5 * 10 + 3) / 11)
     assert found["ciede2000"]["mean"] == 1
 
 
 def test_metrics_are_those_that_were_measured():
-    assert _collect(_result("a")).metrics == ["ciede2000", "chroma_ratio"]
+    assert _collect(make_result("a")).metrics == ["psnr", "psnr_gain", "ciede2000", "chroma_ratio"]
 
 
 def test_ensemble_gain_is_difference_at_unchanged_saturation():
     sweep = np.zeros((len(saturation.FACTORS), 4))
     sweep[saturation.UNCHANGED] = 3.0, 7.0, 0, 0
-    gain = _collect(_result("a", sweep=sweep, single=np.array([2.0, 9.0, 0, 0]))).ensemble_gain()
+    gain = _collect(make_result("a", sweep=sweep, single=np.array([2.0, 9.0, 0, 0]))).ensemble_gain()
     assert {name: value["mean"] for name, value in gain.items()} == {"psnr": 1.0, "ciede2000": -2.0}
-    assert _collect(_result("a")).ensemble_gain() == {}
+    assert _collect(make_result("a")).ensemble_gain() == {}
 
 
 def test_frechet_distance_of_one_photograph_is_null():
     features = {name: np.ones(5) for name in ALL}
-    found = _collect(_result("a", features=features)).summarize()["distributions"]
+    found = _collect(make_result("a", features=features)).summarize()["distributions"]
     assert found[frechet.NAME] == dict.fromkeys(METHODS)
-    assert frechet.NAME not in _collect(_result("a")).summarize()["distributions"]
+    assert frechet.NAME not in _collect(make_result("a")).summarize()["distributions"]

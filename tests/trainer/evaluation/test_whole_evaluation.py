@@ -46,16 +46,12 @@ def test_each_photograph_has_rows_by_method(evaluated):
 
 def test_summary_identifies_model_and_data(evaluated, learned):
     summary = evaluated.summary
-    assert summary == json.loads((evaluated.folder / "summary.json").read_text(), object_hook=_ab_as_tuple)
-    assert summary["protocol"] == 2
+    assert json.loads(json.dumps(summary)) == json.loads((evaluated.folder / "summary.json").read_text())
+    assert summary["protocol"] == 3
     assert summary["model"]["digest"] == learned.digest
     assert summary["data"]["dataset_digest"] == "sha256:" + "0" * 64
     assert (summary["data"]["split"], summary["data"]["image_size"], summary["evaluated"]) == ("validation", SIZE, 4)
-    assert {file.name for file in evaluated.folder.iterdir()} == set(OUTPUTS)
-
-
-def _ab_as_tuple(values):
-    return {**values, "ab": tuple(values["ab"])} if "ab" in values else values
+    assert {file.name for file in evaluated.folder.iterdir()} == {*OUTPUTS} - {"a_better.png", "b_better.png"}
 
 
 def test_repeated_evaluation_gives_same_files(evaluated, learned, dataset):
@@ -120,15 +116,32 @@ def test_auc_is_rebalanced_by_dataset_weights(evaluated, learned, dataset, tmp_p
         evaluate(learned, copy, tmp_path / "out")
 
 
-def test_subsets_have_means_of_their_own(learned, dataset, tmp_path):
-    found = evaluate(learned, dataset, tmp_path / "out", r"--subsets=^\w+/(1)/")
-    assert {name: subset["photographs"] for name, subset in found.summary["subsets"].items()} == {
-        "(no match)": 2,
-        "1": 2,
-    }
-    for name, subset in found.summary["subsets"].items():
-        values = [float(row["ciede2000"]) for row in found.rows() if (row["subset"], row["method"]) == (name, "model")]
-        assert subset["methods"]["model"]["ciede2000"]["mean"] == pytest.approx(np.mean(values), rel=1e-5)
+def test_subsets_have_figures_beside_the_whole(half_right, dataset, tmp_path):
+    found = evaluate(half_right, dataset, tmp_path / "out", "--split=train", r"--subsets=^\w+/(1)/")
+    members = {"(no match)": "train/0/", "1": "train/1/"}
+    sets = {"": found.summary, **{members[name]: one for name, one in found.summary["subsets"].items()}}
+    assert [one.get("photographs", 12) for one in sets.values()] == [12, 6, 6]
+    for start, one in sets.items():
+        rows = [row for row in found.rows() if row["key"].startswith(start)]
+        psnr, error = ({m: np.array([float(row[metric]) for row in rows if row["method"] == m])
+                        for m in ("model", "gray", "mean_colour")} for metric in ("psnr", "ciede2000"))  # fmt: skip
+        values = {name: figure["value"] for name, figure in one["figures"].items() if figure}
+        assert one["methods"]["model"]["ciede2000"]["mean"] == pytest.approx(error["model"].mean(), rel=1e-5)
+        assert values["below_gray_psnr"] == pytest.approx((psnr["model"] < psnr["gray"]).mean())
+        assert values["above_mean_colour_ciede2000"] == pytest.approx((error["model"] > error["mean_colour"]).mean())
+        assert values["ciede2000_over_gray"] == pytest.approx(error["model"].mean() / error["gray"].mean(), rel=1e-5)
+        assert values["chroma_ratio"] == pytest.approx(one["methods"]["model"]["chroma_ratio"]["mean"])
+        assert all(f["low"] <= f["value"] <= f["high"] for f in one["figures"].values() if f)
+    assert found.summary["figures"]["confidence_correlation"]["value"] < -0.8
+    assert re.search(r"^ +all photographs +\(no match\) +1\nphotographs +12 +6 +6\n", found.printed, re.MULTILINE)
+
+
+def test_best_saturation_is_stated_with_its_gain(timid, dataset, tmp_path):
+    found = evaluate(timid, dataset, tmp_path / "out")
+    assert found.summary["best_saturation"] == 2
+    best = max(row["psnr_gain"] for row in found.summary["saturation"])
+    assert found.summary["figures"]["best_psnr_gain"]["value"] == pytest.approx(best)
+    assert re.search(r"^best saturation +2$", found.printed, re.MULTILINE)
 
 
 def test_near_duplicates_of_dataset_are_repeated(evaluated, learned, dataset, tmp_path):
