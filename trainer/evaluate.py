@@ -6,7 +6,6 @@ trainer/evaluation/PROTOCOL.md defines photographs, methods, metrics and interva
 import argparse
 import collections
 import dataclasses
-import json
 import re
 import sys
 import tempfile
@@ -134,7 +133,7 @@ def _evaluate(
     config: EvaluateConfig, opened: Sequence[bundle.Bundle], image_size: int, found: inputs.Input
 ) -> dict[str, Any]:
     """Evaluates all photographs, writes and prints the results, and returns the summary."""
-    from trainer.evaluation import comparison, console, evaluator, examples, html_report, results
+    from trainer.evaluation import comparison, console, documents, evaluator, examples, results
 
     networks = evaluator.load_networks(config.lpips_weights, config.frechet_weights)
     first, *others = opened
@@ -163,23 +162,8 @@ def _evaluate(
         **_describe_models(config.model, opened, collected, [one.seconds for one in evaluation.colorizers]),
         "settings": dataclasses.asdict(config),
     }
-    if isinstance(collected, comparison.Comparison):
-        page, text = (
-            html_report.render_comparison(summary, collected),
-            console.format_comparison(config.output, summary),
-        )
-    else:
-        page, text = html_report.render(summary, collected), console.format_summary(config.output, summary)
-    _write(
-        config.output,
-        {
-            **collected.files(),
-            "skipped.csv": results.skipped_csv(data.failures),
-            "report.html": page,
-            "summary.json": (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode(),
-        },
-    )
-    print(text)
+    _write(config.output, documents.render(summary, collected, data.failures))
+    print(console.format_summary(config.output, summary))
     return summary
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of a bundle: examples, metrics, intervals, plots and the HTML report; PROTOCOL.md defines them.
+"""Evaluation of a bundle, comparison of two: examples, metrics, intervals, plots, reports; PROTOCOL.md defines them.
 
 Not here: the validation measures of training (`trainer.training.losses`).
 """

@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.imaging import contact_sheet
 from photochrom.sources import keys
 from trainer.evaluation import figures, lpips, metrics
 from trainer.evaluation.evaluator import GRAY, MODEL, TRUTH, PhotographResult
-from trainer.evaluation.results import LowestRanked, Results, metrics_csv, without_arrays
+from trainer.evaluation.results import LowestRanked, Results, without_arrays
 
 # Names of the models, in the order of --model.
 LABELS = FIRST, SECOND = ("A", "B")
 # Sheets of pictures: second model better, first model better, the largest difference first; lowest digests of keys.
 SHEETS = ("b_better", "a_better", "sheet")
 COLUMNS = (GRAY, FIRST, SECOND, TRUTH)
-_STRIPS = 2
 # Metrics that rank two results of a photograph: title, and 1 where more is better, -1 where less is.
 BETTER = {"psnr": ("PSNR", 1), "ciede2000": ("CIEDE2000", -1), lpips.NAME: ("LPIPS", -1)}
 
@@ -101,11 +99,6 @@ class Comparison:
             },
         }
 
-    def files(self) -> dict[str, bytes]:
-        """Returns metrics.csv and a PNG for each of SHEETS with a photograph."""
-        sheets = {f"{name}.png": _draw_sheet(pairs) for name in SHEETS if (pairs := self.shown(name))}
-        return {"metrics.csv": metrics_csv(self.models), **sheets}
-
 
 def compare(first: Sequence[PhotographResult], second: Sequence[PhotographResult]) -> dict[str, Any]:
     """Returns the differences of two models' figures, and the shares of photographs on which each is better.
@@ -134,13 +127,3 @@ def _share_better(
         for one, other in zip(ours, theirs, strict=True)
     ]
     return metrics.bootstrap(figures.mean, np.array(gains)[:, np.newaxis] > 0)
-
-
-def _draw_sheet(pairs: Sequence[Pair]) -> bytes:
-    captions = [
-        f"CIEDE2000 {FIRST} {pair.score(FIRST, 'ciede2000'):.1f}, {SECOND} {pair.score(SECOND, 'ciede2000'):.1f} "
-        f"({pair.difference:+.1f}), gray {pair.results[FIRST].scores[GRAY]['ciede2000']:.1f}: {pair.key}"
-        for pair in pairs
-    ]
-    rows = [[pair.pictures[name] for name in COLUMNS] for pair in pairs]
-    return contact_sheet.to_png(contact_sheet.contact_sheet(rows, captions, COLUMNS, strips=_STRIPS))

@@ -16,13 +16,8 @@ _LINE_SETS, _MOST_SETS = 4, 12
 
 
 def format_summary(output: str, summary: dict[str, Any]) -> str:
-    """Returns the text of an evaluation's summary.json; `output` is the folder that has the report."""
-    return "\n".join(_lines(output, summary))
-
-
-def format_comparison(output: str, summary: dict[str, Any]) -> str:
-    """Returns the text of a comparison's summary.json."""
-    return "\n".join(_comparison_lines(output, summary))
+    """Returns the text of summary.json, of one model or two; `output` is the folder that has the report."""
+    return "\n".join((_comparison_lines if "comparison" in summary else _lines)(output, summary))
 
 
 def _lines(output: str, summary: dict[str, Any]) -> Iterator[str]:

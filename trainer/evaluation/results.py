@@ -1,20 +1,16 @@
-"""Aggregation over photographs: means, figures, distances, subsets, a CSV of every score, the photographs to show."""
+"""Aggregation over photographs: means, figures, distances, subsets, and the photographs to show."""
 
-import csv
 import dataclasses
 import heapq
-import io
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from photochrom import errors
 from photochrom.color import ab_bins
-from photochrom.imaging import contact_sheet
 from photochrom.sources import keys
 from trainer.evaluation import ab_histogram, confidence, figures, frechet, metrics, saturation
 from trainer.evaluation.evaluator import GRAY, METHODS, MODEL, SCORES, TRUTH, PhotographResult
@@ -25,7 +21,6 @@ Summary = dict[str, dict[str, dict[str, float]]]
 # Sheets of pictures: lowest error, highest error, and lowest digests of keys (a selection independent of the model).
 SHEETS = ("best", "worst", "sheet")
 COLUMNS = (GRAY, MODEL, TRUTH)
-_STRIPS = 3
 # Name of the whole set, and of the subset of the photographs whose keys the expression does not match.
 WHOLE, UNMATCHED = "all photographs", "(no match)"
 _ALL = (*METHODS, TRUTH)
@@ -153,13 +148,6 @@ class Results:
             found[frechet.NAME] = {m: None if math.isnan(value) else value for m, value in distances.items()}
         return found
 
-    def files(self) -> dict[str, bytes]:
-        """Returns metrics.csv, best.png, worst.png and sheet.png."""
-        return {
-            "metrics.csv": metrics_csv({MODEL: self}),
-            **{f"{name}.png": _draw_sheet(self.shown(name)) for name in SHEETS},
-        }
-
 
 def without_arrays(result: PhotographResult) -> PhotographResult:
     """Returns a result without its pictures and histograms, which take most of its memory."""
@@ -199,44 +187,3 @@ def named_sets(found: dict[str, Any], photographs: int) -> list[tuple[str, dict[
         photographs: their number.
     """
     return [(WHOLE, {**found, "photographs": photographs}), *found["subsets"].items()]
-
-
-def metrics_csv(models: Mapping[str, Results]) -> bytes:
-    """Returns a row for each photograph and method: each of the models, by name, and the baselines."""
-    first = next(iter(models.values()))
-    has_subsets = first.subset(first.photographs[0]) is not None
-    header = ["key", *(["subset"] if has_subsets else []), "method", *first.metrics, "confidence"]
-    rows = []
-    for place, photograph in enumerate(first.photographs):
-        of = {name: results.photographs[place] for name, results in models.items()}
-        scores = {**{name: one.scores[MODEL] for name, one in of.items()}, **_baselines(photograph)}
-        start = [photograph.key, *([first.subset(photograph)] if has_subsets else [])]
-        for method, score in scores.items():
-            sure = f"{of[method].confidence:.6g}" if method in of else ""
-            rows.append([*start, method, *(f"{score[metric]:.6g}" for metric in first.metrics), sure])
-    return to_csv(header, rows)
-
-
-def _baselines(result: PhotographResult) -> dict[str, dict[str, float]]:
-    return {method: scores for method, scores in result.scores.items() if method != MODEL}
-
-
-def skipped_csv(failures: Sequence[errors.Failure]) -> bytes:
-    """Returns a row for each photograph that was left out."""
-    return to_csv(["key", "reason", "message"], [[one.key, one.reason, one.message] for one in failures])
-
-
-def to_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Returns a CSV file."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue().encode()
-
-
-def _draw_sheet(shown: Sequence[PhotographResult]) -> bytes:
-    rows = [[result.pictures[name] for name in COLUMNS] for result in shown]
-    captions = [
-        f"CIEDE2000 {result.scores[MODEL]['ciede2000']:.1f}, gray {result.scores[GRAY]['ciede2000']:.1f}: {result.key}"
-        for result in shown
-    ]
-    return contact_sheet.to_png(contact_sheet.contact_sheet(rows, captions, COLUMNS, strips=_STRIPS))

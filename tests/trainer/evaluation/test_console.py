@@ -55,7 +55,7 @@ def test_comparison_has_differences_of_figures():
         for label, results in collected.models.items()
     }
     summary = {**_SHARED, "evaluated": 4, "models": models, "comparison": collected.compare()}
-    rows = _rows(console.format_comparison("out", summary))
+    rows = _rows(console.format_summary("out", summary))
     assert ["out/report.html: 4 photographs compared, 2 skipped"] in rows
     assert ["B: bundle-B, sha256:0"] in rows
     assert ["CIEDE2000", "3.000 ±0.000", "2.000 ±0.000", "-1.000 ±0.000"] in rows

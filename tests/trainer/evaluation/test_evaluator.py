@@ -1,9 +1,10 @@
+import keras
 import numpy as np
 import pytest
 
 from photochrom.color import cielab
 from photochrom.model import bundle
-from trainer.evaluation import evaluator, lpips
+from trainer.evaluation import evaluator, frechet, lpips
 from trainer.evaluation.examples import Example, Examples
 
 
@@ -53,3 +54,29 @@ def test_histograms_count_every_pixel(tint, crops):
         assert {name: counts.sum() for name, counts in one.histograms.items()} == dict.fromkeys(one.pictures, 64 * 64)
         assert one.tally[0].sum() == 32 * 32
         assert one.confidence == 0.5
+
+
+@pytest.fixture
+def networks(lpips_weights):
+    """LPIPS with random weights, and features of which the first is the mean of red."""
+    return evaluator.Networks(lpips.Lpips(lpips_weights), frechet.FeatureNetwork(keras.layers.Identity(), "0" * 64))
+
+
+def test_models_together_equal_models_alone(tint, strong_tint, crops, networks):
+    first, second = map(bundle.open_bundle, (tint, strong_tint))
+    together = list(evaluator.Evaluator(first, crops, networks, others=[second]).evaluate_all(crops, 3))
+    for place, opened in enumerate((first, second)):
+        alone = evaluator.Evaluator(opened, crops, networks).evaluate(crops, 3)
+        for results, expected in zip(together, alone, strict=True):
+            assert results[place].key == expected.key
+            assert results[place].scores == expected.scores
+            for name, features in expected.features.items():
+                np.testing.assert_array_equal(results[place].features[name], features)
+
+
+def test_models_share_the_baselines(tint, strong_tint, crops):
+    first, second = map(bundle.open_bundle, (tint, strong_tint))
+    evaluation = evaluator.Evaluator(first, crops, evaluator.Networks(), others=[second])
+    for a, b in evaluation.evaluate_all(crops, 4):
+        assert all(a.pictures[name] is b.pictures[name] for name in ("gray", "mean_colour", "truth"))
+        assert a.scores["model"]["chroma"] < b.scores["model"]["chroma"]
