@@ -71,7 +71,7 @@ def render_comparison(summary: dict[str, Any], collected: Comparison) -> bytes:
     return _render(
         "comparison.html.j2",
         summary,
-        width=1440,
+        width=1560,
         title="Comparison of two models, A and B",
         models=list(summary["models"].items()),
         titles={metric: title for metric, (title, _) in comparison.BETTER.items()},
