@@ -11,6 +11,7 @@ PhotochromError            exit status 1: of this project or of the engine
     ├── ReadError          unreadable: the file or the archive member could not be read
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
     ├── Excluded           excluded: on the exclusion list; the input is skipped, nothing is broken
+    ├── Ignored            hidden, system_file, link_loop: no scan; the input is skipped, nothing is broken
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
     ├── DecodeError        undecodable: an image, but broken
     │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
@@ -27,6 +28,9 @@ PhotochromError            exit status 1: of this project or of the engine
 
 import dataclasses
 from typing import Any
+
+# The reasons of Ignored.
+IGNORED = frozenset(("hidden", "system_file", "link_loop"))
 
 
 class PhotochromError(Exception):
@@ -104,6 +108,13 @@ class Excluded(DataError):
 
     stage = "list"
     reason = "excluded"
+
+
+class Ignored(DataError):
+    """A file that is no scan: hidden, or of an operating system."""
+
+    stage = "list"
+    reason = "hidden"
 
 
 class NotAnImage(DataError):

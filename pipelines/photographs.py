@@ -6,6 +6,7 @@ import hashlib
 from photochrom import photograph
 from photochrom.color import tone
 from photochrom.records import LabRecord
+from photochrom.sources import foreign
 from pipelines.config import PrepareConfig
 
 
@@ -45,7 +46,8 @@ def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, 
     Raises:
         DataError: it cannot be decoded, is too large or small, or has no colour to learn from.
     """
-    picture, rgb, lab = photograph.to_lab(data, config.image_size, config.decoder())
+    with foreign.recognized(data):
+        picture, rgb, lab = photograph.to_lab(data, config.image_size, config.decoder())
     record = LabRecord.from_lab(key, lab, config.ab_stride, (picture.source_height, picture.source_width))
     return record, Item(
         key=key,

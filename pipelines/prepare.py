@@ -59,8 +59,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
             "prepare on a cluster, into a bucket, needs --temp_location=FOLDER, which all workers have under that "
             "path, or gs://BUCKET/FOLDER: TensorFlow writes files there that another worker reads"
         )
-    found = inputs.parse(config.input)
-    inputs.check_output_apart(found, config.output)
+    found = inputs.check_output_apart(inputs.parse(config.input), config.output)
     clusters.check_idle(options, config.output)
     _claim_output(config)
     with output_lock.held(config.output, config.scratch):

@@ -125,7 +125,7 @@ class WriteShard(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reading = Reading()
+        self._reading = Reading(self._config.image_timeout)
 
     def teardown(self) -> None:
         self._reading.close()

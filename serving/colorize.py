@@ -64,8 +64,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
             "--accelerator gives GPUs to the model's step, worker_accelerator in --dataflow_service_options to all: "
             "give one of them"
         )
-    found = inputs.parse(config.input)
-    inputs.check_output_apart(found, config.output)
+    found = inputs.check_output_apart(inputs.parse(config.input), config.output)
     reader.check(config.output)
     files.check_writable(config.output)
     clusters.check_idle(options, config.output)

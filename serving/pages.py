@@ -73,7 +73,7 @@ class CountPages(beam.DoFn):
         try:
             if member_reader.read_start(source, 4) not in _SIGNATURES:
                 return 1
-            count = self._decoder.count_pages(member_reader.read(source))
+            count = self._decoder.count_pages(member_reader.read(source, self._decoder.timeout_seconds))
         except errors.DataError:
             return 1
         return count if count <= MAX_PAGES else 1

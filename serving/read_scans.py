@@ -14,7 +14,7 @@ from apache_beam.transforms.window import GlobalWindows
 from photochrom import errors
 from photochrom.imaging import decoding
 from photochrom.model.bundle import Bundle
-from photochrom.sources import keys, member_reader, prefetch
+from photochrom.sources import foreign, keys, member_reader, prefetch
 from photochrom.sources.source import Source, only_one, place
 from photochrom.storage import files
 from serving import name_errors, scans
@@ -147,7 +147,7 @@ class ReadScan(_Step):
         self._today = today
 
     def setup(self) -> None:
-        self._reading = prefetch.Reading()
+        self._reading = prefetch.Reading(self._config.image_timeout)
 
     def teardown(self) -> None:
         self._reading.close()
@@ -186,7 +186,8 @@ class ReadScan(_Step):
         # On its way to other workers a file is smaller than its pixels.
         kept_pixels = 0 if self._config.accelerator else scans.KEPT_PIXELS
         bundle = self._bundle
-        return scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
+        with foreign.recognized(data):
+            return scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
 
     def _screen(self, scan: Scan, earlier: Earlier, data: bytes) -> Candidate | TaggedOutput:
         """Decides by the result of triage whether a scan is colorized, skipped or copied."""
@@ -224,6 +225,8 @@ def _excluded_row(source: Source, earlier: Earlier, error: errors.DataError) -> 
 
 def _failed_row(row: Row, error: errors.DataError) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
+    if error.reason in errors.IGNORED:
+        return row.skipped(error.reason, error.stage, str(error))
     suffix = "." + row.key.lower().rpartition(".")[2]
     if isinstance(error, errors.NotAnImage) and suffix not in decoding.IMAGE_SUFFIXES:
         return row.skipped(error.reason, "screen", str(error))

@@ -11,23 +11,18 @@ from contextlib import AbstractContextManager
 from typing import IO
 
 from photochrom import errors
-from photochrom.sources import tar_listing, zip_listing
-from photochrom.sources.member_checks import ARCHIVE_ERRORS
+from photochrom.sources import tar_listing, unpacking, zip_listing
+from photochrom.sources.read_errors import explained
 from photochrom.sources.source import Source
 
-ZIP_SUFFIXES = (".zip",)
-TAR_SUFFIXES = (".tar",)
-COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_ZIP_SUFFIX = ".zip"
+_SUFFIXES = (_ZIP_SUFFIX, ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_ZIP_SIGNATURES = (b"PK\3\4", b"PK\5\6")
 
 
 def is_archive(path: str) -> bool:
     """Whether a file, by its name, is an archive that can be listed."""
-    return path.lower().endswith(ZIP_SUFFIXES + TAR_SUFFIXES + COMPRESSED_TAR_SUFFIXES)
-
-
-def is_compressed_tar(path: str) -> bool:
-    """Whether a file, by its name, is a tar that can only be read in order."""
-    return path.lower().endswith(COMPRESSED_TAR_SUFFIXES)
+    return path.lower().endswith(_SUFFIXES)
 
 
 def list_members(
@@ -36,16 +31,19 @@ def list_members(
     """Yields a source for each member; folders are none, and an unreadable member is a failed source.
 
     Args:
-        file: the opened archive, seekable.
-        path: its path; its suffix is the kind.
+        file: the opened archive, seekable. Its content is its kind, its name only where the content shows none.
+        path: its path.
         key: the archive's key.
         spool: opens the spool of a compressed tar.
     """
-    if path.lower().endswith(ZIP_SUFFIXES):
-        yield from _until_broken(zip_listing.list_zip(file, path, key), path, key)
-    elif is_compressed_tar(path):
+    start = file.read(6)
+    file.seek(0)
+    decompressor = unpacking.decompressor_of(start)
+    if decompressor:
         with spool() as opened:  # kept where the archive breaks: earlier members can be read
-            yield from _until_broken(tar_listing.spool_tar(file, path, key, opened), path, key)
+            yield from _until_broken(tar_listing.spool_tar(file, decompressor, path, key, opened), path, key)
+    elif start.startswith(_ZIP_SIGNATURES) or path.lower().endswith(_ZIP_SUFFIX):
+        yield from _until_broken(zip_listing.list_zip(file, path, key), path, key)
     else:
         yield from _until_broken(tar_listing.list_tar(file, path, key), path, key)
 
@@ -53,11 +51,12 @@ def list_members(
 def _until_broken(members: Iterator[Source], path: str, key: str) -> Iterator[Source]:
     try:
         yield from members
-    except ARCHIVE_ERRORS as error:
+    except errors.DataError as error:
+        yield Source.failed(key, path, error)
+    except OSError as error:
         if is_of_the_output(error):
             raise
-        broken = errors.ReadError(f"broken archive: {type(error).__name__}: {error}", "broken_archive")
-        yield Source.failed(key, path, broken)
+        yield Source.failed(key, path, explained(error))
 
 
 def is_of_the_output(error: BaseException) -> bool:

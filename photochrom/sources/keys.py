@@ -1,17 +1,25 @@
-"""Keys of inputs: stable names from which splits, shards, output names and messages are made.
+r"""Keys of inputs: stable names from which splits, shards, output names and messages are made.
 
 A file's key is its path from the folder that holds the input, as `cp -r` would name it: `--input /data/scans`
 gives `scans/box1/001.tif`. A member of an archive is `ARCHIVE!MEMBER`: `scans/box2.zip!p/002.jpg`. Where each page of a
 file is an input of its own, a page has the key `KEY#page=0002`, counted from 1. A file of one page keeps its
-key, unless that ends like a page's: so no two inputs have one key.
+key, unless that ends like a page's.
+
+No two names have one key. A hidden character is escaped (a line break is `\x0a`); so is a backslash that begins such an
+escape in the name itself (`\x5cx0a`), and a `!` in a file's own path that would look like an archive's (`a.zip\x21b`).
 """
 
 import hashlib
 import re
 
+from photochrom.storage.names import printable
+
 SEPARATOR = "!"
 _PAGE = re.compile(r"#page=\d{4,}$")
 _ARCHIVE_BORDER = re.compile(r"(\.(?:zip|tar|tar\.\w+|t[gbx]z2?))!", re.IGNORECASE)
+_LIKE_AN_ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+# A longer name is refused, and need not be in its key as a whole.
+_MAX_NAME = 4096
 
 
 def digest(key: str, seed: int = 0) -> int:
@@ -23,6 +31,27 @@ def digest(key: str, seed: int = 0) -> int:
 def fraction(key: str, seed: int = 0) -> float:
     """Returns a stable, uniformly spread number in [0, 1)."""
     return digest(key, seed) / 2**64
+
+
+def of_path(path: str) -> str:
+    """Returns the key of a loose file or an archive, by its path from the folder of the input."""
+    return _ARCHIVE_BORDER.sub(r"\1\\x21", _escaped(path))
+
+
+def of_member(archive: str, name: str) -> str:
+    """Returns the key of a member, by the key of its archive and its normalized name."""
+    if len(name) > _MAX_NAME:
+        name = f"{name[:100]}...{digest(printable(name)):016x}"
+    return f"{archive}{SEPARATOR}{_escaped(name)}"
+
+
+def of_line(manifest: str, number: int) -> str:
+    """Returns the key of a line, counted from 1, that names no file, by the key of its manifest."""
+    return f"{manifest}#line={number}"
+
+
+def _escaped(text: str) -> str:
+    return printable(_LIKE_AN_ESCAPE.sub(r"\\x5c", text))
 
 
 def of_page(key: str, page: int, count: int) -> str:
@@ -44,3 +73,9 @@ def split_member(text: str) -> tuple[str, str]:
     """Returns the archive's path and the member's name in a row of a manifest; ("PATH", "") for a loose file."""
     border = _ARCHIVE_BORDER.search(text)
     return (text[: border.end() - 1], text[border.end() :]) if border else (text, "")
+
+
+def normalized(name: str) -> str:
+    """Returns a member's name without empty parts and `.`: `./p//1.jpg` and `p/1.jpg` are one file. `..` stays."""
+    start = "/" if name.startswith("/") else ""
+    return start + "/".join(part for part in name.split("/") if part not in ("", "."))

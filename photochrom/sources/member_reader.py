@@ -1,41 +1,41 @@
 """Reads sources: loose files whole, members of archives by ranges, neighbours together.
 
-No archive stays open, and no directory is read again: sources have the offset of each member.
+No archive stays open, and no directory is read again: sources have the offset of each member. A source is in memory
+once, but for a small one in a bucket, which is read together with its neighbours.
 """
 
+import contextlib
 import functools
 import io
+import math
 import os
-import struct
-import zipfile
-from collections.abc import Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
 
 from photochrom import errors
-from photochrom.sources.member_checks import ARCHIVE_ERRORS, MAX_FILE_BYTES, check_size
+from photochrom.sources import read_errors, zip_member
+from photochrom.sources.member_checks import MAX_FILE_BYTES, check_size
 from photochrom.sources.source import Source
 from photochrom.sources.zip_listing import ZIP_HEADER_BYTES
 from photochrom.storage import files
 
 # The most bytes between two members that are read together: they cost less than another request.
 _GAP_BYTES = 256 << 10
-# zipfile reads a member in steps of 4 KiB, however little is asked for.
+# Read at a time: of a local file, and by one request to a bucket.
+_LOCAL_BYTES, _REQUEST_BYTES = 8 << 20, 32 << 20
+# Packed bytes that give the first ones of a member.
 _STEP_BYTES = 4 << 10
-# Signature, version, flags, method, time, date, CRC-32, two sizes, lengths of name and extra field (APPNOTE.TXT 4.3.7).
-_HEADER = struct.Struct("<4s5H3L2H")
-_SIGNATURE = b"PK\3\4"
-# Encrypted, a patch, strongly encrypted.
-_UNREADABLE_FLAGS = 0x61
 
 
-def read(source: Source) -> bytes:
+def read(source: Source, timeout_seconds: float = math.inf) -> bytes:
     """Returns the bytes of a source.
 
     Raises:
-        ReadError: it cannot be read, or is shorter than listed.
+        ReadError: it cannot be read, is shorter than listed, or takes longer than the timeout.
         TooLarge: more than MAX_FILE_BYTES.
     """
-    return _whole(source, _explained(_read, source, MAX_FILE_BYTES + 1))
+    return _whole(source, _explained(_read, source, MAX_FILE_BYTES + 1, timeout_seconds))
 
 
 def read_start(source: Source, count: int) -> bytes:
@@ -44,7 +44,7 @@ def read_start(source: Source, count: int) -> bytes:
     Raises:
         ReadError: it cannot be read.
     """
-    return bytes(_explained(_read, source, count))
+    return bytes(_explained(_read, source, count, math.inf))
 
 
 def neighbourhood(source: Source) -> str:
@@ -58,7 +58,7 @@ def are_neighbours(one: Source, following: Source) -> bool:
     return is_one_run and one.offset <= following.offset <= one.end + _GAP_BYTES
 
 
-def read_together(neighbours: Sequence[Source]) -> list[Callable[[], bytes]]:
+def read_together(neighbours: Sequence[Source], timeout_seconds: float = math.inf) -> list[Callable[[], bytes]]:
     """Reads neighbours by one request; returns for each a call that returns its bytes or raises as `read` does.
 
     Raises:
@@ -68,19 +68,32 @@ def read_together(neighbours: Sequence[Source]) -> list[Callable[[], bytes]]:
     data = _explained(files.read_range, neighbours[0].path, start, end - start)
 
     def unpack(source: Source) -> bytes:
-        return _whole(source, _explained(_unpacked, source, data, start, MAX_FILE_BYTES + 1))
+        file = io.BytesIO(data)
+        file.seek(source.offset - start)
+        return _whole(source, _explained(_content, source, file, MAX_FILE_BYTES + 1, timeout_seconds))
 
     return [functools.partial(unpack, source) for source in neighbours]
+
+
+class _Clock:
+    """The time that is left for one source."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raises ReadError after the end."""
+        if time.monotonic() > self._end:
+            text = f"reading took longer than {self._seconds:g} s, which is the limit"
+            raise errors.ReadError(f"{text}; prepare and colorize set it by --image_timeout", "read_timeout")
 
 
 def _explained(call: Callable[..., Any], *args: Any) -> Any:
     try:
         return call(*args)
-    except ARCHIVE_ERRORS as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise errors.ReadError(
-            f"cannot be read: {type(error).__name__}: {error}", "not_found" if missing else "unreadable"
-        ) from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise read_errors.explained(error) from error
 
 
 def _whole(source: Source, data: bytes) -> bytes:
@@ -92,41 +105,45 @@ def _whole(source: Source, data: bytes) -> bytes:
     return data
 
 
-def _read(source: Source, count: int) -> bytes:
-    if source.offset >= 0:
-        most = min(count, source.size) if not source.member else count + ZIP_HEADER_BYTES + _STEP_BYTES
-        data = files.read_range(source.path, source.offset, min(most, source.end - source.offset))
-        return _unpacked(source, data, source.offset, count)
+def _read(source: Source, count: int, timeout_seconds: float) -> bytes:
+    with _opened(source, count) as file:
+        return _content(source, file, count, timeout_seconds)
+
+
+@contextlib.contextmanager
+def _opened(source: Source, count: int) -> Iterator[IO[bytes]]:
+    """Opens the file of a source at the source's start; only the source in it if that is one request to a bucket."""
+    extra = ZIP_HEADER_BYTES + _STEP_BYTES if source.member else 0
+    wanted = min(count + extra, source.end - source.offset)
+    if source.offset >= 0 and wanted <= _REQUEST_BYTES and not files.is_local(source.path):
+        yield io.BytesIO(files.read_range(source.path, source.offset, wanted))
+        return
     with files.open_read(source.path) as file:
-        # read(n) sets n bytes aside first: the size has to be known before.
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        if count > MAX_FILE_BYTES:
-            check_size(size)
-        return file.read(count) if count < size else file.read()
+        file.seek(max(source.offset, 0))
+        yield file
 
 
-def _unpacked(source: Source, data: bytes, start: int, count: int) -> bytes:
-    """Returns the first bytes of a member, out of those of its archive from `start` on."""
-    offset = source.offset - start
-    if not source.member:
-        return data[offset : offset + min(count, source.size)]
-    with _opened(source, data, offset) as member:
-        return member.read(count)
+def _content(source: Source, file: IO[bytes], count: int, timeout_seconds: float) -> bytes:
+    """Returns the first bytes of a source at which a file is open; a bucket has timeouts of its own."""
+    is_local = files.is_local(source.path)
+    if source.member:
+        return zip_member.read(file, source, count, _Clock(timeout_seconds).check)
+    clock, step = (_Clock(timeout_seconds), _LOCAL_BYTES) if is_local else (_Clock(math.inf), _REQUEST_BYTES)
+    if source.offset >= 0:
+        return _taken(file, min(count, source.size), step, clock)
+    size = file.seek(0, os.SEEK_END)  # read() of a larger number sets it aside first
+    file.seek(0)
+    if count > MAX_FILE_BYTES:
+        check_size(size)
+    return _taken(file, min(count, size), step, clock)
 
 
-def _opened(source: Source, data: bytes, offset: int) -> zipfile.ZipExtFile:
-    """Opens a member of a zip, whose header is at that offset of `data`."""
-    header = data[offset : offset + _HEADER.size]
-    if len(header) < _HEADER.size or not header.startswith(_SIGNATURE):
-        raise zipfile.BadZipFile(f"no header at {source.offset}; truncated or changed while reading")
-    info = zipfile.ZipInfo(source.member)
-    _, _, flags, info.compress_type, *_, name_bytes, extra_bytes = _HEADER.unpack(header)
-    if flags & _UNREADABLE_FLAGS:
-        raise NotImplementedError("it is encrypted")
-    before = _HEADER.size + name_bytes + extra_bytes
-    info.compress_size = max(source.extent - before, 0)  # at most: the content knows its end, or is not compressed
-    info.file_size, info.CRC = source.size, int(source.version.removeprefix("crc32:"), 16)
-    file = io.BytesIO(data)
-    file.seek(offset + before)
-    return zipfile.ZipExtFile(file, "r", info)
+def _taken(file: IO[bytes], count: int, step: int, clock: _Clock) -> bytes:
+    """Returns the next bytes, fewer at the end of the file."""
+    if count <= step:
+        return file.read(count) or b""
+    content = io.BytesIO()  # getvalue() copies nothing
+    while content.tell() < count and (piece := file.read(min(step, count - content.tell()))):
+        content.write(piece)
+        clock.check()
+    return content.getvalue()

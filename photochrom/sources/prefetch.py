@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -67,8 +68,10 @@ class Ahead:
 class Reading:
     """Reads sources: those on a local disk when they are due, others ahead, neighbours in an archive together."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_seconds: float = math.inf) -> None:
+        """Args: timeout_seconds: for one source on a local disk, and for unpacking one; a bucket has its own."""
         self._ahead = Ahead()
+        self._timeout = timeout_seconds
 
     def each(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Call]]:
         """Yields each source, in order, with a call that returns its bytes or raises a DataError."""
@@ -79,7 +82,7 @@ class Reading:
         """Adds pairs of source and item, and yields those that are due: the item, and such a call."""
         for group in _neighbours(pairs):
             sources, items = zip(*group, strict=True)
-            yield from _one_by_one(self._ahead.add(items, *_reading(sources)))
+            yield from _one_by_one(self._ahead.add(items, *_reading(sources, self._timeout)))
 
     def flush(self) -> Iterator[tuple[Any, Call]]:
         """Yields the remaining ones."""
@@ -106,18 +109,18 @@ def _neighbours(pairs: Iterable[tuple[Source, Any]]) -> Iterator[list[tuple[Sour
         yield group
 
 
-def _reading(sources: Sequence[Source]) -> tuple[Call, int, bool]:
+def _reading(sources: Sequence[Source], timeout_seconds: float) -> tuple[Call, int, bool]:
     """Returns a call that reads sources and returns a call for each, its bytes, and whether it is I/O-bound."""
     held = sum(source.size if source.size >= 0 else _USUAL_BYTES for source in sources)
     read = member_reader.read_together if len(sources) > 1 else _read_alone
-    return functools.partial(read, sources), held, _is_far(sources[0])
+    return functools.partial(read, sources, timeout_seconds), held, _is_far(sources[0])
 
 
-def _read_alone(sources: Sequence[Source]) -> list[Call]:
+def _read_alone(sources: Sequence[Source], timeout_seconds: float) -> list[Call]:
     (source,) = sources
     if source.failure:
         raise source.failure.to_error()
-    data = member_reader.read(source)
+    data = member_reader.read(source, timeout_seconds)
     return [lambda: data]
 
 
@@ -128,4 +131,5 @@ def _one_by_one(due: Iterable[tuple[Sequence[Any], Call]]) -> Iterator[tuple[Any
 
 
 def _result(call: Call, place: int) -> bytes:
-    return bytes(call()[place]())
+    data: bytes = call()[place]()
+    return data

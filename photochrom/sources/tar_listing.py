@@ -1,50 +1,32 @@
 """Lists the members of a tar by its headers; a compressed one is unpacked into a spool file at the same time."""
 
-import bz2
 import dataclasses
-import gzip
-import lzma
-import shutil
-import tarfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from photochrom import errors
-from photochrom.sources.member_checks import Names, Runs, screened
+from photochrom.sources import tar_headers, unpacking
+from photochrom.sources.member_checks import Names, Runs, broken, screened
 from photochrom.sources.source import Source
 
-# A compressed tar may unpack to at most this many times its size, or to 1 GiB if that is more.
+# A compressed tar may unpack to at most this many times its size, or to 1 GiB if that is more. A member counts as this
+# many bytes at least: its row is more work than its header.
 _MAX_EXPANSION = 200
 _MIN_EXPANDED_BYTES = 1 << 30
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    """A header of which damage or absence is an error: tarfile takes both for the end of the archive."""
-
-    @classmethod
-    def frombuf(cls, buf: Any, encoding: Any, errors: Any) -> Any:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the mark that ends an archive
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"{error}, expected a member or the end mark; truncated or damaged") from error
+_MEMBER_BYTES = 16 << 10
 
 
 def list_tar(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
     """Yields a source for each member of a plain tar.
 
     Raises:
-        Exception: one of ARCHIVE_ERRORS; the archive is broken.
+        ReadError: the archive is broken.
     """
     names, runs = Names(key), Runs()
-    with tarfile.open(fileobj=file, mode="r:", tarinfo=_StrictTarInfo) as archive:
-        for info in archive:
-            archive.members.clear()  # type: ignore[attr-defined]  # or a tar of a million members is kept in memory
-            if not info.isdir():
-                run = runs.next(info.offset_data, info.size)
-                where = {"offset": info.offset_data, "run": run, "version": f"mtime:{info.mtime}"}
-                yield screened(names, path, info.name, info.size, _is_plain(info), **where)
+    for header in tar_headers.read(file):
+        if not header.is_folder:
+            run = runs.next(header.offset, header.size)
+            where = {"offset": header.offset, "run": run, "version": f"mtime:{header.mtime}"}
+            yield screened(names, path, header.name, header.size, header.is_plain, **where)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,50 +46,47 @@ class Spool:
     leaves_out: Callable[[str], bool] = lambda key: False
 
 
-_UNPACKERS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
-    (b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open),
-)  # fmt: skip
-
-
-def _unpacked(file: IO[bytes]) -> Any:
-    """Returns the unpacked stream, by content; tarfile's own reads the first gzip member alone, without checksum."""
-    head = file.read(6)
-    file.seek(0)
-    return next((unpack(file) for magic, unpack in _UNPACKERS if head.startswith(magic)), file)
-
-
-def spool_tar(file: IO[bytes], path: str, key: str, spool: Spool) -> Iterator[Source]:
+def spool_tar(file: IO[bytes], make: Callable[[], Any], path: str, key: str, spool: Spool) -> Iterator[Source]:
     """Yields a source for each member of a compressed tar, once its content is in the spool.
 
+    Args:
+        file: the packed tar.
+        make: makes its decompressor.
+        path: of the tar.
+        key: of the tar.
+        spool: for the members.
+
     Raises:
-        Exception: one of ARCHIVE_ERRORS; the archive is broken.
+        ReadError: the archive is broken.
+        TooLarge: it unpacks to more than the spool's limit.
     """
-    names, runs, unpacked, written = Names(key), Runs(), 0, 0
-    stream = _unpacked(file)
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 18, tarinfo=_StrictTarInfo) as archive:
-        for info in archive:
-            archive.members.clear()  # type: ignore[attr-defined]
-            unpacked += max(info.size, 0)
-            if unpacked > spool.limit:  # not even skipped: that would unpack it too
-                bomb = errors.TooLarge(f"the archive unpacks to more than {spool.limit} bytes: a decompression bomb?")
-                yield Source.failed(key, path, bomb)
-                return
-            if info.isdir():
-                continue
-            where = {"offset": written, "run": runs.next(written, info.size), "version": f"mtime:{info.mtime}"}
-            source = screened(names, spool.path, info.name, info.size, _is_plain(info), **where)
-            source = dataclasses.replace(source, origin=path)
-            if source.failure is None and not spool.leaves_out(source.key):
-                content = archive.extractfile(info)
-                assert content is not None  # a regular file has content
-                shutil.copyfileobj(content, spool.file, 1 << 20)
-                written += info.size
-            yield source
-    stream.read(1 << 20)  # up to the checksum at the end
+    names, runs, counted, written = Names(key), Runs(), 0, 0
+    packed = file.seek(0, 2)
+    file.seek(0)
+    tar = unpacking.UnpackedFile(file, make, spool.limit)
+    for header in tar_headers.read(tar):
+        counted += max(header.size, _MEMBER_BYTES)
+        if counted > spool.limit:  # not even skipped: that would unpack it too
+            raise unpacking.bomb(spool.limit)
+        if header.is_folder:
+            continue
+        where = {"offset": written, "run": runs.next(written, header.size), "version": f"mtime:{header.mtime}"}
+        source = screened(names, spool.path, header.name, header.size, header.is_plain, packed, **where)
+        if source.failure is None and not spool.leaves_out(source.key):
+            _copy(tar, header.size, spool.file)
+            written += header.size
+        yield dataclasses.replace(source, origin=path)
+    while tar.read(unpacking.PIECE_BYTES):  # up to the checksum at the end
+        pass
 
 
-def _is_plain(info: tarfile.TarInfo) -> bool:
-    return info.isreg() and not info.issparse()
+def _copy(tar: unpacking.UnpackedFile, size: int, target: IO[bytes]) -> None:
+    while size:
+        piece = tar.read(min(size, unpacking.PIECE_BYTES))
+        if not piece:
+            raise broken("the end of the file within a member; truncated")
+        target.write(piece)
+        size -= len(piece)
 
 
 def spool_limit(archive_bytes: int) -> int:

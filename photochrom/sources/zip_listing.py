@@ -1,11 +1,13 @@
 """Lists the members of a zip from its central directory."""
 
-import zipfile
+import array
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
+from photochrom.sources import zip_directory
 from photochrom.sources.member_checks import Names, Runs, screened
 from photochrom.sources.source import Source
+from photochrom.sources.zip_directory import Directory
 
 # The most bytes between the start of a member and its content: its header, its name and its extra field.
 ZIP_HEADER_BYTES = 30 + 2 * 0xFFFF
@@ -15,27 +17,30 @@ def list_zip(file: IO[bytes], path: str, key: str) -> Iterator[Source]:
     """Yields a source for each member.
 
     Raises:
-        Exception: one of ARCHIVE_ERRORS; the archive is broken.
+        ReadError: the archive is broken.
+        TooLarge: its directory is too large.
     """
-    names = Names(key)
-    with zipfile.ZipFile(file) as archive:
-        places = _places(archive)
-        for info in archive.infolist():
-            if not info.is_dir():
-                # zipfile cuts a name at its NUL; such a name is refused, not repaired.
-                name = info.orig_filename if "\0" in info.orig_filename else info.filename
-                where = {"member": name, "version": f"crc32:{info.CRC:08x}", **places[info.header_offset]}
-                yield screened(names, path, name, info.file_size, **where)
+    names, directory = Names(key), zip_directory.read(file)
+    for entry, extent, run in zip(directory.entries(), *_places(directory), strict=True):
+        if not entry.is_folder:
+            where = {"member": entry.name, "version": f"crc32:{entry.crc:08x}", "offset": entry.offset}
+            packed = min(entry.packed, extent)
+            yield screened(names, path, entry.name, entry.size, entry.is_plain, packed, extent=extent, run=run, **where)
 
 
-def _places(archive: zipfile.ZipFile) -> dict[int, dict[str, Any]]:
-    """Returns the place of each member of a zip, by offset: none overlaps the next one, as in zip bombs."""
-    infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-    starts = [info.header_offset for info in infos]
-    places: dict[int, dict[str, Any]] = {}
-    runs = Runs()
-    for info, start, following in zip(infos, starts, [*starts[1:], archive.start_dir], strict=True):
-        extent = min(following - start, ZIP_HEADER_BYTES + info.compress_size)
-        run = runs.next(start, max(extent, info.file_size))
-        places.setdefault(start, {"offset": start, "extent": extent, "run": run})
-    return places
+def _places(directory: Directory) -> tuple[array.array, array.array]:
+    """Returns extent and run of each member: none overlaps the next one, as in zip bombs."""
+    offsets, packed, sizes = array.array("q"), array.array("q"), array.array("q")
+    for entry in directory.entries():
+        offsets.append(entry.offset)
+        packed.append(entry.packed)
+        sizes.append(entry.size)
+    order = sorted(range(len(offsets) - 1, -1, -1), key=offsets.__getitem__)  # the first of two at one place gets it
+    extents, runs = array.array("q", offsets), array.array("q", offsets)
+    division, end = Runs(), directory.start
+    for place in reversed(order):
+        extents[place] = max(0, min(end - offsets[place], ZIP_HEADER_BYTES + packed[place]))
+        end = offsets[place]
+    for place in order:
+        runs[place] = division.next(offsets[place], max(extents[place], sizes[place]))
+    return extents, runs

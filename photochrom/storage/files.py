@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import IO
 
 from photochrom import errors
-from photochrom.storage import local, patterns
+from photochrom.storage import local, local_listing, patterns
 from photochrom.storage.names import check_name
 from photochrom.storage.store import TEMPORARY_MARK, FileInfo, Store
 
@@ -146,7 +146,7 @@ def is_folder(path: str) -> bool:
 def list_folder(folder: str) -> Iterator[FileInfo]:
     """Yields all finished files below a folder in sorted order, one local folder or page of a bucket in memory.
 
-    A local folder that may not be read is listed like a file: reading it raises the error. A missing one is empty.
+    A local folder that cannot be listed has a `problem`. A missing one is empty.
     """
     return (info for info in list_all(folder) if not info.is_under_way)
 
@@ -156,9 +156,15 @@ def list_all(folder: str) -> Iterator[FileInfo]:
     return store(folder).list_folder(folder)
 
 
-def list_glob(pattern: str) -> Iterator[FileInfo]:
-    """Yields the files that match a pattern (*, ?, [...], ** for any depth), in sorted order."""
-    return store(pattern).list_glob(pattern)
+def list_input(folder: str, avoid: str = "") -> Iterator[FileInfo]:
+    """Yields what `list_folder` does, and what is behind links to folders, but for loops and links to `avoid`."""
+    found = local_listing.walk(folder, True, avoid) if is_local(folder) else store(folder).list_folder(folder)
+    return (info for info in found if not info.is_under_way)
+
+
+def list_glob(pattern: str, avoid: str = "") -> Iterator[FileInfo]:
+    """Yields the files that match a pattern (*, ?, [...], ** for any depth), in sorted order; links as `list_input`."""
+    return local_listing.matches(pattern, avoid) if is_local(pattern) else store(pattern).list_glob(pattern)
 
 
 def stat(path: str) -> FileInfo:

@@ -2,15 +2,16 @@
 
 import contextlib
 import errno
-import glob
 import os
 import pathlib
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from typing import IO
 
-from photochrom.storage.store import TEMPORARY_MARK, CheckedFirst, FileInfo
+from photochrom.storage import local_listing
+from photochrom.storage.store import TEMPORARY_MARK, CheckedFirst, FileInfo, NotRegular
 
 _under_way: set[pathlib.Path] = set()
 
@@ -19,10 +20,10 @@ class LocalStore(CheckedFirst):
     """The file system of this machine."""
 
     def open_read(self, path: str) -> IO[bytes]:
-        return open(path, "rb")
+        return open(path, "rb", opener=_open_regular)
 
     def read_range(self, path: str, start: int, count: int) -> bytes:
-        with open(path, "rb") as file:
+        with self.open_read(path) as file:
             file.seek(start)
             return file.read(count)
 
@@ -46,25 +47,14 @@ class LocalStore(CheckedFirst):
             _under_way.discard(temporary)
 
     def list_folder(self, folder: str) -> Iterator[FileInfo]:
-        """Yields all files below a folder in sorted order, one folder at a time in memory.
-
-        A folder that may not be read is listed like a file: reading it raises the error. A missing one is empty.
-        """
-        unreadable: list[OSError] = []
-        for parent, folders, names in os.walk(folder, onerror=unreadable.append):
-            folders.sort()
-            for name in sorted(names):
-                yield _info(os.path.join(parent, name))
-        for error in unreadable:
-            if not isinstance(error, FileNotFoundError | NotADirectoryError):
-                yield FileInfo(str(error.filename), -1, "")
+        return local_listing.walk(folder)
 
     def list_glob(self, pattern: str) -> Iterator[FileInfo]:
-        return (_info(path) for path in sorted(glob.iglob(pattern, recursive=True)) if os.path.isfile(path))
+        return local_listing.matches(pattern)
 
     def stat(self, path: str) -> FileInfo:
         os.stat(path)
-        return _info(path)
+        return local_listing.info(path)
 
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
@@ -85,9 +75,19 @@ def abandon() -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _info(path: str) -> FileInfo:
+def _open_regular(path: str, flags: int) -> int:
+    """Opens a regular file alone: a pipe would block, a device has no end, and opening one can have effects."""
+    _check_regular(os.stat(path), path)
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
     try:
-        status = os.stat(path)
-    except OSError:  # a dangling link: reading it raises the error
-        return FileInfo(path, -1, "")
-    return FileInfo(path, status.st_size, f"mtime:{status.st_mtime_ns}")
+        _check_regular(os.fstat(descriptor), path)  # it may have been replaced in between
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_regular(status: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
+        raise NotRegular(errno.EINVAL, f"is {kind}, expected a regular file", path)

@@ -1,7 +1,6 @@
 """Names of files: which are safe below an output folder, and how untrusted ones are shown."""
 
 import re
-import unicodedata
 
 from photochrom import errors
 
@@ -11,8 +10,15 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 _MAX_NAME_BYTES = 1024
 
 
-# Categories of Unicode: control and format characters, surrogates, unassigned ones, line and paragraph separators.
-_HIDDEN = ("Cc", "Cf", "Cs", "Cn", "Zl", "Zp")
+# Characters that are escaped: controls, format characters, surrogates, line and paragraph separators, noncharacters. A
+# table of its own, of Unicode 15.1: the one of the interpreter changes with its version, and keys would change with it.
+_HIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001343f"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+    + "".join(chr(plane << 16 | end) for plane in range(1, 17) for end in (0xFFFE, 0xFFFF))
+    + "]"
+)
 
 
 def check_name(name: str) -> str:
@@ -37,6 +43,18 @@ def check_name(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Returns text that can go into JSON, a terminal or a log: undecodable bytes and control characters escaped."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) in _HIDDEN else c for c in text)
+    r"""Returns text that can go into JSON, XML, a terminal or a log: hidden characters escaped, as \x0a.
+
+    Undecodable bytes, which are surrogates in a string, are escaped as \udce9. No escape is the start of another one.
+    """
+    return _HIDDEN.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    digits = f"{code:02x}"
+    if 0xD800 <= code <= 0xDFFF:
+        return f"\\u{digits}"
+    if code > 0xFFFF or (code > 0xFF and _HIDDEN.match(chr(int(digits[:2], 16)))):
+        return f"\\U{code:08x}"
+    return f"\\x{digits}"

@@ -8,11 +8,25 @@ import fnmatch
 import re
 
 _MAGIC = re.compile(r"[*?\[]")
+_ESCAPED = re.compile(r"\[([*?\[])\]")
 
 
 def is_pattern(name: str) -> bool:
     """Whether a name has a wildcard."""
     return bool(_MAGIC.search(name))
+
+
+def escape(name: str) -> str:
+    """Returns the pattern that matches this name alone."""
+    return _MAGIC.sub(lambda match: f"[{match[0]}]", name)
+
+
+def split(pattern: str) -> tuple[str, str]:
+    """Returns the folder without wildcards at the start of a pattern, with a slash at its end or "", and the rest."""
+    parts = pattern.split("/")
+    literal = [_ESCAPED.sub(r"\1", part) for part in parts[:-1]]
+    count = next((i for i, part in enumerate(literal) if escape(part) != parts[i]), len(literal))
+    return "".join(f"{part}/" for part in literal[:count]), "/".join(parts[count:])
 
 
 def fixed_start(pattern: str) -> str:

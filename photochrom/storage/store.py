@@ -9,13 +9,29 @@ from typing import IO, Protocol
 TEMPORARY_MARK = ".photochrom-tmp-"
 
 
+class NotRegular(OSError):
+    """A folder, a pipe, a socket or a device where a file is expected."""
+
+
+class LinkLoop(OSError):
+    """A link to a folder that holds it: all in there is listed already."""
+
+
 @dataclasses.dataclass(frozen=True)
 class FileInfo:
-    """A file as a listing shows it. `version` changes with the content: time of modification, or generation and CRC."""
+    """A file as a listing shows it.
+
+    Attributes:
+        path: its path.
+        size: bytes, -1 if unknown.
+        version: changes with the content: time of modification, or generation and CRC.
+        problem: set for a folder that cannot be listed.
+    """
 
     path: str
     size: int
     version: str
+    problem: OSError | None = None
 
     @property
     def crc32c(self) -> str:

@@ -51,7 +51,7 @@ class WriteSignatures(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reading = Reading()
+        self._reading = Reading(self._config.image_timeout)
 
     def teardown(self) -> None:
         self._reading.close()

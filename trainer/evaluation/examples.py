@@ -225,4 +225,6 @@ class _Photographs(Examples):
 
 
 def _may_be_photograph(source: Source) -> bool:
-    return source.failure is not None or source.key.lower().endswith(tuple(decoding.IMAGE_SUFFIXES))
+    if source.failure:
+        return source.failure.reason not in errors.IGNORED
+    return source.key.lower().endswith(tuple(decoding.IMAGE_SUFFIXES))

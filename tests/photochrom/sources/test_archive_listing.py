@@ -85,7 +85,7 @@ def test_start_of_loose_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("member", "reason"),
     [("../../evil.jpg", "unsafe_name"), ("/etc/passwd", "unsafe_name"), ("a\\..\\b", "unsafe_name"),
-     ("C:/x.jpg", "unsafe_name"), ("a//b", "unsafe_name")],
+     ("C:/x.jpg", "unsafe_name"), ("a/./../b", "unsafe_name")],
 )  # fmt: skip
 def test_unsafe_name_fails_that_member_alone(tmp_path, name, member, reason):
     pack = pack_zip if name.endswith(".zip") else pack_tar
@@ -94,6 +94,32 @@ def test_unsafe_name_fails_that_member_alone(tmp_path, name, member, reason):
     sources = listed(data, tmp_path, name)
     assert reasons(sources) == [reason, ""]
     assert read(sources[1]) == b"fine"
+
+
+@pytest.mark.parametrize("name", ["box.zip", "box.tar", "box.tar.gz"])
+def test_names_are_normalized_and_first_counts(tmp_path, name):
+    pack = pack_zip if name.endswith(".zip") else pack_tar
+    data = pack([("./a.jpg", b"1"), ("p/./y.jpg", b"2"), ("p//y.jpg", b"3"), ("a.jpg", b"4"), ("a.jpg/b.jpg", b"5")])
+    sources = listed(gzip.compress(data) if name.endswith(".gz") else data, tmp_path, name)
+    keys = ["a.jpg", "p/y.jpg", "p/y.jpg#2", "a.jpg#2", "a.jpg/b.jpg"]
+    assert [source.key for source in sources] == [f"{name}!{key}" for key in keys]
+    assert reasons(sources) == ["", "", "duplicate_name", "duplicate_name", ""]
+    assert [read(source) for source in sources if not source.failure] == [b"1", b"2", b"5"]
+
+
+@pytest.mark.parametrize(
+    ("packed", "name"), [("box.tar.gz", "box.tar"), ("box.tar.xz", "box.tgz"), ("box.tar", "box.zip.tar"),
+                         ("box.zip", "box.tar"), ("box.tar.bz2", "box.zip"), ("box.tar.bz2", "box.tbz")],
+)  # fmt: skip
+def test_content_decides_over_the_name(tmp_path, packed, name):
+    sources = listed(PACKED[packed], tmp_path, name)
+    assert [read(source) for source in sources] == [b"first" * 400, b"second"]
+
+
+@pytest.mark.parametrize("name", ["empty.zip", "empty.tar", "empty.tar.gz"])
+def test_archive_of_nothing_has_no_member(tmp_path, name):
+    data = pack_zip([]) if name.endswith(".zip") else pack_tar([])
+    assert listed(gzip.compress(data) if name.endswith(".gz") else data, tmp_path, name) == []
 
 
 def test_nul_in_name_is_refused(tmp_path):
@@ -175,14 +201,25 @@ def test_decompression_bomb_is_stopped(tmp_path):
     assert tar_listing.spool_limit(100) == 1 << 30 and tar_listing.spool_limit(1 << 30) == 200 << 30
 
 
-def test_oversized_zip_member_is_refused_unread(tmp_path):
+@pytest.mark.parametrize(("claim", "reason"), [(500 << 20, ""), (600 << 20, "too_large"), (0xFFFFFFFE, "too_large")])
+def test_oversized_zip_member_is_refused_unread(tmp_path, claim, reason):
     data = bytearray(pack_zip([("a.jpg", b"x")]))
     entry = data.index(b"PK\1\2")
-    data[entry + 24 : entry + 28] = struct.pack("<I", 0xFFFFFFFE)
+    data[entry + 24 : entry + 28] = struct.pack("<I", claim)
     (source,) = listed(bytes(data), tmp_path, "box.zip")
-    assert source.failure is None  # under 4 GiB: the reading says so
-    with pytest.raises(errors.ReadError):
-        read(source)
+    assert reasons([source]) == [reason]
+    if not reason:  # a blank page may unpack to that
+        with pytest.raises(errors.ReadError, match="1 bytes of 524288000; truncated"):
+            read(source)
+
+
+def test_oversized_member_of_compressed_tar_is_refused(tmp_path):
+    header = tarfile.TarInfo("a.jpg")
+    header.size = 600 << 20
+    data = gzip.compress(header.tobuf() + bytes(1 << 20))
+    sources = listed(data, tmp_path, "box.tgz", limit=1 << 30)
+    assert reasons(sources) == ["too_large", "broken_archive"]
+    assert "unpacks from" in sources[0].failure.message
 
 
 def test_wrong_zip_checksum_is_refused(tmp_path):

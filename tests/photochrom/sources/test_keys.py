@@ -1,4 +1,6 @@
+import hypothesis
 import pytest
+from hypothesis import strategies
 
 from photochrom.sources import keys
 
@@ -61,3 +63,52 @@ def test_page_keys_are_unique():
 )
 def test_member_starts_after_archive_name(text, expected):
     assert keys.split_member(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("scans/box 1/ü#2.jpg", "scans/box 1/ü#2.jpg"),
+        ("n\nm", "n\\x0am"),
+        ("n\\x0am", "n\\x5cx0am"),
+        ("a\\b\\xylophone", "a\\b\\xylophone"),
+        ("caf\udce9", "caf\\udce9"),
+        ("caf\\udce9", "caf\\x5cudce9"),
+        ("a.zip!b.jpg", "a.zip\\x21b.jpg"),
+        ("a!b.jpg", "a!b.jpg"),
+    ],
+)
+def test_path_is_escaped_where_needed_alone(path, expected):
+    assert keys.of_path(path) == expected
+
+
+NAMES = strategies.text("\\x05cadn\n\udce9\u202e!.zip", min_size=1, max_size=6)
+
+
+@hypothesis.given(NAMES, NAMES)
+def test_no_two_names_have_one_key(one, other):
+    hypothesis.assume(one != other)
+    assert keys.of_path(one) != keys.of_path(other)
+    assert keys.of_member("a.zip", one) != keys.of_member("a.zip", other)
+    assert keys.of_path(f"a.zip!{one}") != keys.of_member("a.zip", one)
+
+
+def test_very_long_name_has_short_unique_key():
+    found = {keys.of_member("a.zip", f"{'x' * 100_000}{end}") for end in range(3)}
+    assert len(found) == 3 and max(map(len, found)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("./a.jpg", "a.jpg"),
+        ("p/./y", "p/y"),
+        ("p//y", "p/y"),
+        ("a/", "a"),
+        ("/a", "/a"),
+        ("a/../b", "a/../b"),
+        (".", ""),
+    ],
+)
+def test_normalized_keeps_what_is_refused(name, expected):
+    assert keys.normalized(name) == expected

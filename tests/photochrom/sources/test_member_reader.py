@@ -1,4 +1,6 @@
 import dataclasses
+import os
+import zipfile
 
 import pytest
 
@@ -50,3 +52,29 @@ def test_read_names_missing_and_cut_files(changes, reason, tmp_path):
     with pytest.raises(errors.ReadError) as caught:
         member_reader.read(Source("1.jpg", path, **changes))
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("kind", ["loose", "zip"])
+def test_timeout_covers_reading(tmp_path, kind):
+    path = tmp_path / "a"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.jpg", bytes(20 << 20))
+            (info,) = archive.infolist()
+            extent = archive.start_dir
+        source = Source("a", str(path), "a.jpg", 0, 20 << 20, f"crc32:{info.CRC:08x}", extent=extent)
+    else:
+        path.write_bytes(bytes(20 << 20))
+        source = Source("a", str(path))
+    assert len(member_reader.read(source, 60)) == 20 << 20
+    with pytest.raises(errors.ReadError, match=r"longer than 0 s, .* --image_timeout") as caught:
+        member_reader.read(source, 0)
+    assert caught.value.reason == "read_timeout"
+
+
+def test_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for read in (member_reader.read, lambda source: member_reader.read_start(source, 4)):
+        with pytest.raises(errors.ReadError, match="is a pipe, a socket or a device") as caught:
+            read(Source("a.jpg", str(tmp_path / "a.jpg")))
+        assert caught.value.reason == "not_a_file"

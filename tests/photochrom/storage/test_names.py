@@ -40,3 +40,14 @@ def test_printable_text_has_no_controls():
 def test_foreign_spaces_are_kept():
     assert printable("写真\u3000 1\u00a0.jpg") == "写真\u3000 1\u00a0.jpg"
     assert printable("a\u202eb\n\x7f\u2028") == "a\\x202eb\\x0a\\x7f\\x2028"
+
+
+def test_no_escape_is_the_start_of_another():
+    escapes = {printable(chr(code)) for code in range(0x110000) if printable(chr(code)) != chr(code)}
+    assert len(escapes) > 2000  # surrogates, controls, format characters
+    assert not any(escape[:end] in escapes for escape in escapes for end in range(1, len(escape)))
+
+
+def test_printable_is_the_same_on_every_python():
+    # Assigned in Unicode 15 and 16, after the tables of Python 3.11 and 3.13.
+    assert printable("\U0001fae8 \U0001c800.jpg") == "\U0001fae8 \U0001c800.jpg"

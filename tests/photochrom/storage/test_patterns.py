@@ -25,3 +25,22 @@ def test_pattern_matches_as_glob_does(pattern, matching, others):
 def test_fixed_start_ends_at_wildcard(pattern, start):
     assert patterns.fixed_start(pattern) == start
     assert patterns.is_pattern(pattern) == (start != pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "rest"),
+    [
+        ("/a/b/*.jpg", "/a/b/", "*.jpg"),
+        ("/a/[[]1]/x[*]/**", "/a/[1]/x*/", "**"),
+        ("/a/[12]/b/*", "/a/", "[12]/b/*"),
+        ("*", "", "*"),
+    ],
+)
+def test_split_ends_before_first_wildcard(pattern, folder, rest):
+    assert patterns.split(pattern) == (folder, rest)
+
+
+def test_escaped_name_matches_itself_alone():
+    name = "a[1]*?/b"
+    assert patterns.matches(patterns.escape(name), name)
+    assert not patterns.matches(patterns.escape(name), "a1xx/b")
