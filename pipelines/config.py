@@ -15,7 +15,8 @@ class PrepareConfig:
     """Settings of the job; flags of the same names fill it."""
 
     input: tuple[str, ...] = setting(
-        "photographs: a folder, glob, zip, tar, tar.gz or manifest (.txt, .csv, .jsonl; one source a row); repeatable",
+        "photographs: a folder, glob, zip, tar, tar.gz or manifest, repeatable. A manifest names one source a row: .txt a "
+        "path a line, .csv in the column `source` (comma, semicolon or tab), .jsonl in the field `source`",
         group="input and output",
         metavar="PATH",
     )
@@ -58,7 +59,7 @@ class PrepareConfig:
         at_least=1,
     )
     image_timeout: int = setting(
-        "time limit for decoding one photograph, seconds; beyond it the photograph counts as broken",
+        "time limit for reading and for decoding one photograph, seconds; beyond it the photograph counts as broken",
         DEFAULT_TIMEOUT,
         group="limits",
         unit="s",

@@ -20,7 +20,8 @@ class ColorizeConfig:
     """Settings of the job; flags of the same names fill it."""
 
     input: tuple[str, ...] = setting(
-        "scans: a folder, glob, zip, tar, tar.gz or manifest (.txt, .csv, .jsonl; one source a row); repeatable",
+        "scans: a folder, glob, zip, tar, tar.gz or manifest, repeatable. A manifest names one source a row: .txt a path a "
+        "line, .csv in the column `source` (comma, semicolon or tab), .jsonl in the field `source`",
         group="input and output",
         metavar="PATH",
     )
@@ -155,7 +156,7 @@ class ColorizeConfig:
         "larger scans are refused by their header, px", 300_000_000, group="limits", unit="px", at_least=1
     )
     image_timeout: int = setting(
-        "time limit for decoding one scan, seconds; beyond it the scan counts as broken",
+        "time limit for reading and for decoding one scan, seconds; beyond it the scan counts as broken",
         DEFAULT_TIMEOUT,
         group="limits",
         unit="s",

@@ -81,9 +81,9 @@ def _next_block(file: Any) -> bytes | None:
         raise broken(f"{len(block)} bytes where a member or the end mark is expected; truncated or damaged")
     if not any(block):
         return None
-    total = 8 * ord(" ") + sum(block[:148]) + sum(block[156:])
-    signed = total - 256 * sum(byte > 127 for byte in block[:148] + block[156:])  # as some old programs add
-    if _number(block[148:156]) not in (total, signed):
+    summed = block[:148] + b" " * 8 + block[156:]
+    wrong_by = sum(summed) - _number(block[148:156])
+    if wrong_by and wrong_by != 256 * sum(byte > 127 for byte in summed):  # some old programs add signed bytes
         raise broken("a header with a wrong checksum, expected a member or the end mark; truncated or damaged")
     return block
 

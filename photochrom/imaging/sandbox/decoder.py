@@ -76,7 +76,10 @@ class Decoder:
             if not (was_used and _may_be_of_earlier_files(result)):
                 break
         if isinstance(result, errors.DataError):
-            raise result
+            try:
+                raise result
+            finally:
+                del result  # or this frame keeps the file, and its error keeps the frame, until garbage is collected
         return result
 
     def _try(self, request: Request, data: bytes, fresh: bool) -> tuple[Any, bool]:

@@ -1,7 +1,9 @@
 """Real faults: signals, loops, bombs and dead parents, in real helper processes."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
+import gc
 import io
 import json
 import multiprocessing
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 import zlib
 
 import numpy as np
@@ -339,3 +342,19 @@ def test_decoder_reports_helper_that_does_not_start(new_helpers, monkeypatch, sm
     with pytest.raises(errors.PhotochromError, match="the decoder helper does not start") as caught:
         Decoder(LIMIT).decode(small)
     assert not isinstance(caught.value, errors.DataError)
+
+
+def test_refused_file_is_released_at_once():
+    class File(bytearray):
+        """Can be referred to weakly."""
+
+    file = File(b"no image")
+    reference = weakref.ref(file)
+    gc.disable()
+    try:
+        with contextlib.suppress(errors.NotAnImage):
+            Decoder(max_pixels=100).decode(file)
+        del file
+        assert reference() is None
+    finally:
+        gc.enable()
