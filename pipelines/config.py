@@ -15,8 +15,8 @@ class PrepareConfig:
     """Settings of the job; flags of the same names fill it."""
 
     input: tuple[str, ...] = setting(
-        "photographs: a folder, glob, zip, tar, tar.gz or manifest, repeatable. A manifest names one source a row: .txt a "
-        "path a line, .csv in the column `source` (comma, semicolon or tab), .jsonl in the field `source`",
+        "photographs: a folder, glob, zip, tar, tar.gz or manifest, repeatable. A manifest names one source a row: "
+        ".txt a path a line, .csv in the column `source` (comma, semicolon or tab), .jsonl in the field `source`",
         group="input and output",
         metavar="PATH",
     )
