@@ -75,6 +75,13 @@ def split_member(text: str) -> tuple[str, str]:
     return (text[: border.end() - 1], text[border.end() :]) if border else (text, "")
 
 
+def with_normal_member(key: str) -> str:
+    """Returns a key, or a glob for keys, as older versions stated it, with the member's name normalized."""
+    archive, member = split_member(key)
+    end = "/" if member.endswith("/") else ""
+    return f"{archive}{SEPARATOR}{normalized(member)}{end}" if member else key
+
+
 def normalized(name: str) -> str:
     """Returns a member's name without empty parts and `.`: `./p//1.jpg` and `p/1.jpg` are one file. `..` stays."""
     start = "/" if name.startswith("/") else ""

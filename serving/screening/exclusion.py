@@ -34,7 +34,7 @@ class Patterns:
 
     def __init__(self, lines: Iterable[str]):
         """Args: lines: keys and globs; no comments, no blanks."""
-        self._lines = {unicodedata.normalize("NFC", line) for line in lines}
+        self._lines = {unicodedata.normalize("NFC", keys.with_normal_member(line)) for line in lines}
         self._globs: dict[str, list[str]] = {}  # four characters, or "" -> globs that contain them
         for line in sorted(self._lines):
             glob = _glob(line)

@@ -8,6 +8,7 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 from PIL import Image
 
+from photochrom import errors
 from photochrom.model import bundle
 from photochrom.sources.source import Source
 from serving import read_scans
@@ -70,6 +71,25 @@ def only(found, tag: str):
 
 def test_new_input_is_read(step):
     assert listed(step(read_scans.ResolveFromListing)) == [(SOURCE, Earlier())]
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "reason"),
+    [
+        (b"\0\5\x16\7" + bytes(80), "skipped", "system_file"),  # AppleDouble
+        (b"Rar!\x1a\7\1\0", "failed", "unsupported_format"),
+        (b"no image", "failed", "not_an_image"),
+    ],
+)
+def test_content_that_is_no_image_is_named(step, data, status, reason):
+    found = only(read(step(read_scans.ReadScan), data), read_scans.NEW).row
+    assert (found.status, found.reason, found.source_sha256) == (status, reason, hashlib.sha256(data).hexdigest())
+
+
+def test_hidden_file_is_skipped_not_failed(step):
+    source = Source.failed(KEY, "/in/s/a.png", errors.Ignored("hidden"))
+    found = only(listed(step(read_scans.ResolveFromListing), [source]), read_scans.NEW).row
+    assert (found.status, found.reason, found.stage) == ("skipped", "hidden", "list")
 
 
 def test_unchanged_input_is_kept_unread(step):

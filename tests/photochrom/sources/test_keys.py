@@ -93,6 +93,14 @@ def test_no_two_names_have_one_key(one, other):
     assert keys.of_path(f"a.zip!{one}") != keys.of_member("a.zip", one)
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("a.tar!./p//1.jpg", "a.tar!p/1.jpg"), ("a.tar!./p/", "a.tar!p/"), ("./a.tar", "./a.tar"), ("a.tar!*", "a.tar!*")],
+)
+def test_older_keys_of_members_are_normalized(key, expected):
+    assert keys.with_normal_member(key) == expected
+
+
 def test_very_long_name_has_short_unique_key():
     found = {keys.of_member("a.zip", f"{'x' * 100_000}{end}") for end in range(3)}
     assert len(found) == 3 and max(map(len, found)) < 200

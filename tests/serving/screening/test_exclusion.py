@@ -33,6 +33,7 @@ pytestmark = pytest.mark.job  # whole jobs or trainings
         ("s/box.zip", ["s/box.zip", "s/box.zip!p/1.tif", "s/box.zip!p/1.tif#page=0003"], ["s/box.zip2!a", "s/box.zi"]),
         ("s/box?.zip", ["s/box1.zip!p/1.tif"], ["s/box.zip!p/1.tif"]),
         ("s/box.zip!p/*", ["s/box.zip!p/1.tif"], ["s/box.zip", "s/box.zip!q/1.tif"]),
+        ("s/box.tar!./p//1.tif", ["s/box.tar!p/1.tif"], ["s/box.tar!1.tif"]),
         ("*#page=0002", ["a.tif#page=0002"], ["a.tif", "a.tif#page=0001"]),
         ("caf\u00e9/*", ["cafe\u0301/1.tif", "caf\u00e9/1.tif"], ["cafe/1.tif"]),
     ],
