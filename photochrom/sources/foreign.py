@@ -35,7 +35,7 @@ def ignored(name: str, dots: bool = True) -> errors.Ignored | None:
     *folders, file = name.lower().split("/")
     if file in _SYSTEM_FILES or _SYSTEM_FOLDERS.intersection(folders):
         return errors.Ignored("a file of an operating system, no scan", "system_file")
-    if dots and any(part.startswith(".") for part in (*folders, file)):
+    if dots and any(part.startswith(".") and part not in (".", "..") for part in (*folders, file)):
         return errors.Ignored("hidden, by the dot that its name or a folder's begins with; give it as --input itself")
     return None
 

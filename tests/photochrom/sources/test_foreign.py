@@ -10,6 +10,7 @@ from photochrom.sources import foreign
         ("a.jpg", ""),
         ("p/..jpg/a", "hidden"),
         (".a.jpg", "hidden"),
+        ("../../etc/a.jpg", ""),  # refused elsewhere
         ("p/._a.jpg", "hidden"),
         (".git/a.jpg", "hidden"),
         ("__MACOSX/p/._a.jpg", "system_file"),

@@ -118,6 +118,12 @@ def test_csv_without_source_column_is_refused(tmp_path):
         keys_of(tmp_path / "a.csv")
 
 
+def test_unsafe_name_is_not_taken_for_hidden(scans):
+    with zipfile.ZipFile(scans / "roll.zip", "a") as archive:
+        archive.writestr("../../a.jpg", b"x")
+    assert "scans/roll.zip!../../a.jpg: unsafe_name" in keys_of(scans)
+
+
 HIDDEN = (".a.jpg", ".git/b.jpg", "Thumbs.db", "sub/desktop.ini", ".DS_Store", "__MACOSX/._a.jpg", "@eaDir/a.jpg")
 
 
