@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO
 
 from photochrom.sources import tar_headers, unpacking
 from photochrom.sources.member_checks import Names, Runs, broken, screened
@@ -46,7 +46,9 @@ class Spool:
     leaves_out: Callable[[str], bool] = lambda key: False
 
 
-def spool_tar(file: IO[bytes], make: Callable[[], Any], path: str, key: str, spool: Spool) -> Iterator[Source]:
+def spool_tar(
+    file: IO[bytes], make: Callable[[], unpacking.Decompressor], path: str, key: str, spool: Spool
+) -> Iterator[Source]:
     """Yields a source for each member of a compressed tar, once its content is in the spool.
 
     Args:

@@ -4,7 +4,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from photochrom import errors
 from photochrom.sources.member_checks import broken
@@ -19,11 +19,16 @@ _GZIP = 31  # zlib's code for a gzip stream
 class Decompressor(Protocol):
     """The interface of bz2's and lzma's decompressors."""
 
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
+    @property
+    def eof(self) -> bool: ...
 
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
 
 
 class Inflater:
@@ -45,16 +50,16 @@ class Inflater:
     def unused_data(self) -> bytes:
         return self._zlib.unused_data
 
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._zlib.decompress(self._zlib.unconsumed_tail or data, max_length)
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes:
+        return self._zlib.decompress(self._zlib.unconsumed_tail or data, max(max_length, 0))
 
 
-def pieces(read: Callable[[int], bytes], decompressor: Any) -> Iterator[bytes]:
+def pieces(read: Callable[[int], bytes], decompressor: Decompressor) -> Iterator[bytes]:
     """Yields unpacked content, up to the end of one compressed stream.
 
     Args:
         read: returns up to so many packed bytes, b"" at the end.
-        decompressor: a Decompressor.
+        decompressor: a new one.
 
     Raises:
         ReadError: the content is damaged or ends too early.
@@ -71,14 +76,14 @@ def pieces(read: Callable[[int], bytes], decompressor: Any) -> Iterator[bytes]:
             raise broken("the compressed content ends too early; truncated")
 
 
-_FORMATS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
+_FORMATS: tuple[tuple[bytes, Callable[[], Decompressor]], ...] = (
     (b"\x1f\x8b", lambda: Inflater(_GZIP)),
     (b"BZh", bz2.BZ2Decompressor),
     (b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_BYTES)),
 )
 
 
-def decompressor_of(start: bytes) -> Callable[[], Any] | None:
+def decompressor_of(start: bytes) -> Callable[[], Decompressor] | None:
     """Returns the maker of the Decompressor for a gzip, bzip2 or xz file that begins like that; None for others."""
     return next((make for magic, make in _FORMATS if start.startswith(magic)), None)
 
@@ -86,7 +91,7 @@ def decompressor_of(start: bytes) -> Callable[[], Any] | None:
 class UnpackedFile:
     """The content of a gzip, bzip2 or xz file, whose streams follow each other; it is read forward only."""
 
-    def __init__(self, file: IO[bytes], make: Callable[[], Any], limit: int):
+    def __init__(self, file: IO[bytes], make: Callable[[], Decompressor], limit: int):
         """Args: file: the packed one. make: of `decompressor_of`. limit: the most bytes that it may unpack to."""
         self._pieces = _of_all_streams(file, make)
         self._held = memoryview(b"")
@@ -129,7 +134,7 @@ def bomb(limit: int) -> errors.TooLarge:
     return errors.TooLarge(f"the archive unpacks to more than {limit} bytes: a decompression bomb?")
 
 
-def _of_all_streams(file: IO[bytes], make: Callable[[], Any]) -> Iterator[bytes]:
+def _of_all_streams(file: IO[bytes], make: Callable[[], Decompressor]) -> Iterator[bytes]:
     held = [file.read(PIECE_BYTES)]
 
     def read(count: int) -> bytes:

@@ -6,7 +6,7 @@ import lzma
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO
 
 from photochrom import errors
 from photochrom.sources import unpacking
@@ -74,7 +74,7 @@ def _pieces(file: IO[bytes], source: Source) -> Iterator[bytes]:
     return unpacking.pieces(read, _decompressor(method, read))
 
 
-def _decompressor(method: int, read: Callable[[int], bytes]) -> Any:
+def _decompressor(method: int, read: Callable[[int], bytes]) -> unpacking.Decompressor:
     if method == 8:
         return unpacking.Inflater()
     if method == 12:
@@ -85,7 +85,7 @@ def _decompressor(method: int, read: Callable[[int], bytes]) -> Any:
     raise errors.ReadError(f"{text}; pack the archive again, as by `zip`", "unsupported_compression")
 
 
-def _lzma(start: bytes, read: Callable[[int], bytes]) -> Any:
+def _lzma(start: bytes, read: Callable[[int], bytes]) -> unpacking.Decompressor:
     """Returns the decompressor for properties that follow: APPNOTE.TXT 5.8.8, and LZMA's own specification."""
     properties = read(int.from_bytes(start[2:4], "little"))
     if len(properties) != 5 or properties[0] >= 225:
