@@ -21,7 +21,7 @@ from photochrom.sources import foreign
         ("thumbs.db/a.jpg", ""),
     ],
 )
-def test_ignored_tells_files_of_systems(name, reason):
+def test_ignored_finds_files_of_systems(name, reason):
     found = foreign.ignored(name)
     assert (found.reason if found else "") == reason
 

@@ -115,7 +115,7 @@ def test_damaged_headers_are_refused(data, message):
 
 def test_headers_are_not_read_beyond_limit():
     class Endless(io.BytesIO):
-        """Sets nothing aside: says how much was asked for."""
+        """Records the largest read that was asked for."""
 
         asked = 0
 
