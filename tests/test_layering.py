@@ -19,6 +19,7 @@ BELOW = {
     "photochrom.storage": (),
     "photochrom.sources": ("photochrom.storage",),
     "photochrom.imaging": ("photochrom.storage",),
+    "photochrom.imaging.readers": ("photochrom.imaging",),
     "photochrom.imaging.sandbox": ("photochrom.imaging",),
     "photochrom.color": ("photochrom.imaging",),
     "photochrom.model": ("photochrom.storage", "photochrom.imaging"),

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import UnidentifiedImageError
 
 from photochrom import errors
-from photochrom.imaging import embedded_metadata, icc, jp2, pillow_reader, tiff, tiff_checks, tiff_directory
+from photochrom.imaging import embedded_metadata, icc, jp2, tiff_directory
 from photochrom.imaging.picture import FORMATS, Picture, check_size
+from photochrom.imaging.readers import pillow_reader, tiff, tiff_checks
 from photochrom.imaging.stored_pixels import Samples
 
 IMAGE_SUFFIXES = frozenset(

@@ -7,7 +7,7 @@ import imagecodecs
 import numpy as np
 
 from photochrom import errors
-from photochrom.imaging import jpeg
+from photochrom.imaging.readers import jpeg
 from photochrom.imaging.stored_pixels import Samples, of_channels, scale_bits
 
 _CODESTREAM = b"\xff\x4f\xff\x51"

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from photochrom.imaging import high_bit_depth, jp2, jpeg
+from photochrom.imaging import jp2
 from photochrom.imaging.picture import FORMATS, check_size
+from photochrom.imaging.readers import high_bit_depth, jpeg
 from photochrom.imaging.stored_pixels import Samples, of_channels, scale_floats
 
 # Pillow could open others too; EPS, for one, runs Ghostscript.

@@ -12,9 +12,10 @@ from PIL import Image
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from photochrom import errors
-from photochrom.imaging import tags, tiff_checks
+from photochrom.imaging import tags
 from photochrom.imaging.stored_pixels import Samples, scale_bits, scale_floats, scale_integers, unassociate
-from photochrom.imaging.tiff_checks import COLOURS, MAX_CHANNELS
+from photochrom.imaging.readers import tiff_checks
+from photochrom.imaging.readers.tiff_checks import COLOURS, MAX_CHANNELS
 from photochrom.imaging.tiff_directory import Directory, Reader
 
 _GRAYS = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)

@@ -8,7 +8,8 @@ from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from photochrom import errors
-from photochrom.imaging import jpeg, tags
+from photochrom.imaging import tags
+from photochrom.imaging.readers import jpeg
 from photochrom.imaging.tiff_directory import Directory, Reader
 
 # Colour channels by colour space.

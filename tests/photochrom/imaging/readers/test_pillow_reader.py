@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from photochrom import errors
-from photochrom.imaging import decoding, pillow_reader
+from photochrom.imaging import decoding
+from photochrom.imaging.readers import pillow_reader
 
 
 def encoded(format: str, **options) -> bytes:
