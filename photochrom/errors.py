@@ -14,6 +14,7 @@ PhotochromError            exit status 1: of this project or of the engine
     ├── Ignored            hidden, system_file, link_loop: no scan; the input is skipped, nothing is broken
     ├── NotAnImage         not_an_image: the content is no image of a format on the allow-list
     ├── DecodeError        undecodable: an image, but broken
+    │                      unsupported_format: a picture format that is known by name, and not read
     │                      unsupported_depth, unsupported_range, unsupported_colour, unsupported_compression: whole,
     │                      but its samples, their range, its colour space or its compression are not read
     │                      no_such_page: fewer pages than that

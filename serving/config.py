@@ -76,7 +76,7 @@ class ColorizeConfig:
         group="pictures",
     )
     pages: str = setting(
-        "pages of a multi-page TIFF: colorize the first alone, or all, each with a row and a copy of its own",
+        "pages of a multi-page TIFF or PDF: colorize the first alone, or all, each with a row and a copy of its own",
         "first",
         group="pictures",
         choices=("first", "all"),
@@ -85,7 +85,7 @@ class ColorizeConfig:
         "factor on the chroma of the model's colours", 1.0, group="pictures", at_least=0, at_most=MAX_SATURATION
     )
     format: str = setting(
-        "format of the copies; `keep` writes formats that are only read (GIF, BMP, PNM, JPEG 2000, AVIF) as PNG",
+        "format of the copies; `keep` writes formats that are only read (GIF, BMP, PNM, JPEG 2000, AVIF, HEIC, JPEG XL, PDF) as PNG",
         formats.KEEP,
         group="copies",
         choices=formats.CHOICES,

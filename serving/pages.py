@@ -1,4 +1,4 @@
-"""Makes an input of each page of a TIFF: the only step that opens files while they are listed."""
+"""Makes an input of each page of a TIFF or PDF: the only step that opens files while they are listed."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -13,13 +13,13 @@ from photochrom.sources import keys, member_reader
 from photochrom.sources.source import Source
 from serving.manifest.rows import MAX_PAGES, Row
 
-# TIFF 6.0 and BigTIFF, in either byte order.
-_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# TIFF 6.0 and BigTIFF, in either byte order, and PDF.
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"%PDF")
 
 
 @dataclasses.dataclass
 class SplitPages(beam.PTransform):
-    """Source -> a source for each page; unchanged if it is no TIFF, has one page, or its pages cannot be counted.
+    """Source -> a source for each page; unchanged if it has one page, or they cannot be counted.
 
     The number of pages is taken from an earlier row of the file if the listing shows that it has not changed.
 

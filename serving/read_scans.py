@@ -12,7 +12,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from photochrom import errors
-from photochrom.imaging import decoding
+from photochrom.imaging import decoding, unread
 from photochrom.model.bundle import Bundle
 from photochrom.sources import foreign, keys, member_reader, prefetch
 from photochrom.sources.source import Source, only_one, place
@@ -227,6 +227,9 @@ def _failed_row(row: Row, error: errors.DataError) -> Row:
     """A file that is no image, and whose name does not claim that it is one, was skipped rather than lost."""
     if error.reason in errors.IGNORED:
         return row.skipped(error.reason, error.stage, str(error))
+    claimed = unread.by_name(keys.of_file(row.key))
+    if isinstance(error, errors.NotAnImage) and claimed:
+        return row.failed(unread.refusal(claimed))
     suffix = "." + row.key.lower().rpartition(".")[2]
     if isinstance(error, errors.NotAnImage) and suffix not in decoding.IMAGE_SUFFIXES:
         return row.skipped(error.reason, "screen", str(error))

@@ -54,6 +54,26 @@ def of_image(image: Image.Image, boxes: jp2.Boxes) -> Embedded:
     return Embedded(metadata, orientation or (int(stated[1]) if stated else 1), notes)
 
 
+def of_blocks(exif: bytes, xmp: bytes, icc: bytes, notes: tuple[str, ...] = ()) -> Embedded:
+    """Collects from blocks of a container whose reader turns the pixels upright: EXIF's orientation does not count.
+
+    Args:
+        exif, xmp, icc: the blocks, b"" for none.
+        notes: of reading them.
+    """
+    exif, more = _checked(exif)
+    _, artist, copyright, description = _of_exif(exif)
+    metadata = Metadata(
+        exif=exif,
+        xmp=_bounded(xmp.rstrip(b"\0")),
+        icc=_bounded(icc, MAX_PROFILE_BYTES),
+        artist=artist,
+        copyright=copyright,
+        description=description,
+    )
+    return Embedded(metadata, 1, notes + more)
+
+
 def of_tiff(reader: tiff_directory.Reader, page: tiff_directory.Directory) -> Embedded:
     """Collects from the tags of a TIFF page."""
     stated = reader.number(page, tags.ORIENTATION)

@@ -17,7 +17,7 @@ MAX_PROFILE_BYTES = 16_000_000
 # Pixels that are converted by floats at a time.
 _BAND_PIXELS = 2_000_000
 # Fields of a profile's header. Source: ICC.1:2022, section 7.2.
-_DATE, _SPACE = slice(24, 36), slice(16, 20)
+_DATE, SPACE = slice(24, 36), slice(16, 20)
 _MAX_NAME = 80
 
 
@@ -46,12 +46,12 @@ def to_srgb(samples: Samples, profile: bytes = b"") -> tuple[np.ndarray, tuple[s
 
 
 def _by_profile(samples: Samples, profile: bytes) -> np.ndarray:
-    space = profile[_SPACE]
+    space = profile[SPACE]
     if len(profile) > MAX_PROFILE_BYTES:
         raise ValueError(f"{len(profile)} bytes, at most {MAX_PROFILE_BYTES}")
     if space != _SPACES[samples.space] and not (samples.space == "gray" and space == b"RGB "):
         raise ValueError(f"a profile of {space!r} for pixels in {samples.space}")
-    if space == b"RGB " and _is_srgb(profile):
+    if space == b"RGB " and is_srgb(profile):
         return samples.values
     if samples.space == "gray":
         return _gray_table(profile, samples.dtype.str)[samples.values]
@@ -62,7 +62,7 @@ def _by_profile(samples: Samples, profile: bytes) -> np.ndarray:
 def _gray_table(profile: bytes, dtype: str) -> np.ndarray:
     """Returns the sRGB value of each gray value. In an RGB profile gray has three equal values."""
     ramp = np.arange(np.iinfo(dtype).max + 1).astype(dtype)[:, None]
-    if profile[_SPACE] == b"RGB ":
+    if profile[SPACE] == b"RGB ":
         return _transform(np.repeat(ramp[:, :, None], 3, axis=2), profile, "RGB", ramp.dtype)[:, 0, 0]
     return _transform(ramp, profile, "gray", ramp.dtype)[:, 0, 0]
 
@@ -106,8 +106,8 @@ def _eight_bit(profile: bytes, mode: str) -> Any:
 
 
 @functools.lru_cache(maxsize=32)
-def _is_srgb(profile: bytes) -> bool:
-    """Whether the profile changes no colour by more than one code of 255, under any name."""
+def is_srgb(profile: bytes) -> bool:
+    """Returns whether a profile of RGB changes no colour by more than one code of 255, under any name."""
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     ramp = np.repeat(levels[:, None], 3, axis=1)
     primaries = (np.eye(3, dtype=np.uint8)[:, None] * levels[None, :, None]).reshape(-1, 3)
@@ -145,5 +145,5 @@ def describe(profile: bytes) -> str:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).strip()
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return f"unreadable, {len(profile)} bytes"
-    space = profile[_SPACE].decode("ascii", "replace").strip()
+    space = profile[SPACE].decode("ascii", "replace").strip()
     return f"{''.join(c for c in name if c.isprintable())[:_MAX_NAME]}, {space}"

@@ -4,14 +4,14 @@ Source: ISO 15444-1, annex I; the UUIDs are those of exiftool and of Adobe's XMP
 """
 
 import uuid
-from collections.abc import Iterator
 from typing import NamedTuple
+
+from photochrom.imaging import boxes
 
 _SIGNATURE = b"\0\0\0\x0cjP  "
 _EXIF = uuid.UUID("4a706754-6966-6645-7869-662d3e4a5032").bytes  # "JpgTiffExif->JP2"
 _XMP = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 _ENUMERATED, _RESTRICTED_PROFILE, _ANY_PROFILE = 1, 2, 3
-_MAX_BOXES = 10_000
 
 
 class Boxes(NamedTuple):
@@ -29,9 +29,9 @@ def read(data: bytes) -> Boxes:
         return Boxes()
     found: dict[str, bytes] = {}
     colour = 0
-    for kind, begin, end in _boxes(data, 0, len(data)):
+    for kind, begin, end in boxes.walk(data):
         if kind == b"jp2h":
-            for inner, first, last in _boxes(data, begin, end):
+            for inner, first, last in boxes.walk(data, begin, end):
                 if inner == b"colr" and not colour and "icc" not in found:
                     method = data[first] if first < last else 0
                     if method == _ENUMERATED:
@@ -41,19 +41,3 @@ def read(data: bytes) -> Boxes:
         elif kind == b"uuid" and data[begin : begin + 16] in (_EXIF, _XMP):
             found.setdefault("exif" if data[begin : begin + 16] == _EXIF else "xmp", data[begin + 16 : end])
     return Boxes(colour, **found)
-
-
-def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yields kind, begin and end of the content of each box from `begin` to `end`."""
-    for _ in range(_MAX_BOXES):
-        if begin + 8 > end:
-            return
-        length, header = int.from_bytes(data[begin : begin + 4], "big"), 8
-        if length == 1:
-            length, header = int.from_bytes(data[begin + 8 : begin + 16], "big"), 16
-        elif length == 0:
-            length = end - begin
-        if length < header:
-            return
-        yield data[begin + 4 : begin + 8], begin + header, min(begin + length, end)
-        begin += length

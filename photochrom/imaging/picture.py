@@ -7,7 +7,9 @@ import numpy as np
 from photochrom import errors
 
 # Formats that are read, recognized by content.
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+FORMATS = (
+    "JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF", "HEIF", "JPEGXL", "PDF"
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ class Samples:
         dtype: of the final pixels: uint8 or uint16.
         alpha: [H, W] opacity of `dtype`, or None.
         notes: conversions and assumptions made while reading.
+        profile: ICC profile of the values, where the file states their colours otherwise than by an embedded one.
     """
 
     values: np.ndarray
@@ -27,6 +28,11 @@ class Samples:
     dtype: np.dtype
     alpha: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    profile: bytes = b""
+
+    def with_notes(self, notes: tuple[str, ...]) -> "Samples":
+        """Returns the samples with more notes."""
+        return dataclasses.replace(self, notes=self.notes + notes) if notes else self
 
 
 def of_channels(values: np.ndarray, has_alpha: bool, notes: tuple[str, ...] = ()) -> Samples:

@@ -26,6 +26,8 @@ MAX_TAGS = 4096
 _MAX_TAGS_IN_CHAIN = 500_000
 # Bits of NewSubfileType: a reduced version of another page, a transparency mask.
 _REDUCED, _MASK = 1, 4
+# Value of SubfileType, its obsolete predecessor.
+_REDUCED_BY_TAG_255 = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,13 +169,20 @@ class Reader:
 
     def rational(self, directory: Directory, number: int) -> float:
         """Returns a RATIONAL, FLOAT or integer tag as a number; 0 where it is missing or no number."""
+        return (self.rationals(directory, number, 1) or (0.0,))[0]
+
+    def rationals(self, directory: Directory, number: int, limit: int) -> tuple[float, ...]:
+        """Returns at most `limit` numbers of a RATIONAL, FLOAT or integer tag, 0 for those without a denominator."""
         tag = directory.tags.get(number)
-        if tag is not None and tag.type == tags.RATIONAL:
-            numerator, denominator = struct.unpack_from(f"{self.order}2I", self.data, tag.offset)
-            return numerator / denominator if denominator else 0.0
-        if tag is not None and tag.type in _FLOATS:
-            return float(struct.unpack_from(self.order + _FLOATS[tag.type], self.data, tag.offset)[0])
-        return float(self.number(directory, number))
+        if tag is None:
+            return ()
+        count = min(tag.count, limit)
+        if tag.type == tags.RATIONAL:
+            parts = struct.unpack_from(f"{self.order}{2 * count}I", self.data, tag.offset)
+            return tuple(n / d if d else 0.0 for n, d in zip(parts[::2], parts[1::2], strict=True))
+        if tag.type in _FLOATS:
+            return struct.unpack_from(f"{self.order}{count}{_FLOATS[tag.type]}", self.data, tag.offset)
+        return tuple(map(float, self.numbers(directory, number, limit)))
 
     def text(self, directory: Directory, number: int, limit: int) -> str:
         """Returns an ASCII tag as text up to its NUL; UTF-8 where it is that, else Latin-1."""
@@ -200,4 +209,5 @@ class Reader:
         return list(filter(self._is_page, below)) or chain
 
     def _is_page(self, directory: Directory) -> bool:
-        return not self.number(directory, tags.NEW_SUBFILE_TYPE) & (_REDUCED | _MASK)
+        is_part = self.number(directory, tags.NEW_SUBFILE_TYPE) & (_REDUCED | _MASK)
+        return not is_part and self.number(directory, tags.SUBFILE_TYPE) != _REDUCED_BY_TAG_255

@@ -231,6 +231,13 @@ def test_file_that_claims_no_image_is_skipped(step):
     assert (found.status, found.reason, found.stage) == ("skipped", "not_an_image", "screen")
 
 
+def test_file_named_after_an_unread_format_fails(step):
+    raw = Source("s/scan.nef", "/in/s/scan.nef", version="v")
+    found = only(read(step(read_scans.ReadScan), b"text", source=raw), read_scans.NEW).row
+    assert (found.status, found.reason, found.stage) == ("failed", "unsupported_format", "decode")
+    assert found.message == "camera raw is not read; develop it to TIFF with a raw developer"
+
+
 def test_made_with_covers_scan_model_and_settings(step):
     resolve = step(read_scans.ResolveFromListing)
     assert row(resolve).made_with == MadeWith(

@@ -8,6 +8,7 @@ import numpy as np
 
 from photochrom import errors
 from photochrom.imaging.readers import jpeg
+from photochrom.imaging.stated_colour import CodePoints
 from photochrom.imaging.stored_pixels import Samples, of_channels, scale_bits
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
@@ -135,6 +136,14 @@ def avif_bits(data: bytes) -> int:
     box = data.find(b"av1C")
     flags = data[box + 6] if 0 <= box < len(data) - 6 else 0
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def avif_code_points(data: bytes) -> CodePoints | None:
+    """Returns the code points of the first box colr of an AVIF that has any. Source: ISO/IEC 14496-12, 12.1.5."""
+    box = data.find(b"colrnclx")
+    if not 0 <= box <= len(data) - 12:
+        return None
+    return CodePoints(*struct.unpack_from(">HH", data, box + 8))
 
 
 def read_avif(data: bytes) -> Samples:

@@ -1,13 +1,16 @@
 """Frame header of a JPEG file: the depth, which Pillow may refuse, and the size, which libtiff does not check."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from photochrom import errors
 
 # Start of frame: baseline to arithmetic, without DHT (C4), JPG (C8) and DAC (CC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
-_SCAN, _END, _LOSSLESS = 0xDA, b"\xff\xd9", 0xC3
+END = b"\xff\xd9"
+_SCAN, _LOSSLESS = 0xDA, 0xC3
+_SCAN_MARKER = b"\xff\xda"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +66,23 @@ def frame(data: bytes) -> Frame:
     raise errors.DecodeError("JPEG without a frame header")
 
 
+def scans(data: bytes, start: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """Yields of each scan from byte `start` on its components, first and last coefficient, and least bit.
+
+    Source: ITU-T T.81, B.2.3.
+    """
+    position = data.find(_SCAN_MARKER, start)
+    while 0 <= position < len(data) - 4:
+        count = data[position + 4]
+        end = position + 5 + 2 * count
+        if 1 <= count <= 4 and end + 3 <= len(data):
+            yield data[position + 5 : end : 2], data[end], data[end + 1], data[end + 2] & 15
+        position = data.find(_SCAN_MARKER, position + 2)
+
+
 def is_complete(data: bytes, frame: Frame) -> bool:
     """Whether the end marker comes after the frame: libjpeg fills missing data with gray, without an error."""
-    return data.find(_END, frame.offset) >= 0
+    return data.find(END, frame.offset) >= 0
 
 
 def as_8_bit(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Reads the pixels of all formats but TIFF: by Pillow, or by `high_bit_depth` where Pillow would lose bits."""
+"""Reads the pixels of most formats: by Pillow, or by `high_bit_depth` where Pillow would lose bits."""
 
 import contextlib
 import dataclasses
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from photochrom.imaging import jp2
+from photochrom.imaging import icc, jp2, stated_colour
 from photochrom.imaging.picture import FORMATS, check_size
-from photochrom.imaging.readers import high_bit_depth, jpeg
+from photochrom.imaging.readers import bmp_rle, high_bit_depth, jpeg, jpeg_end, png
 from photochrom.imaging.stored_pixels import Samples, of_channels, scale_floats
 
 # Pillow could open others too; EPS, for one, runs Ghostscript.
-_FORMATS = tuple(format for format in FORMATS if format != "TIFF")
+_FORMATS = tuple(format for format in FORMATS if format not in ("TIFF", "HEIF", "JPEGXL", "PDF"))
 _SRGB_GAMMA = 1 / 2.2
 # A gAMA that differs from that of sRGB by no more than this share counts as equal.
 _GAMMA_TOLERANCE = 0.05
@@ -25,16 +25,22 @@ _limit_lock = threading.Lock()
 
 @contextlib.contextmanager
 def without_size_limit() -> Iterator[None]:
-    """Suspends Pillow's own limit on pixels, for callers that check the header's size against theirs.
+    """Suspends Pillow's own limits on pixels and texts, for callers that check sizes against theirs.
 
-    The limit is a variable of the whole process, so one thread at a time is let in.
+    The limits are variables of the whole process, so one thread at a time is let in.
     """
     with _limit_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        limits = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK
+        Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = None, png.MAX_CHUNK_BYTES
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = limits
+
+
+def prepared(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Returns the file without parts that Pillow would refuse it for, and notes on what is left out."""
+    return png.without_large_chunks(data) if png.is_png(data) else (data, ())
 
 
 def open_header(data: bytes) -> Image.Image:
@@ -57,7 +63,39 @@ def read(image: Image.Image, data: bytes, boxes: jp2.Boxes, *, max_pixels: int, 
         max_pixels: the most pixels, for sizes in further headers.
         draft_size: as in `decoding.decode`.
     """
-    return _deep(image, data, boxes, max_pixels) or _eight_bit(image, draft_size)
+    samples = _deep(image, data, boxes, max_pixels)
+    if samples is None:
+        whole, notes = _mended(image, data)
+        samples = _eight_bit(image if whole is data else open_header(whole), draft_size).with_notes(notes)
+    return _with_code_points(samples, image, data)
+
+
+def _mended(image: Image.Image, data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """Returns the file with what Pillow needs and it lacks, and notes."""
+    if image.format == "BMP" and bmp_rle.is_rle(data):
+        return bmp_rle.expanded(data), ()
+    if image.format in ("JPEG", "MPO") and not jpeg.is_complete(data, jpeg.frame(data)):
+        return jpeg_end.completed(data, _eight_bit_pixels), (
+            "the end marker of the JPEG was missing, its pixels were not",
+        )
+    return data, ()
+
+
+def _eight_bit_pixels(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        return np.asarray(image)
+
+
+def _with_code_points(samples: Samples, image: Image.Image, data: bytes) -> Samples:
+    """Adds the profile of the code points that a PNG or AVIF states; those of a PNG overrule its embedded profile."""
+    points = png.code_points(data) if image.format == "PNG" else None
+    if image.format == "AVIF" and "icc_profile" not in image.info:
+        points = high_bit_depth.avif_code_points(data)
+    if points is None:
+        return samples
+    profile, notes = stated_colour.of_code_points(points)
+    is_overruled = image.format == "PNG" and not profile
+    return dataclasses.replace(samples.with_notes(notes), profile=icc.srgb_profile() if is_overruled else profile)
 
 
 def _deep(image: Image.Image, data: bytes, boxes: jp2.Boxes, max_pixels: int) -> Samples | None:

@@ -1,9 +1,10 @@
 """Reads the pixels of a TIFF page of any depth, layout and compression on the list of `tiff_checks`, by tifffile.
 
-Pillow reads only YCbCr that is not JPEG, and old-style JPEG: it opens 16-bit RGB as 8 bit, does not invert 16-bit
-MinIsWhite, and shows floats of 0..1 as black.
+`tiff_ycbcr` reads YCbCr that is not JPEG, and Pillow old-style JPEG alone: it opens 16-bit RGB as 8 bit, does not
+invert 16-bit MinIsWhite, and shows floats of 0..1 as black.
 """
 
+import dataclasses
 import io
 
 import numpy as np
@@ -13,9 +14,9 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, SAMPLEFORMAT
 
 from photochrom import errors
 from photochrom.imaging import tags
-from photochrom.imaging.stored_pixels import Samples, scale_bits, scale_floats, scale_integers, unassociate
-from photochrom.imaging.readers import tiff_checks
+from photochrom.imaging.readers import tiff_checks, tiff_ycbcr
 from photochrom.imaging.readers.tiff_checks import COLOURS, MAX_CHANNELS
+from photochrom.imaging.stored_pixels import Samples, scale_bits, scale_floats, scale_integers, unassociate
 from photochrom.imaging.tiff_directory import Directory, Reader
 
 _GRAYS = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
@@ -43,20 +44,26 @@ def read(reader: Reader, page: Directory) -> tuple[Samples, bool]:
         stored = tifffile.TiffPage(file, index=max(page.chain_index, 0))
         photometric = _photometric(reader, page, stored)
         tiff_checks.check_kind(reader, page, stored, photometric)
-        is_raw_ycbcr = photometric == PHOTOMETRIC.YCBCR and stored.compression != COMPRESSION.JPEG
-        if is_raw_ycbcr or stored.compression == COMPRESSION.OJPEG:
+        if stored.compression == COMPRESSION.OJPEG:
             return _by_libtiff(reader, page), True
+        notes = tiff_checks.mend_counts(reader, page, stored, photometric)
         tiff_checks.check_segments(reader, stored)
+        if photometric == PHOTOMETRIC.YCBCR and stored.compression != COMPRESSION.JPEG:
+            rgb = tiff_ycbcr.read(reader, page, stored)
+            return Samples(rgb, "RGB", rgb.dtype, notes=notes), False
         values = stored.asarray(squeeze=False, maxworkers=1)
     values = np.moveaxis(values[:, 0], 0, 2) if values.shape[0] > 1 else values[0, 0]
     values = values.reshape(*values.shape[:2], -1)
-    return _samples(reader, page, stored, photometric, values), False
+    samples = _samples(reader, page, stored, photometric, values)
+    return dataclasses.replace(samples, notes=samples.notes + notes), False
 
 
 def _photometric(reader: Reader, page: Directory, stored: tifffile.TiffPage) -> int:
     """Returns the PhotometricInterpretation; where it is missing, the one that the other fields imply."""
     if tags.PHOTOMETRIC_INTERPRETATION in page.tags:
-        return reader.number(page, tags.PHOTOMETRIC_INTERPRETATION)
+        stated = reader.number(page, tags.PHOTOMETRIC_INTERPRETATION)
+        is_gray = stated == PHOTOMETRIC.YCBCR and stored.samplesperpixel == 1  # JPEG of one channel
+        return PHOTOMETRIC.MINISBLACK if is_gray else stated
     if stored.compression in _FAX:
         return PHOTOMETRIC.MINISWHITE
     if stored.compression == COMPRESSION.OJPEG:
@@ -67,15 +74,18 @@ def _photometric(reader: Reader, page: Directory, stored: tifffile.TiffPage) -> 
 
 
 def _by_libtiff(reader: Reader, page: Directory) -> Samples:
-    """Reads 8-bit YCbCr, which libtiff turns into RGB, upright."""
+    """Reads old-style JPEG, which libtiff turns into RGB, upright."""
     with Image.open(io.BytesIO(reader.data), formats=["TIFF"]) as image:
         if page.chain_index < 0:
-            raise errors.DecodeError("YCbCr in a directory under another is not read", "unsupported_compression")
+            raise errors.DecodeError(
+                "old-style JPEG in a directory under another is not read", "unsupported_compression"
+            )
         if page.chain_index:
             image.seek(page.chain_index)
         if sorted(image.size) != sorted(tiff_checks.size(reader, page)) or image.mode not in ("L", "RGB"):
             raise errors.DecodeError(
-                f"YCbCr TIFF that opens as {image.mode}, {image.size[0]}x{image.size[1]} px", "unsupported_colour"
+                f"old-style JPEG in a TIFF that opens as {image.mode}, {image.size[0]}x{image.size[1]} px",
+                "unsupported_colour",
             )
         image.load()
         values = np.asarray(image)
@@ -116,8 +126,6 @@ def _alpha(reader: Reader, page: Directory, extra: int, photometric: int) -> tup
     if photometric == PHOTOMETRIC.PALETTE:
         return -1, False, extra
     kinds = reader.numbers(page, tags.EXTRA_SAMPLES, MAX_CHANNELS)[:extra]
-    if not kinds and extra == 1 and photometric in (*_GRAYS, PHOTOMETRIC.RGB):
-        return 0, False, 0  # as Pillow and browsers take it
     for i, kind in enumerate(kinds):
         if kind in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA):
             return i, kind == EXTRASAMPLE.ASSOCALPHA, extra - 1

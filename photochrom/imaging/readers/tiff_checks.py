@@ -9,7 +9,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC
 
 from photochrom import errors
 from photochrom.imaging import tags
-from photochrom.imaging.readers import jpeg
+from photochrom.imaging.readers import jpeg, tiff_ycbcr
 from photochrom.imaging.tiff_directory import Directory, Reader
 
 # Colour channels by colour space.
@@ -32,6 +32,12 @@ _COMPRESSIONS = frozenset(
 # Compressions whose strips and tiles are files with a size in their header, by Pillow's name of the format.
 _WITH_OWN_SIZE: dict[int, str] = {COMPRESSION.WEBP: "WEBP", COMPRESSION.JPEG2000: "JPEG2000"}
 _CMYK_INKS = 1
+_FAX = (COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6)
+# Compressions whose content knows its end, and gives too few bytes where it is cut.
+_WITH_END = frozenset(
+    (COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE, COMPRESSION.PACKBITS, COMPRESSION.LZMA,
+     COMPRESSION.ZSTD, COMPRESSION.JPEG)
+)  # fmt: skip
 # Tiles up to this many px may be larger than the picture.
 _SMALL_TILE = 2048 * 2048
 
@@ -85,6 +91,64 @@ def _space_name(photometric: int) -> str:
         return str(photometric)
 
 
+def mend_counts(reader: Reader, page: Directory, stored: tifffile.TiffPage, photometric: int) -> tuple[str, ...]:
+    """Corrects byte counts of strips and tiles (tags 279 and 325) where the layout or the content states them.
+
+    Without compression they follow from the size; a single strip whose content knows its end may reach to the end of
+    the file.
+
+    Returns:
+        A note where any was changed.
+
+    Raises:
+        DecodeError: counts are missing, and nothing else states them.
+    """
+    stated = _stated_counts(reader, page)
+    if stored.compression == COMPRESSION.NONE:
+        needed = _uncompressed_bytes(reader, page, stored, photometric)
+        is_one = len(stored.dataoffsets) == 1
+        counts = needed if is_one or not stated else tuple(map(_least_known, stated, needed))
+    elif len(stored.dataoffsets) == 1 and stored.compression in _WITH_END:
+        rest = max(len(reader.data) - stored.dataoffsets[0], 0)
+        counts = (min((stated or (0,))[0] or rest, rest),)
+    elif not stated and stored.compression not in _FAX:
+        raise errors.DecodeError(f"StripByteCounts is missing: where {len(stored.dataoffsets)} strips end is unknown")
+    else:
+        return ()
+    stored.databytecounts = counts
+    return () if counts == stated else ("wrong byte counts of strips corrected",)
+
+
+def _least_known(stated: int, needed: int) -> int:
+    return min(stated or needed, needed)
+
+
+def _stated_counts(reader: Reader, page: Directory) -> tuple[int, ...]:
+    number = tags.TILE_BYTE_COUNTS if tags.TILE_BYTE_COUNTS in page.tags else tags.STRIP_BYTE_COUNTS
+    return reader.numbers(page, number, len(reader.data))
+
+
+def _uncompressed_bytes(
+    reader: Reader, page: Directory, stored: tifffile.TiffPage, photometric: int
+) -> tuple[int, ...]:
+    """Returns the bytes of each strip or tile of a page without compression."""
+    is_ycbcr = photometric == PHOTOMETRIC.YCBCR and stored.planarconfig == 1
+    samples = stored.samplesperpixel if stored.planarconfig == 1 else 1
+    width = stored.tilewidth if stored.is_tiled else stored.imagewidth
+
+    def size(rows: int) -> int:
+        if is_ycbcr:
+            return tiff_ycbcr.segment_bytes(reader, page, width, rows)
+        return rows * -(-width * samples * int(stored.bitspersample) // 8)
+
+    if stored.is_tiled:
+        return (size(stored.tilelength),) * len(stored.dataoffsets)
+    most = max(stored.rowsperstrip, 1)
+    strips = max(-(-stored.imagelength // most), 1)
+    last = stored.imagelength - (strips - 1) * most
+    return tuple(size(last if i % strips == strips - 1 else most) for i in range(len(stored.dataoffsets)))
+
+
 def check_segments(reader: Reader, stored: tifffile.TiffPage) -> None:
     """Refuses strips and tiles that are incomplete, or that would take more memory than the picture.
 
@@ -97,7 +161,9 @@ def check_segments(reader: Reader, stored: tifffile.TiffPage) -> None:
     if stored.is_tiled:
         _check_tile(stored)
     if not len(offsets) == len(counts) == expected:
-        raise errors.DecodeError(f"TIFF of {len(offsets)} strips or tiles, expected {expected}")
+        raise errors.DecodeError(
+            f"TIFF with offsets of {len(offsets)} and byte counts of {len(counts)} strips or tiles, expected {expected}"
+        )
     if min(offsets) <= 0 or (stored.compression != COMPRESSION.NONE and min(counts) <= 0):
         raise errors.DecodeError("TIFF with strips or tiles missing")
     if sum(counts) > 2 * length + 4096 * expected:

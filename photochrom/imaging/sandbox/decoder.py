@@ -19,16 +19,18 @@ pipe was kept: memory shared between the two processes would save one of two cop
 import dataclasses
 import re
 import signal
+import time
 from typing import Any
 
 from photochrom import errors
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox import pool, protocol
-from photochrom.imaging.sandbox.helper_process import HelperDied
+from photochrom.imaging.sandbox.helper_process import Helper, HelperDied
 from photochrom.imaging.sandbox.protocol import Request
 
 # Seconds that one file may take.
 DEFAULT_TIMEOUT = 120
+_LEAST_SECONDS = 1.0
 # A larger picture is refused by its header, px.
 DEFAULT_MAX_PIXELS = 300_000_000
 _MAX_MESSAGE = 2000
@@ -72,9 +74,15 @@ class Decoder:
 
     def _ask(self, request: Request, data: bytes) -> Any:
         for fresh in (False, True):
-            result, was_used = self._try(request, data, fresh)
-            if not (was_used and _may_be_of_earlier_files(result)):
-                break
+            with pool.lend(fresh) as helper:
+                begun, was_used = time.monotonic(), helper.answered > 0
+                result = self._try(helper, request, data)
+                if not (was_used and _may_be_of_earlier_files(result)):
+                    break
+                helper.close()
+            # The second try has the rest of the time.
+            left = request.timeout_seconds - (time.monotonic() - begun)
+            request = dataclasses.replace(request, timeout_seconds=max(left, _LEAST_SECONDS))
         if isinstance(result, errors.DataError):
             try:
                 raise result
@@ -82,23 +90,17 @@ class Decoder:
                 del result  # or this frame keeps the file, and its error keeps the frame, until garbage is collected
         return result
 
-    def _try(self, request: Request, data: bytes, fresh: bool) -> tuple[Any, bool]:
-        """Returns the result or the error, and whether the helper had answered for other files before."""
-        with pool.lend(fresh) as helper:
-            was_used = helper.answered > 0
-            try:
-                answer = helper.ask(request, data)
-                result = _result(answer, request.task)
-                if was_used and _may_be_of_earlier_files(result):
-                    helper.close()
-                return result, was_used
-            except TimeoutError:
-                return self._timeout(), was_used
-            except HelperDied as death:
-                return self._timeout() if death.status == -signal.SIGALRM else _to_error(death), was_used
-            except protocol.ProtocolError as error:
-                helper.close()
-                return _crashed(f"invalid answer of the decoder: {error}"), was_used
+    def _try(self, helper: Helper, request: Request, data: bytes) -> Any:
+        """Returns the result or the error."""
+        try:
+            return _result(helper.ask(request, data), request.task)
+        except TimeoutError:
+            return self._timeout()
+        except HelperDied as death:
+            return self._timeout() if death.status == -signal.SIGALRM else _to_error(death)
+        except protocol.ProtocolError as error:
+            helper.close()
+            return _crashed(f"invalid answer of the decoder: {error}")
 
     def _timeout(self) -> errors.DecodeError:
         text = f"decoding took longer than {self.timeout_seconds:g} s, which is the limit"

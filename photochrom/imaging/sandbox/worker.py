@@ -4,7 +4,8 @@ It reads a request and a file from its standard input, answers on its standard o
 the job dies, so does the helper. Before each file it limits its time and its memory. An alarm, which the kernel
 delivers into native code as well, ends it a few seconds after the job's own timeout, in case the job is dead by then.
 
-Its address space may grow by a gigabyte, some multiples of the file, and 64 bytes for each pixel. The pixels are those
+Its address space may grow by a gigabyte, some multiples of the file, and 64 bytes for each pixel; a file of at most
+10 MB gets no more than 1.75 GiB, whatever its header claims. The pixels are those
 that the header claims, rounded up to 4, 32 or 256 million (and so on), and not --max_pixels, which most files are far
 below. So a small picture with a bomb in it (a tile, a profile, a text that unpacks to gigabytes) is stopped at little
 more than the gigabyte, and a large one gets no more than --max_pixels allows. `decoding.decode` itself reads the claim:
@@ -34,6 +35,8 @@ _COPIES_OF_FILE = 8
 # The most measured, over 28 kinds of files, is 28 a pixel (16 bit with a profile; JPEG 2000); JPEG takes 10 to 21.
 _BYTES_PER_PIXEL = 64
 _FIRST_PIXELS, _PIXEL_STEP = 4_000_000, 8
+# The most for a small file, and for each byte that a larger one has more: no input of 10 MB takes 2.5 GB.
+_SMALL_FILE_BYTES, _MOST_FOR_SMALL, _MOST_PER_BYTE = 10_000_000, 1792 << 20, 256
 # A helper whose resident memory has grown by this much asks to be replaced, bytes.
 _GROWN_BYTES = 512 << 20
 # The helper's timeout is later than the job's by this, seconds.
@@ -54,7 +57,7 @@ def main() -> int:
         while (request := _next_request(requests)) is not None:
             grown = _memory()[1] - started_with > _GROWN_BYTES
             signal.setitimer(signal.ITIMER_REAL, request.timeout_seconds + _GRACE_SECONDS)
-            _limit_memory(_fixed_bytes(request.data_bytes) + _BYTES_PER_PIXEL * _FIRST_PIXELS)
+            _limit_memory(_allowed_bytes(request.data_bytes, _FIRST_PIXELS))
             _send(answers, {**_answer(request, requests.read(request.data_bytes)), "retire": grown})
             signal.setitimer(signal.ITIMER_REAL, 0)
     return 0
@@ -99,12 +102,14 @@ def _decode(data: bytes, max_pixels: int, **options: int) -> Picture:
             return decoding.decode(data, max_pixels=pixels, **options)
         except errors.TooLarge:
             pixels *= _PIXEL_STEP
-            _limit_memory(_fixed_bytes(len(data)) + _BYTES_PER_PIXEL * min(pixels, max_pixels))
+            _limit_memory(_allowed_bytes(len(data), min(pixels, max_pixels)))
     return decoding.decode(data, max_pixels=max_pixels, **options)
 
 
-def _fixed_bytes(data_bytes: int) -> int:
-    return _FIXED_BYTES + _COPIES_OF_FILE * data_bytes
+def _allowed_bytes(data_bytes: int, pixels: int) -> int:
+    """Returns the bytes that the address space may grow by, for a file of that size that claims these pixels."""
+    most = _MOST_FOR_SMALL + _MOST_PER_BYTE * max(data_bytes - _SMALL_FILE_BYTES, 0)
+    return min(_FIXED_BYTES + _COPIES_OF_FILE * data_bytes + _BYTES_PER_PIXEL * pixels, most)
 
 
 def _describe(error: Exception) -> dict[str, str]:

@@ -237,11 +237,11 @@ def test_decode_checks_header_before_allocating_pixels():
         decoding.decode(bomb, max_pixels=300_000_000)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"no picture", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\0" * 500]
-)
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\0" * 500])
 def test_decode_refuses_other_content(data):
-    with pytest.raises(errors.NotAnImage, match=f"{len(data)} bytes that begin with"):
+    with pytest.raises(
+        errors.NotAnImage, match=f"no image of a known format: {len(data)} bytes, expected one"
+    ):
         decoding.decode(data, max_pixels=LIMIT)
 
 

@@ -53,7 +53,7 @@ REFUSED = [
     ("floats over 65535", lambda: tiff(GRAY.astype("f4") * 1e6), "unsupported_range", "expected 0..1, 0..255"),
     ("floats below 0", lambda: tiff(GRAY.astype("f4") / 255 - 0.5), "unsupported_range", "samples from -0.5"),
     ("not a number", lambda: tiff(np.where(GRAY > 99, np.nan, 0).astype("f4")), "unsupported_range", "not finite"),
-    ("camera raw", lambda: tiff(GRAY, photometric="cfa"), "unsupported_colour", "colour space CFA is not read"),
+    ("camera raw", lambda: tiff(GRAY, photometric="cfa"), "unsupported_format", "camera raw is not read; develop it"),
     ("no photometric", lambda: tiff(GRAY).replace(struct.pack("<HHI", 262, 3, 1), struct.pack("<HHI", 263, 3, 1)),
      "unsupported_colour", "may be a negative"),
     ("CMYK of other inks", lambda: tiff(np.dstack([GRAY] * 4), photometric="separated", extratags=[(332, 3, 1, 2, True)]

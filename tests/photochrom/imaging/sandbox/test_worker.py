@@ -48,8 +48,23 @@ def test_memory_limit_grows_with_claimed_size(monkeypatch, pixels, most, expecte
 
     monkeypatch.setattr(decoding, "decode", decode)
     monkeypatch.setattr(worker, "_limit_memory", limits.append)
+    monkeypatch.setattr(worker, "_allowed_bytes", lambda data_bytes, pixels: pixels)
     assert worker._decode(b"", most) == pixels
-    assert [(limit - worker._fixed_bytes(0)) // worker._BYTES_PER_PIXEL // MILLION for limit in limits] == expected
+    assert [limit // MILLION for limit in limits] == expected
+
+
+@pytest.mark.parametrize(
+    ("data_bytes", "pixels", "expected"),
+    [
+        (0, 4 * MILLION, (1 << 30) + 256 * MILLION),
+        (1 * MILLION, 4 * MILLION, (1 << 30) + 264 * MILLION),
+        (10 * MILLION, 300 * MILLION, 1792 << 20),
+        (20 * MILLION, 300 * MILLION, (1792 << 20) + 2560 * MILLION),
+        (200 * MILLION, 300 * MILLION, (1 << 30) + 1600 * MILLION + 19_200 * MILLION),
+    ],
+)
+def test_allowed_bytes_is_bounded_by_the_file(data_bytes, pixels, expected):
+    assert worker._allowed_bytes(data_bytes, pixels) == expected
 
 
 def test_decode_refuses_more_than_max_pixels(monkeypatch):
