@@ -85,7 +85,8 @@ class ColorizeConfig:
         "factor on the chroma of the model's colours", 1.0, group="pictures", at_least=0, at_most=MAX_SATURATION
     )
     format: str = setting(
-        "format of the copies; `keep` writes formats that are only read (GIF, BMP, PNM, JPEG 2000, AVIF, HEIC, JPEG XL, PDF) as PNG",
+        "format of the copies; `keep` writes formats that are only read "
+        "(GIF, BMP, PNM, PDF, JPEG 2000, JPEG XL, AVIF, HEIC) as PNG",
         formats.KEEP,
         group="copies",
         choices=formats.CHOICES,

@@ -10,6 +10,7 @@ _RAW = "develop it to TIFF with a raw developer"
 _EXPORT = "export it as TIFF or PNG"
 _RENDER = "render it to PNG or TIFF"
 _CONVERT = "convert it to TIFF or PNG"
+_SGI_KINDS = (b"\0\1", b"\1\1", b"\0\2", b"\1\2")  # plain or with runs, 1 or 2 bytes a sample
 # Bytes at the start among which a text format is looked for.
 _TEXT_BYTES = 1024
 
@@ -55,12 +56,12 @@ FORMATS = (
     Format("FITS", _CONVERT, (".fits", ".fts"), ((0, b"SIMPLE  ="),)),
     Format("Photo CD", _CONVERT, (".pcd",), ((2048, b"PCD_IPI"),)),
     Format("FlashPix", _CONVERT, (".fpx",)),
-    Format("PCX", _CONVERT, (".pcx", ".dcx"), ((0, b"\x0a\x05\x01"),)),
+    Format("PCX", _CONVERT, (".pcx", ".dcx"), ((0, b"\x0a\x05\x01"), (0, b"\xb1\x68\xde\x3a"))),
     Format("TGA", _CONVERT, (".tga", ".icb", ".vda", ".vst")),
-    Format("SGI", _CONVERT, (".sgi", ".rgba"), ((0, b"\x01\xda\0\1"), (0, b"\x01\xda\1\1"))),
+    Format("SGI", _CONVERT, (".sgi", ".rgba"), tuple((0, b"\x01\xda" + kind) for kind in _SGI_KINDS)),
     Format("Sun raster", _CONVERT, (".ras",), ((0, b"\x59\xa6\x6a\x95"),)),
     Format("DDS", _CONVERT, (".dds",), ((0, b"DDS \x7c\0\0\0"),)),
-    Format("icon", _CONVERT, (".ico", ".cur", ".icns"), ((0, b"icns"), (0, b"\0\0\1\0"), (0, b"\0\0\2\0"))),
+    Format("icon", _CONVERT, (".ico", ".cur", ".icns"), ((0, b"icns"),)),
     Format("Windows metafile", _RENDER, (".wmf", ".emf"), ((0, b"\xd7\xcd\xc6\x9a"), (40, b" EMF"))),
     Format("Macintosh PICT", _CONVERT, (".pct", ".pict")),
     Format("ILBM", _CONVERT, (".iff", ".ilbm", ".lbm"), ((8, b"ILBM"),)),

@@ -6,7 +6,9 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import imagecodecs
 import numpy as np
+import pillow_heif
 import skimage.data
 from PIL import Image, features
 
@@ -55,7 +57,29 @@ def seeds() -> dict[str, bytes]:
     }
     if features.check("avif"):
         files["rgb.avif"] = (rgb, "AVIF", {"speed": 10})
-    return {name: _encode(*file) for name, file in files.items()}
+    others = {
+        "rgb.heic": _heic(rgb),
+        "rgb.jxl": imagecodecs.jpegxl_encode(np.asarray(rgb)),
+        "scan.pdf": _encode(gray, "PDF", {}),
+        "ycbcr.tif": _encode(rgb.convert("YCbCr"), "TIFF", {}),
+        "runs.bmp": _runs(np.asarray(gray)),
+    }
+    return {name: _encode(*file) for name, file in files.items()} | others
+
+
+def _heic(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image).save(buffer, quality=60)
+    return buffer.getvalue()
+
+
+def _runs(gray: np.ndarray) -> bytes:
+    """Returns a BMP with runs of 8 bit."""
+    height, width = gray.shape
+    codes = b"".join(b"".join(bytes([1, value]) for value in row) + b"\0\0" for row in gray[::-1]) + b"\0\1"
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(codes), 0, 0, 256, 0)
+    palette = b"".join(bytes([value, value, value, 0]) for value in range(256))
+    return struct.pack("<2sIII", b"BM", 54 + 1024 + len(codes), 0, 54 + 1024) + info + palette + codes
 
 
 def _encode(image: Image.Image, format: str, options: dict[str, Any]) -> bytes:

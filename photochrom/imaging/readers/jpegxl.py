@@ -49,11 +49,22 @@ def read(data: bytes, max_pixels: int) -> tuple[Samples, embedded_metadata.Embed
     if header.is_animation:
         found, values = pyjpegxl.probe(data), _first_frame(data, header)
     else:
-        found, values = pyjpegxl.decode_to_numpy(data, dtype=dtype)
+        found, values = _decoded(data, dtype)
     samples = _samples(values, header, found)
     if values.dtype == np.uint16 and header.bits <= 8:
         samples = _as_8_bit(samples)
     return samples, _metadata(data, _original_profile(samples.profile, header))
+
+
+def _decoded(data: bytes, dtype: str) -> tuple[Any, np.ndarray]:
+    import pyjpegxl
+
+    try:
+        return pyjpegxl.decode_to_numpy(data, dtype=dtype)
+    except RuntimeError as error:
+        raise errors.DecodeError(
+            f"JPEG XL that is broken, or needs more memory than the decoder may take: {error}"
+        ) from error
 
 
 def _first_frame(data: bytes, header: Header) -> np.ndarray:

@@ -239,9 +239,7 @@ def test_decode_checks_header_before_allocating_pixels():
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\0" * 500])
 def test_decode_refuses_other_content(data):
-    with pytest.raises(
-        errors.NotAnImage, match=f"no image of a known format: {len(data)} bytes, expected one"
-    ):
+    with pytest.raises(errors.NotAnImage, match=f"no image of a known format: {len(data)} bytes, expected one"):
         decoding.decode(data, max_pixels=LIMIT)
 
 
