@@ -5,6 +5,7 @@ Source: ISO 32000-1, 8.9.5 (an image fills the unit square, its top row at y = 1
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 from typing import Any
@@ -64,11 +65,12 @@ def read(data: bytes, page: int, max_pixels: int) -> tuple[Samples, embedded_met
         texts = document.get_metadata_dict(skip_empty=True)
         objects = list(itertools.islice(opened.get_objects(max_depth=_MOST_DEPTH), _MOST_OBJECTS + 1))
         only = _only_picture(objects)
-        orientation = _orientation(only, opened.get_rotation()) if only else 0
-        if only and orientation:
+        orientation = _orientation(only, opened.get_rotation()) if only and not _is_stencil(only) else 0
+        if orientation:
             samples, dpi = _own_pixels(only, max_pixels), _dpi(only)
         else:
-            samples, dpi = _rendered(opened, objects, max_pixels)
+            resolution = round(max(_dpi(only))) if only else _resolution(opened, objects)
+            samples, dpi = _rendered(opened, resolution, max_pixels), (float(resolution), float(resolution))
         pages = len(document)
     place = f"first of {pages} pages" if page == 0 else f"page {page + 1} of {pages}"
     about = embedded_metadata.of_blocks(b"", b"", b"", (place,) if pages > 1 else ())
@@ -84,10 +86,21 @@ def read(data: bytes, page: int, max_pixels: int) -> tuple[Samples, embedded_met
 def _opened(data: bytes) -> Any:
     import pypdfium2  # seven megabytes, which most helpers never need
 
+    _without_system_fonts()
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         raise errors.DecodeError(f"PDF that cannot be opened: {error}; remove its password or its damage") from error
+
+
+@functools.cache
+def _without_system_fonts() -> Any:
+    """Gives PDFium no fonts of the machine but its own, so that a page looks the same everywhere; keeps the struct."""
+    import pypdfium2.raw as pdfium
+
+    info = pdfium.FPDF_SYSFONTINFO(version=1)
+    pdfium.FPDF_SetSystemFontInfo(info)
+    return info
 
 
 def _only_picture(objects: list[Any]) -> Any:
@@ -107,6 +120,13 @@ def _only_picture(objects: list[Any]) -> Any:
     return None if pdfium.FPDFPageObj_HasTransparency(visible[0]) else visible[0]
 
 
+def _is_stencil(image: Any) -> bool:
+    """Returns whether an image is a mask through which a colour is painted: its own pixels would be a negative."""
+    import pypdfium2.raw as pdfium
+
+    return image.get_metadata().colorspace == pdfium.FPDF_COLORSPACE_UNKNOWN
+
+
 def _own_pixels(image: Any, max_pixels: int) -> Samples:
     width, height = image.get_px_size()
     check_size(width, height, max_pixels)
@@ -122,19 +142,17 @@ def _samples(bitmap: Any) -> Samples:
     )
 
 
-def _rendered(page: Any, objects: list[Any], max_pixels: int) -> tuple[Samples, tuple[float, float]]:
+def _rendered(page: Any, dpi: int, max_pixels: int) -> Samples:
     import pypdfium2
     import pypdfium2.raw as pdfium
 
-    dpi = _resolution(page, objects)
     scale = dpi / _POINTS_PER_INCH
     width, height = [round(side * scale) for side in page.get_size()]
     check_size(width, height, max_pixels)
     bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_BGR)
     bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
     pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, pdfium.FPDF_ANNOT)
-    samples = _samples(bitmap)
-    return samples.with_notes((f"page rendered at {dpi} dpi",)), (float(dpi), float(dpi))
+    return _samples(bitmap).with_notes((f"page rendered at {dpi} dpi",))
 
 
 def _resolution(page: Any, objects: list[Any]) -> int:

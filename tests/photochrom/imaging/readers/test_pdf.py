@@ -12,15 +12,16 @@ RGB = np.ascontiguousarray(skimage.data.coffee()[100:340, 100:420])
 GRAY = np.ascontiguousarray(RGB[:, :, 1])
 
 
-def pdf(*contents: bytes, image: np.ndarray = GRAY, rotate: int = 0, info: str = "") -> bytes:
+def pdf(*contents: bytes, image: np.ndarray = GRAY, rotate: int = 0, info: str = "", stencil: bytes = b"") -> bytes:
     """A PDF by hand, 160x120 points, one page for each content stream; /I is the image, /F a font."""
     kind = "DeviceGray" if image.ndim == 2 else "DeviceRGB"
+    colours = "/ImageMask true /BitsPerComponent 1" if stencil else f"/ColorSpace /{kind} /BitsPerComponent 8"
     kids = " ".join(f"{6 + 2 * i} 0 R" for i in range(len(contents)))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         f"<< /Type /Pages /Count {len(contents)} /Kids [{kids}] >>".encode(),
-        stream(f"/Type /XObject /Subtype /Image /Width {image.shape[1]} /Height {image.shape[0]} /ColorSpace /{kind} "
-               "/BitsPerComponent 8", image.tobytes()),
+        stream(f"/Type /XObject /Subtype /Image /Width {image.shape[1]} /Height {image.shape[0]} {colours}",
+               stencil or image.tobytes()),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         f"<< {info} >>".encode(),
     ]  # fmt: skip
@@ -57,6 +58,14 @@ def test_decode_takes_pixels_of_only_picture(image):
     np.testing.assert_array_equal(picture.pixels, image)
     assert (picture.format, picture.notes) == ("PDF", ())
     assert picture.metadata.dpi == pytest.approx((144, 144))
+
+
+def test_decode_renders_stencil_in_its_colour():
+    """A mask of 1 bit: 0 paints black, as a program writes a page of text."""
+    ink = GRAY < 90
+    picture = decode(pdf(SCAN, stencil=np.packbits(~ink, axis=1).tobytes()))
+    assert picture.notes == ("page rendered at 144 dpi",)
+    np.testing.assert_array_equal(picture.pixels[:, :, 0], np.where(ink, 0, 255))
 
 
 def test_decode_ignores_invisible_text_of_scan():
