@@ -4,11 +4,11 @@ Source: ISO/IEC 23008-12 (HEIF), 6.5.9 and 6.5.10: the container's transforms co
 """
 
 import dataclasses
+import functools
 import io
 from typing import Any
 
 import numpy as np
-import pillow_heif
 
 from photochrom.imaging import boxes, embedded_metadata, stated_colour
 from photochrom.imaging.picture import check_size
@@ -19,17 +19,22 @@ _BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hev
 # Any codec: AVIF has these brands as well.
 _ANY_CODEC, _OF_AVIF = frozenset((b"mif1", b"msf1")), frozenset((b"avif", b"avis"))
 
-# One helper for each core: threads within one would compete for it.
-pillow_heif.options.DECODE_THREADS = 1
-pillow_heif.options.THUMBNAILS = False
-pillow_heif.options.DEPTH_IMAGES = False
-pillow_heif.options.AUX_IMAGES = False
-
 
 def is_heif(data: bytes) -> bool:
     """Returns whether the content is a HEIF file that is no AVIF."""
     found = frozenset(boxes.brands(data))
     return bool(found & _BRANDS or (found & _ANY_CODEC and not found & _OF_AVIF))
+
+
+@functools.cache
+def _library() -> Any:
+    """Returns pillow_heif: imported for the first HEIF, with the main picture alone and one thread a helper."""
+    import pillow_heif
+
+    options = pillow_heif.options
+    options.DECODE_THREADS = 1
+    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
+    return pillow_heif
 
 
 def read(data: bytes, max_pixels: int) -> tuple[Samples, embedded_metadata.Embedded]:
@@ -38,7 +43,7 @@ def read(data: bytes, max_pixels: int) -> tuple[Samples, embedded_metadata.Embed
     Raises:
         TooLarge: more than max_pixels, by its header.
     """
-    file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
+    file = _library().open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     picture = file[file.primary_index]
     info: dict[str, Any] = picture.info
     check_size(*picture.size, max_pixels)
