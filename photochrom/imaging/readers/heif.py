@@ -46,7 +46,8 @@ def read(data: bytes, max_pixels: int) -> tuple[Samples, embedded_metadata.Embed
     file = _library().open_heif(io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False)
     picture = file[file.primary_index]
     info: dict[str, Any] = picture.info
-    check_size(*picture.size, max_pixels)
+    width, height = picture.size
+    check_size(width, height, max_pixels)
     bits = int(info["bit_depth"])
     profile, notes = _stated(info.get("nclx_profile"))
     if len(file) > 1:
