@@ -21,6 +21,10 @@ IMAGE_SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+# A picture of more pixels has at least a byte for each ten; hardly any has fewer that is no blank page or bomb.
+_PIXELS_OF_SMALL_FILE, _PIXELS_PER_BYTE = 100_000_000, 10
+
+
 def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) -> Picture:
     """Decodes an image file.
 
@@ -29,7 +33,8 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
 
     Args:
         data: the file's content.
-        max_pixels: the most pixels, checked in the header before any are allocated.
+        max_pixels: the most pixels, checked in the header before any are allocated; of a file of at most 10 MB 100
+            million, so that no small file fills the memory.
         draft_size: if not 0, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as both sides
             stay at least this long, px: libjpeg's scaled inverse DCT, several times faster.
         page: index of a page of a TIFF or PDF, from 0, less than `count_pages(data)`.
@@ -39,6 +44,7 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
         TooLarge: more than max_pixels.
         DecodeError: broken, without that page, or of a depth, colour space, range or compression that is not read.
     """
+    max_pixels = min(max_pixels, max(_PIXELS_OF_SMALL_FILE, _PIXELS_PER_BYTE * len(data)))
     try:
         with pillow_reader.without_size_limit():
             if tiff_directory.is_tiff(data):
