@@ -131,6 +131,7 @@ class Reader:
             following = 0
         return Directory(offset, chain_index, found, count, following)
 
+    @functools.cached_property
     def chain(self) -> list[Directory]:
         """Returns the directories of the file's chain, up to the first that is broken or repeated.
 
@@ -202,7 +203,7 @@ class Reader:
         A camera's file may have only a thumbnail in its chain and the picture in a directory below (SubIFDs): then
         that one is the page.
         """
-        chain = self.chain()
+        chain = self.chain
         if full := list(filter(self._is_page, chain)):
             return full
         below = [self.directory(offset) for offset in self.numbers(chain[0], tags.SUB_IFDS, 64)]

@@ -102,7 +102,7 @@ def by_name(path: str) -> Format | None:
 
 def is_raw_tiff(reader: tiff_directory.Reader) -> bool:
     """Returns whether a TIFF is a camera's raw file: a DNG, or with a mosaic in a page or below one."""
-    chain = reader.chain()[:_MAX_DIRECTORIES]
+    chain = reader.chain[:_MAX_DIRECTORIES]
     if reader.data[8:12] == b"CR\2\0" or _DNG_VERSION in chain[0].tags:
         return True
     return any(

@@ -90,7 +90,7 @@ def test_decode_reads_the_directory_below_a_thumbnail():
 
 def pointed_at(data: bytes, page: int, offset: int) -> bytes:
     """The TIFF with the chain bent: the directory of `page` is followed by the one at `offset`."""
-    at = tiff_directory.Reader(data).chain()[page].offset
+    at = tiff_directory.Reader(data).chain[page].offset
     (count,) = struct.unpack_from("<H", data, at)
     place = at + 2 + 12 * count
     return data[:place] + struct.pack("<I", offset) + data[place + 4 :]
@@ -98,7 +98,7 @@ def pointed_at(data: bytes, page: int, offset: int) -> bytes:
 
 def test_count_pages_ends_where_the_chain_repeats():
     data = tiff(*PAGES)
-    second = tiff_directory.Reader(data).chain()[1].offset
+    second = tiff_directory.Reader(data).chain[1].offset
     assert decoding.count_pages(pointed_at(data, 2, second)) == 3
     assert decoding.count_pages(pointed_at(data, 0, tiff_directory.Reader(data).first_offset)) == 1
 

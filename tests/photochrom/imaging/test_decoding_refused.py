@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import skimage.data
 import tifffile
-from PIL import Image
 
 from photochrom import errors
 from photochrom.imaging import decoding
@@ -137,7 +136,12 @@ def test_damaged_deep_file_gives_picture_or_reason(kind):
     assert reasons > 0
 
 
-def test_decode_ignores_channels_of_unstated_use():
-    image = Image.fromarray(GRAY)
-    data = tiff(np.dstack([GRAY, GRAY, GRAY, np.asarray(image)]), extrasamples=[0])
-    assert decoding.decode(data, max_pixels=10**6).notes == ("1 extra channel ignored",)
+@pytest.mark.parametrize("is_stated", [True, False])
+def test_decode_ignores_channels_of_unstated_use(is_stated):
+    """Infrared of a film scanner, for one: as opacity it would bleach the picture."""
+    data = tiff(np.dstack([GRAY, GRAY, GRAY, 255 - GRAY]), extrasamples=[0])
+    if not is_stated:
+        data = data.replace(struct.pack("<HHI", 338, 3, 1), struct.pack("<HHI", 65001, 3, 1))
+    picture = decoding.decode(data, max_pixels=10**6)
+    assert picture.alpha is None and picture.notes == ("1 extra channel ignored",)
+    np.testing.assert_array_equal(picture.pixels[:, :, 0], GRAY)

@@ -44,6 +44,13 @@ def test_pages_are_full_pictures_if_there_are_any(kinds, expected):
     assert [page.chain_index for page in reader.pages] == expected
 
 
+@pytest.mark.parametrize(("kinds", "expected"), [([2, 1], [1]), ([1, 3, 2], [0, 1]), ([2], [0])])
+def test_pages_are_no_thumbnails_by_tag_255(kinds, expected):
+    """SubfileType of TIFF 5.0: 1 is a picture, 2 a reduced one, 3 a page."""
+    fields = ([(tags.SUBFILE_TYPE, tags.SHORT, 1, struct.pack("<H", kind))] for kind in kinds)
+    assert [page.chain_index for page in tiff_directory.Reader(file(*fields)).pages] == expected
+
+
 def test_directory_leaves_out_values_outside_the_file():
     fields = [
         (tags.MAKE, tags.ASCII, 3, b"ab\0"),
