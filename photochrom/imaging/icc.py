@@ -19,6 +19,8 @@ _BAND_PIXELS = 2_000_000
 # Fields of a profile's header. Source: ICC.1:2022, section 7.2.
 _DATE, SPACE = slice(24, 36), slice(16, 20)
 _MAX_NAME = 80
+# Between white and black in each channel of sRGB, of 255: papers of printers' profiles have 150 and more.
+_LEAST_CONTRAST = 64
 
 
 def to_srgb(samples: Samples, profile: bytes = b"") -> tuple[np.ndarray, tuple[str, ...]]:
@@ -51,6 +53,8 @@ def _by_profile(samples: Samples, profile: bytes) -> np.ndarray:
         raise ValueError(f"{len(profile)} bytes, at most {MAX_PROFILE_BYTES}")
     if space != _SPACES[samples.space] and not (samples.space == "gray" and space == b"RGB "):
         raise ValueError(f"a profile of {space!r} for pixels in {samples.space}")
+    if space == b"RGB " and not _is_plausible(profile):
+        raise ValueError("its white is not lighter than its black")
     if space == b"RGB " and is_srgb(profile):
         return samples.values
     if samples.space == "gray":
@@ -103,6 +107,14 @@ def _deep_band(values: np.ndarray, profile: bytes, space: str, dtype: np.dtype) 
 def _eight_bit(profile: bytes, mode: str) -> Any:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+
+
+@functools.lru_cache(maxsize=32)
+def _is_plausible(profile: bytes) -> bool:
+    """Returns whether a profile of RGB makes white light and black dark; with wrong numbers it may do neither."""
+    ends = np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)
+    black, white = _transform(ends, profile, "RGB", ends.dtype)[0].astype(int)
+    return bool((white - black).min() >= _LEAST_CONTRAST)
 
 
 @functools.lru_cache(maxsize=32)

@@ -1,6 +1,8 @@
 import hashlib
 import io
+import struct
 
+import imagecodecs
 import numpy as np
 from PIL import ImageCms
 
@@ -27,6 +29,19 @@ def test_to_srgb_notes_profile_of_other_space():
     converted, notes = icc.to_srgb(Samples(pixels, "gray", pixels.dtype), lab)
     assert converted is pixels
     assert notes == ("unusable ICC profile, sRGB assumed: a profile of b'Lab ' for pixels in gray",)
+
+
+def test_to_srgb_ignores_profile_without_contrast():
+    """As in a JP2 of Kakadu: the columns of its matrix are zeros."""
+    profile = bytearray(imagecodecs.cms_profile("adobergb"))
+    for i in range(int.from_bytes(profile[128:132], "big")):
+        name, place, size = struct.unpack_from(">4sII", profile, 132 + 12 * i)
+        if name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+            profile[place + 8 : place + size] = bytes(size - 8)
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    converted, notes = icc.to_srgb(Samples(pixels, "RGB", pixels.dtype), bytes(profile))
+    assert converted is pixels
+    assert notes == ("unusable ICC profile, sRGB assumed: its white is not lighter than its black",)
 
 
 def test_describe_names_profile_and_space():
