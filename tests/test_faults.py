@@ -1,17 +1,20 @@
 """A short form of benchmarks/faults: the real command, killed and without space."""
 
 import contextlib
+import pathlib
 import shutil
 import sys
 
 import pytest
 
+from benchmarks.faults import __main__ as faults
 from benchmarks.faults import full_disks, process_kills, workbench
 from photochrom.jobs import output_lock
 from photochrom.sources import archive_listing, tar_listing
 from photochrom.storage import files
 from tests.support import damaged
 
+ROOT = pathlib.Path(__file__).parents[1]
 pytestmark = [
     pytest.mark.job,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
@@ -23,6 +26,12 @@ pytestmark = [
 def bench(tint, tmp_path_factory) -> workbench.Bench:
     """70 scans, every bad kind included, colorized undisturbed, with the rows expected for the archive."""
     return workbench.Bench.make(tmp_path_factory.mktemp("faults"), 70, seed=1, model=tint)
+
+
+def test_table_of_docs_has_every_fault():
+    lines = (ROOT / "docs/faults.md").read_text().splitlines()
+    listed = [line.split("|")[1].strip() for line in lines if line.startswith("|")][2:]
+    assert listed == [faults.KILLED, *(name for name, _ in faults.FAULTS)]
 
 
 def test_killed_run_resumes_to_the_same_output(bench):

@@ -142,7 +142,7 @@ def main() -> int:
 def _run(flags: argparse.Namespace, folder: pathlib.Path) -> int:
     model = tint.make_bundle(folder / "bundle")
     groups: list[tuple[str, int, tuple[tuple[str, Fault], ...]]] = [
-        ("many", flags.images, ((_KILLED, lambda bench: process_kills.killed(bench, flags.kills)),)),
+        ("many", flags.images, ((KILLED, lambda bench: process_kills.killed(bench, flags.kills)),)),
         ("few", flags.few, FAULTS),
     ]
     rows, problems = [], []
@@ -164,7 +164,7 @@ def _run(flags: argparse.Namespace, folder: pathlib.Path) -> int:
     return int(bool(problems))
 
 
-_KILLED = "kill -9 of all processes, at random moments from start-up to the last line of the manifest"
+KILLED = "kill -9 of all processes, at random moments from start-up to the last line of the manifest"
 
 
 def _say(text: str) -> None:

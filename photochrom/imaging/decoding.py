@@ -153,7 +153,7 @@ def _picture(
         format=format,
         source_height=height,
         source_width=width,
-        metadata=about.metadata,
+        metadata=about.metadata.turned(about.orientation),
         notes=depth + samples.notes + stated + notes + about.notes,
     )
 

@@ -21,8 +21,10 @@ class Metadata:
         xmp: XMP packet.
         iptc: IPTC-IIM records, without Photoshop's resource around them.
         icc: the profile of the file's own pixels, which are in sRGB once decoded.
-        dpi: horizontal and vertical resolution, or None.
+        dpi: horizontal and vertical resolution of the upright picture, px per inch, or None.
+        aspect: px per length across and down the upright picture, where the length is not stated; None for equal ones.
         artist, copyright, description: text of the TIFF tags 315, 33432 and 270.
+        orientation: the EXIF orientation that was applied to the pixels; `exif` and `xmp` describe the stored ones.
     """
 
     exif: bytes = b""
@@ -30,9 +32,19 @@ class Metadata:
     iptc: bytes = b""
     icc: bytes = b""
     dpi: tuple[float, float] | None = None
+    aspect: tuple[int, int] | None = None
     artist: str = ""
     copyright: str = ""
     description: str = ""
+    orientation: int = 1
+
+    def turned(self, orientation: int) -> "Metadata":
+        """Returns the metadata of pixels that were stored in this one's orientation, once they are upright."""
+        if orientation < 5:
+            return dataclasses.replace(self, orientation=orientation)
+        dpi = self.dpi and (self.dpi[1], self.dpi[0])
+        aspect = self.aspect and (self.aspect[1], self.aspect[0])
+        return dataclasses.replace(self, orientation=orientation, dpi=dpi, aspect=aspect)
 
 
 _NO_METADATA = Metadata()

@@ -20,6 +20,8 @@ from serving.copies.raster import Raster
 
 # A JFIF header states whole px per inch in 16 bits.
 _MAX_JFIF_DENSITY = 65_535
+# Place of the density's unit in a file. Source: JFIF 1.02.
+_JFIF_UNIT = 13
 _METERS_PER_INCH = 0.0254
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_HEADER_END = len(_PNG_SIGNATURE) + 8 + 13 + 4
@@ -48,7 +50,8 @@ def encode(file: IO[bytes], format: Format, raster: Raster, blocks: Blocks, opti
 
 
 def _write_jpeg(file: IO[bytes], pixels: np.ndarray, blocks: Blocks, options: CopyOptions) -> None:
-    dpi = tuple(round(v) for v in blocks.dpi or ())
+    density = tuple(round(v) for v in blocks.dpi or blocks.aspect or ())
+    is_stated = bool(density) and min(density) > 0 and max(density) <= _MAX_JFIF_DENSITY
     Image.fromarray(pixels).save(
         file,
         "JPEG",
@@ -58,8 +61,12 @@ def _write_jpeg(file: IO[bytes], pixels: np.ndarray, blocks: Blocks, options: Co
         xmp=blocks.xmp,
         icc_profile=blocks.icc,
         extra=blocks.iptc,
-        **({"dpi": dpi} if dpi and min(dpi) > 0 and max(dpi) <= _MAX_JFIF_DENSITY else {}),
+        **({"dpi": density} if is_stated else {}),
     )
+    if is_stated and not blocks.dpi:
+        file.seek(_JFIF_UNIT)
+        file.write(b"\0")  # none: the density is a ratio
+        file.seek(0, 2)
 
 
 def _write_webp(file: IO[bytes], pixels: np.ndarray, blocks: Blocks, options: CopyOptions) -> None:
@@ -84,6 +91,8 @@ def _write_png(file: IO[bytes], pixels: np.ndarray, blocks: Blocks) -> None:
     if blocks.dpi:
         across, down = (round(v / _METERS_PER_INCH) for v in blocks.dpi)
         file.write(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+    elif blocks.aspect:
+        file.write(_chunk(b"pHYs", struct.pack(">IIB", *blocks.aspect, 0)))
     if blocks.exif_bytes:
         file.write(_chunk(b"eXIf", blocks.exif_bytes))
     file.write(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + blocks.xmp))

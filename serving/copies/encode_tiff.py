@@ -22,8 +22,9 @@ _LEVEL = 6
 _MAX_CLASSIC = 2**32 - 2**26
 # Pointers to directories, by tifffile's name.
 _POINTERS = {tags.EXIF_IFD: "ExifTag", tags.GPS_IFD: "GPSTag"}
+_RATIONALS = {tags.RATIONAL: "I", tags.SRATIONAL: "i"}
 # Fields of the original that are not copied: tifffile or `_append_directories` writes those of the copy.
-_REPLACED = tags.STRUCTURE | {tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT, *_POINTERS}
+_REPLACED = tags.STORAGE | {tags.X_RESOLUTION, tags.Y_RESOLUTION, tags.RESOLUTION_UNIT, *_POINTERS}
 
 
 def encode(file: IO[bytes], raster: Raster, blocks: Blocks) -> None:
@@ -43,8 +44,8 @@ def encode(file: IO[bytes], raster: Raster, blocks: Blocks) -> None:
             compression="adobe_deflate",
             predictor=True,
             rowsperstrip=rows,
-            resolution=blocks.dpi,
-            resolutionunit="INCH" if blocks.dpi else None,
+            resolution=blocks.dpi or blocks.aspect,
+            resolutionunit="INCH" if blocks.dpi else "NONE" if blocks.aspect else None,
             iccprofile=blocks.icc,
             software=False,
             metadata=None,
@@ -75,7 +76,7 @@ def _compress(strip: np.ndarray, order: Any) -> bytes:
 def _fields(blocks: Blocks, big: bool) -> list[Any]:
     """Returns the fields of the first directory that do not describe the storage of pixels."""
     main = {tag: entry for tag, entry in blocks.exif.main.items() if tag not in _REPLACED}
-    fields: list[Any] = [(tag, entry.type, None, entry.value, True) for tag, entry in main.items()]
+    fields: list[Any] = [_field(tag, entry, blocks.exif.order) for tag, entry in main.items()]
     fields.append((tags.XMP, tags.BYTE, None, blocks.xmp, True))
     if blocks.iptc:
         fields.append((tags.IPTC, tags.LONG, None, blocks.iptc, True))
@@ -83,6 +84,15 @@ def _fields(blocks: Blocks, big: bool) -> list[Any]:
         if _has_directory(blocks, tag):
             fields.append((name, tags.LONG8 if big else tags.LONG, 1, 0, True))  # its offset is known at the end
     return fields
+
+
+def _field(tag: int, entry: exif.Entry, order: str) -> tuple[Any, ...]:
+    """Returns a field as tifffile takes it, which miscounts rational numbers given as bytes."""
+    code = _RATIONALS.get(entry.type)
+    if code is None or not isinstance(entry.value, bytes):
+        return tag, entry.type, None, entry.value, True
+    count = len(entry.value) // 8
+    return tag, entry.type, count, struct.unpack(f"{order}{2 * count}{code}", entry.value), True
 
 
 def _has_directory(blocks: Blocks, tag: int) -> bool:

@@ -5,8 +5,9 @@ import struct
 
 from photochrom.imaging import exif, icc, tags
 from photochrom.imaging.picture import Metadata
-from serving.copies import iptc, xmp
+from serving.copies import exif_fields, exif_in_place, iptc, xmp
 from serving.copies.formats import Format
+from serving.copies.frame import Frame
 from serving.copies.provenance import Provenance
 
 # Source: CIPA DC-008 (EXIF 2.32) 4.7: a marker segment of JPEG holds 65,533 bytes, less the name of its content.
@@ -32,7 +33,7 @@ class Blocks:
         xmp: the packet.
         iptc: IPTC-IIM records as the format stores them; b"" for none.
         icc: the profile of the copy's pixels.
-        dpi: horizontal and vertical resolution, or None.
+        dpi, aspect: horizontal and vertical resolution, or its ratio alone; None for none.
         sidecars: suffix -> content of a file beside the copy, for blocks that the format cannot hold.
         notes: blocks that were replaced, left out or put beside the copy.
     """
@@ -43,18 +44,20 @@ class Blocks:
     iptc: bytes
     icc: bytes
     dpi: tuple[float, float] | None
+    aspect: tuple[int, int] | None = None
     sidecars: dict[str, bytes] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
 
 
-def prepare(metadata: Metadata, provenance: Provenance, format: Format, width: int, height: int) -> Blocks:
-    """Makes the blocks of a copy in a format, of that size in px."""
-    blocks = Blocks(exif.Block(), b"", b"", metadata.iptc, icc.srgb_profile(), metadata.dpi)
-    _add_exif(blocks, metadata, format, width, height)
+def prepare(metadata: Metadata, provenance: Provenance, format: Format, frame: Frame) -> Blocks:
+    """Makes the blocks of a copy in a format, of that geometry."""
+    blocks = Blocks(exif.Block(), b"", b"", metadata.iptc, icc.srgb_profile(), metadata.dpi, metadata.aspect)
+    _add_exif(blocks, metadata, format, frame)
     try:
-        blocks.xmp = xmp.merge(metadata.xmp, provenance)
+        blocks.xmp, notes = xmp.merge(metadata.xmp, provenance, frame)
+        blocks.notes += notes
     except ValueError as error:
-        blocks.xmp = xmp.merge(b"", provenance)
+        blocks.xmp = xmp.ours(provenance)
         blocks.sidecars[".xmp"] = metadata.xmp
         blocks.notes.append(f"the original's XMP could not be merged ({error}); it is kept beside the copy, in .xmp")
     if metadata.icc and metadata.icc != blocks.icc:
@@ -66,22 +69,26 @@ def prepare(metadata: Metadata, provenance: Provenance, format: Format, width: i
     return blocks
 
 
-def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, width: int, height: int) -> None:
+def _add_exif(blocks: Blocks, metadata: Metadata, format: Format, frame: Frame) -> None:
     """Updates the original's EXIF; adds its texts outside EXIF, and the fields that the format requires with them."""
     block = exif.Block()
     if metadata.exif:
         try:
-            block = exif.update_for(exif.parse(metadata.exif), width, height)
+            parsed = exif.parse(metadata.exif)
+            block, notes = exif_fields.update_for(parsed, frame, moves=format.name == "TIFF")
+            blocks.notes += notes
         except (ValueError, struct.error):
             blocks.sidecars[".exif"] = metadata.exif
             blocks.notes.append("broken EXIF is kept unchanged beside the copy")
     texts = {tag: getattr(metadata, name) for tag, name in _TEXTS.items()}
-    added = {tag: exif.text(value) for tag, value in texts.items() if value and tag not in block.main}
-    if format.name == "WEBP" and metadata.dpi and tags.X_RESOLUTION not in block.main:
-        added |= exif.resolution(metadata.dpi, block.order)
+    added = {tag: exif_fields.text(value) for tag, value in texts.items() if value and tag not in block.main}
+    density = metadata.dpi or metadata.aspect
+    if format.name == "WEBP" and density and tags.X_RESOLUTION not in block.main:
+        added |= exif_fields.resolution(density, block.order, has_unit=bool(metadata.dpi))
     if added and format.name == "JPEG" and not block.main:
-        added |= exif.required_in_jpeg(width, height) | exif.resolution(metadata.dpi or _NO_DPI, block.order)
-    blocks.exif = dataclasses.replace(block, raw=b"", main={**block.main, **added}) if added else block
+        added |= exif_fields.required_in_jpeg(frame.width, frame.copy_height)
+        added |= exif_fields.resolution(metadata.dpi or _NO_DPI, block.order)
+    blocks.exif = exif_in_place.rewritten(block, {**block.main, **added}) if added else block
     blocks.exif_bytes = blocks.exif.to_bytes()
 
 
@@ -101,11 +108,11 @@ def _put_aside(blocks: Blocks, format: Format, provenance: Provenance) -> None:
             blocks.iptc = b""
         else:
             blocks.sidecars[".xmp"] = blocks.xmp  # with our properties
-            blocks.xmp = xmp.merge(b"", provenance)
+            blocks.xmp = xmp.ours(provenance)
 
 
 def _reduce_exif(blocks: Blocks, limit: int) -> None:
-    blocks.exif = exif.reduced(blocks.exif)
+    blocks.exif = exif_fields.reduced(blocks.exif)
     blocks.exif_bytes = blocks.exif.to_bytes()
     if len(blocks.exif_bytes) > limit:
         blocks.exif, blocks.exif_bytes = exif.Block(), b""

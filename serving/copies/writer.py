@@ -13,6 +13,7 @@ import numpy as np
 from photochrom.imaging.picture import Picture
 from photochrom.storage import files
 from serving.copies import encode, formats, label, metadata
+from serving.copies.frame import Frame
 from serving.copies.options import CopyOptions
 from serving.copies.provenance import Provenance
 from serving.copies.raster import Raster
@@ -64,7 +65,7 @@ def write(
     with _workspace(picture.source_height * picture.source_width) as file:
         raster, format, notes = plan(picture, ab, options)
         height, width, _ = raster.shape
-        blocks = metadata.prepare(picture.metadata, provenance, format, width, height)
+        blocks = metadata.prepare(picture.metadata, provenance, format, _frame(picture, height))
         path = formats.file_name(path, format)
         encode.encode(file, format, raster, blocks, options)
         sidecars = {path + suffix: data for suffix, data in sorted(blocks.sidecars.items())}
@@ -73,6 +74,11 @@ def write(
         digest = _copy(file, files.join(output, path))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sidecars.items()}
     return Written(path, digest, format.name, height, width, digests, (*notes, *blocks.notes))
+
+
+def _frame(picture: Picture, copy_height: int) -> Frame:
+    height, width = picture.pixels.shape[:2]
+    return Frame(width, height, picture.metadata.orientation, copy_height - height)
 
 
 def plan(picture: Picture, ab: np.ndarray, options: CopyOptions) -> tuple[Raster, formats.Format, tuple[str, ...]]:

@@ -11,11 +11,15 @@ from xml.dom import minidom
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
+from serving.copies import xmp_places
+from serving.copies.frame import Frame
 from serving.copies.provenance import Provenance
 
 # Photoshop's histories make packets of some MB.
 MAX_BYTES = 16_000_000
 _MAX_DEPTH = 100
+# Elements, attributes and comments; as a document each takes up to a kilobyte.
+_MAX_NODES = 50_000
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _MM = "http://ns.adobe.com/xap/1.0/mm/"
@@ -61,12 +65,21 @@ _ENCODINGS = (
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def merge(source: bytes, provenance: Provenance) -> bytes:
-    """Returns a packet with the properties of `source` and of the copy, which replace those of the same names.
+def ours(provenance: Provenance) -> bytes:
+    """Returns a packet with the properties of the copy alone."""
+    return merge(b"", provenance, Frame(1, 1))[0]
+
+
+def merge(source: bytes, provenance: Provenance, frame: Frame) -> tuple[bytes, tuple[str, ...]]:
+    """Joins the properties of `source` and of the copy, which replace those of the same names.
 
     Args:
         source: the original's packet; b"" if it has none.
         provenance: of the copy.
+        frame: of the copy; places in the picture move with its pixels.
+
+    Returns:
+        The packet, and notes on properties that are lost.
 
     Raises:
         ValueError: `source` is no XMP, is too large, or contains a DTD or entities, which XMP forbids.
@@ -76,10 +89,11 @@ def merge(source: bytes, provenance: Provenance) -> bytes:
         rdf = _find_rdf(document)
         abouts = [_about(element) for element in _descriptions(rdf)]
         ids = [value for element in _descriptions(rdf) for value in _strip(element)]
-        ours: Any = _parse(_ours(provenance, next(filter(None, abouts), ""), next(iter(ids), ""))).documentElement
-        rdf.appendChild(document.importNode(ours, True))
+        notes = xmp_places.move(rdf, frame)
+        own: Any = _parse(_own(provenance, next(filter(None, abouts), ""), next(iter(ids), ""))).documentElement
+        rdf.appendChild(document.importNode(own, True))
         root: Any = document.documentElement
-        return f"{_HEAD}{root.toxml()}{_TAIL}".encode()
+        return f"{_HEAD}{root.toxml()}{_TAIL}".encode(), notes
     finally:
         document.unlink()
 
@@ -88,30 +102,55 @@ def _decode(source: bytes) -> str:
     if len(source) > MAX_BYTES:
         raise ValueError(f"XMP of {len(source)} bytes, at most {MAX_BYTES}")
     encoding = next(encoding for mark, encoding in _ENCODINGS if source.startswith(mark))
-    text = source.decode(encoding).strip("\0 \t\r\n\ufeff")
+    unit = 4 if "32" in encoding else 2 if "16" in encoding else 1
+    try:
+        text = source[: len(source) // unit * unit].decode(encoding).strip("\0 \t\r\n\ufeff")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"XMP that is not valid {encoding}") from error
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("XMP with a document type, which may define entities")
     return re.sub(r"^<\?xml [^>]*\?>", "", text)  # it is text now, whatever encoding was stated
 
 
+class _Bounds:
+    """Counts what a document would hold in memory, before one is made.
+
+    Raises:
+        ValueError: it is too deep, or holds too much.
+    """
+
+    def __init__(self) -> None:
+        self._depth = self._nodes = 0
+
+    def check(self, text: str) -> None:
+        parser = expat.ParserCreate()
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        parser.CommentHandler = parser.ProcessingInstructionHandler = self._other
+        parser.StartCdataSectionHandler = self._other
+        parser.Parse(text, True)
+
+    def _start(self, _name: str, attributes: Any) -> None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise ValueError(f"XMP nested deeper than {_MAX_DEPTH}")
+        self._count(1 + len(attributes))
+
+    def _end(self, _name: str) -> None:
+        self._depth -= 1
+
+    def _other(self, *_: str) -> None:
+        self._count(1)
+
+    def _count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > _MAX_NODES:
+            raise ValueError(f"XMP of more than {_MAX_NODES} elements and attributes")
+
+
 def _parse(text: str) -> minidom.Document:
     """Parses text without a document type: no entities but the five of XML."""
-    depth = 0
-
-    def start(_name: str, _attributes: Any) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > _MAX_DEPTH:
-            raise ValueError(f"XMP nested deeper than {_MAX_DEPTH}")
-
-    def end(_name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
     try:
-        checker = expat.ParserCreate()
-        checker.StartElementHandler, checker.EndElementHandler = start, end
-        checker.Parse(text, True)
+        _Bounds().check(text)
         return minidom.parseString(text.encode())
     except (expat.ExpatError, UnicodeError) as error:
         raise ValueError(f"broken XMP: {error}") from error
@@ -151,7 +190,7 @@ def _text(node: Any) -> str:
     return "".join(child.data for child in node.childNodes if child.nodeType == child.TEXT_NODE).strip()
 
 
-def _ours(provenance: Provenance, about: str, original_id: str) -> str:
+def _own(provenance: Provenance, about: str, original_id: str) -> str:
     declared = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _NAMESPACES.items())
     original = f"<stRef:originalDocumentID>{_escape(original_id)}</stRef:originalDocumentID>" if original_id else ""
     return f"""<rdf:Description rdf:about="{_escape(about)}" {declared}>

@@ -10,7 +10,9 @@ import imagecodecs
 import numpy as np
 import pillow_heif
 import skimage.data
-from PIL import Image, features
+from PIL import Image, TiffImagePlugin, features
+
+from tests.support import metadata_blocks
 
 # Extent of the headers, which get most of the damage, as damage to pixels is mostly harmless.
 _HEADER_BYTES = 512
@@ -27,8 +29,15 @@ def seeds() -> dict[str, bytes]:
     deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
     exif = Image.Exif()
     exif[274], exif[270] = 6, "Harbour, 1903"
+    rich = {"exif": metadata_blocks.exif_block(), "xmp": metadata_blocks.XMP}
+    fields = TiffImagePlugin.ImageFileDirectory_v2()
+    fields[274], fields[286], fields[33550], fields[65000] = 6, 1.5, (0.5, 0.5, 0.0), "private"
+    fields[700], fields[33723] = metadata_blocks.XMP, metadata_blocks.IPTC
     files: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
         "baseline.jpg": (rgb, "JPEG", {"exif": exif, "dpi": (300, 300)}),
+        "rich.jpg": (rgb, "JPEG", rich),
+        "rich.webp": (rgb, "WEBP", rich),
+        "rich.tif": (rgb, "TIFF", {"tiffinfo": fields}),
         "progressive.jpg": (rgb, "JPEG", {"progressive": True, "subsampling": 0}),
         "gray.jpg": (gray, "JPEG", {}),
         "cmyk.jpg": (rgb.convert("CMYK"), "JPEG", {}),

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -88,6 +89,12 @@ def test_decode_returns_iptc_of_photoshop_resources():
     assert decoding.decode(tiff(tags=tags), max_pixels=10**6).metadata.iptc == IPTC
 
 
+def test_decode_notes_other_photoshop_resources():
+    other = PHOTOSHOP + bytes(len(PHOTOSHOP) % 2) + b"8BIM\x03\xed\0\0" + struct.pack(">I", 4) + b"path"
+    picture = decoding.decode(tiff(tags=[(34377, 7, len(other), other, True)]), max_pixels=10**6)
+    assert picture.metadata.iptc == IPTC and "Photoshop's image resources other than IPTC" in " ".join(picture.notes)
+
+
 def test_decode_applies_exif_text_of_png():
     block = Image.Exif()
     block[ExifTags.Base.Orientation], block[ExifTags.Base.Make] = 6, "Zeiss"
@@ -148,3 +155,87 @@ def test_decode_bounds_blocks_and_texts():
     tags = [(700, 1, 17_000_000, bytes(17_000_000), True), (315, 2, 0, "A" * 1_500_000, True)]
     about = decoding.decode(tiff(tags=tags), max_pixels=10**6).metadata
     assert about.xmp == b"" and len(about.artist) == 1_000_000
+
+
+def with_density(unit: int, across: int, down: int, orientation: int = 1) -> bytes:
+    """A JPEG whose JFIF header states that density."""
+    block = Image.Exif()
+    block[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "JPEG", dpi=(across, down), exif=block.tobytes())
+    data = bytearray(buffer.getvalue())
+    data[13] = unit
+    return bytes(data)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("unit", "field", "expected"), [(1, "dpi", (204, 98)), (2, "dpi", (518.16, 248.92)), (0, "aspect", (102, 49))]
+)
+def test_decode_turns_density_of_jfif(unit, field, expected, orientation):
+    about = decoding.decode(with_density(unit, 204, 98, orientation), max_pixels=10**6).metadata
+    found = getattr(about, field)
+    assert found == pytest.approx(expected if orientation < 5 else expected[::-1])
+    assert (about.dpi is None) != (about.aspect is None)
+    assert about.orientation == orientation
+
+
+def test_decode_returns_density_of_exif_in_both_directions():
+    block = Image.Exif()
+    block[ExifTags.Base.XResolution], block[ExifTags.Base.YResolution] = 204.0, 98.0
+    assert saved("JPEG", exif=block.tobytes()).metadata.dpi == (204, 98)
+    assert saved("WEBP", exif=block.tobytes()).metadata.dpi == (204, 98)
+
+
+def test_decode_invents_no_density():
+    block = Image.Exif()
+    block[ExifTags.Base.Make] = "Zeiss"
+    assert saved("JPEG", exif=block.tobytes()).metadata.dpi is None
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+@pytest.mark.parametrize(("unit", "dpi", "aspect"), [(1, (98, 204), None), (0, None, (1929, 4015))])
+def test_decode_turns_density_of_png(unit, dpi, aspect):
+    block = Image.Exif()
+    block[ExifTags.Base.Orientation] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, "PNG", exif=block.tobytes())
+    data = buffer.getvalue()
+    png = data[:33] + chunk(b"pHYs", struct.pack(">IIB", 8031, 3858, unit)) + data[33:]
+    about = decoding.decode(png, max_pixels=10**6).metadata
+    assert about.dpi == (pytest.approx(dpi, abs=0.02) if dpi else None)
+    assert (about.aspect is None) if aspect is None else abs(about.aspect[0] / about.aspect[1] - 1929 / 4015) < 1e-3
+
+
+@pytest.mark.parametrize("unit", [1, 2])
+def test_decode_turns_density_of_tiff(unit):
+    buffer = io.BytesIO()
+    extra = [(274, 3, 1, 6, True)]
+    tifffile.imwrite(
+        buffer, RGB, photometric="rgb", resolution=(204, 98), resolutionunit=unit, metadata=None, extratags=extra
+    )
+    about = decoding.decode(buffer.getvalue(), max_pixels=10**6).metadata
+    assert (about.dpi, about.aspect) == ((None, (49, 102)) if unit == 1 else ((98, 204), None))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_decode_returns_xmp_of_tiff_whole(encoding):
+    packet = "<x:xmpmeta xmlns:x='adobe:ns:meta/'>Brücke</x:xmpmeta>".encode(encoding)
+    about = decoding.decode(tiff(tags=[(700, 1, len(packet), packet, True)]), max_pixels=10**6).metadata
+    assert about.xmp == packet
+
+
+@pytest.mark.parametrize("text", ['tiff:Orientation="6"', "tiff:Orientation = '6'", "<tiff:Orientation>6<"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_decode_applies_orientation_of_xmp_alone(text, encoding):
+    assert saved("WEBP", xmp=f"<x {text} />".encode(encoding)).pixels.shape == (64, 48, 3)
+
+
+def test_decode_notes_blocks_and_texts_beyond_bounds():
+    tags = [(700, 1, 17_000_000, bytes(17_000_000), True), (315, 2, 0, "A" * 1_500_000, True)]
+    notes = decoding.decode(tiff(tags=tags), max_pixels=10**6).notes
+    assert "XMP of 17000000 bytes is not kept, at most 16000000" in notes
+    assert "Artist is cut to 1000000 characters" in notes

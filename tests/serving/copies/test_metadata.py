@@ -4,7 +4,8 @@ import pytest
 
 from photochrom.imaging import exif, tags
 from photochrom.imaging.picture import Metadata
-from serving.copies import formats, metadata
+from serving.copies import exif_fields, formats, metadata
+from serving.copies.frame import Frame
 from serving.copies.metadata import Blocks
 from tests.serving.copies.conftest import PROVENANCE
 from tests.support.metadata_blocks import IPTC, XMP, exif_block, rich_metadata
@@ -15,12 +16,12 @@ LARGE_IPTC = IPTC + b"\x1c\x02\x78\x7f\xff" + b"x" * 0x7FFF + b"\x1c\x02\x78\x7f
 
 
 def prepared(format: str, **blocks) -> Blocks:
-    return metadata.prepare(Metadata(**blocks), PROVENANCE, formats.FORMATS[format], 30, 20)
+    return metadata.prepare(Metadata(**blocks), PROVENANCE, formats.FORMATS[format], Frame(30, 20))
 
 
 def large_exif() -> bytes:
     block = exif.parse(exif_block())
-    return exif.Block(block.order, {**block.main, tags.IMAGE_DESCRIPTION: exif.text("d" * 70_000)}).to_bytes()
+    return exif.Block(block.order, {**block.main, tags.IMAGE_DESCRIPTION: exif_fields.text("d" * 70_000)}).to_bytes()
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -88,5 +89,5 @@ def test_prepare_keeps_texts_of_the_original_exif():
 
 
 def test_prepare_notes_a_replaced_profile():
-    (note,) = metadata.prepare(rich_metadata(), PROVENANCE, formats.FORMATS["PNG"], 30, 20).notes
+    (note,) = metadata.prepare(rich_metadata(), PROVENANCE, formats.FORMATS["PNG"], Frame(30, 20)).notes
     assert note.startswith("colour profile replaced by sRGB")

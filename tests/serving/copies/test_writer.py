@@ -1,6 +1,7 @@
 import hashlib
 import io
 import random
+import struct
 
 import imagecodecs
 import numpy as np
@@ -12,8 +13,10 @@ from PIL import Image, ImageCms
 
 from photochrom import errors
 from photochrom.color import cielab, compose
+from photochrom.imaging import exif, tags
 from photochrom.imaging.picture import Metadata, Picture
 from serving.copies import encode, encode_tiff, metadata, writer
+from serving.copies.frame import Frame
 from serving.copies.options import CopyOptions
 from tests.serving.copies.conftest import PROVENANCE
 from tests.support.metadata_blocks import IPTC, exif_block, rich_metadata
@@ -226,6 +229,14 @@ def test_write_notes_the_added_border(write):
     np.testing.assert_array_equal(read(copy.path)[:50], read(write("PNG", gray(), name="bare").path))
 
 
+def test_write_counts_rational_fields_of_a_tiff(write):
+    place = exif.Entry(tags.RATIONAL, struct.pack("<2I", 3, 2))
+    block = exif.Block("<", {tags.X_POSITION: place}).to_bytes()
+    with tifffile.TiffFile(write("TIFF", metadata=Metadata(exif=block)).path) as file:
+        field = file.pages[0].tags[tags.X_POSITION]
+        assert (field.count, field.value) == (1, (3, 2))
+
+
 def test_write_replaces_format_that_is_too_small(write):
     copy = write("WEBP", np.zeros((1, 16_384), np.uint8), name="wide.webp")
     assert copy.written.path == "wide.webp.coloured.tif"
@@ -242,7 +253,7 @@ def test_encode_survives_damaged_exif(seed, format):
     picture = Picture(np.zeros((20, 30), np.uint8), None, format, 20, 30, metadata=Metadata(exif=bytes(block)))
     raster, kept, _ = writer.plan(picture, AB, CopyOptions())
     file = io.BytesIO()
-    prepared = metadata.prepare(picture.metadata, PROVENANCE, kept, 30, 20)
+    prepared = metadata.prepare(picture.metadata, PROVENANCE, kept, Frame(30, 20, source.randrange(1, 9)))
     encode.encode(file, kept, raster, prepared, CopyOptions())
     assert Image.open(file).size == (30, 20)
 

@@ -5,8 +5,10 @@ import random
 import hypothesis
 import pytest
 from hypothesis import strategies
+from PIL import features
 
 from photochrom import errors
+from photochrom.imaging.picture import FORMATS
 from photochrom.imaging.sandbox import decoder
 from tests.support import mutations
 
@@ -29,6 +31,11 @@ def end_of(data: bytes) -> str:
 @pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".avif")])
 def test_decoder_reads_the_unmutated_files(name):
     assert end_of(FILES[name]) == "picture"
+
+
+def test_seeds_have_every_format():
+    readable = set(FORMATS) - (set() if features.check("avif") else {"AVIF"})
+    assert {GUARDED.decode(data).format for data in FILES.values()} == readable
 
 
 @hypothesis.settings(max_examples=300, derandomize=True, deadline=None, database=None)
