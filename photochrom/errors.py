@@ -7,6 +7,7 @@ PhotochromError            exit status 1: of this project or of the engine
 │       ├── Denied         the credentials do not give the right (also a PermissionError)
 │       └── NoCredentials  there are none, or they are not accepted (also a PermissionError)
 ├── TooManyFailures        exit status 3: the job finished, more inputs failed than allowed
+├── NothingDone            exit status 3: the job finished, and none of its inputs is done
 └── DataError              bad data: fails that input alone and records its `reason`
     ├── ReadError          unreadable: the file or the archive member could not be read
     ├── UnsafeName         unsafe_name: a member's name would leave the output folder
@@ -71,6 +72,12 @@ class NoCredentials(BucketError, PermissionError):
 
 class TooManyFailures(PhotochromError):
     """The job finished, but more inputs failed than its limit allows."""
+
+    exit_status = 3
+
+
+class NothingDone(PhotochromError):
+    """The job finished, but none of its inputs is done."""
 
     exit_status = 3
 

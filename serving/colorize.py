@@ -31,6 +31,10 @@ runner with a thread for each core.
 """
 
 
+# The most frequent reasons that the last line names, where nothing is done.
+_REASONS = 3
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this job's flags."""
     return settings.parser(
@@ -47,6 +51,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     Raises:
         UsageError: a flag, an input, the bundle, the output folder or its manifest does not fit; nothing was done.
         TooManyFailures: the job finished, more inputs failed than `max_failures`.
+        NothingDone: the job finished, no input is coloured or copied.
     """
     flags, beam_flags = build_parser().parse_known_args(argv)
     config = settings.from_flags(ColorizeConfig, flags)
@@ -106,6 +111,12 @@ def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None
         raise errors.TooManyFailures(
             f"{summary.failed} of {summary.listed} inputs failed, --max_failures allows {config.max_failures}; "
             f"the rows with status failed in {config.output}/manifest say why"
+        )
+    if summary.listed and not summary.done:
+        counts = sorted(((count, reason) for reason, count in summary.reasons.items()), reverse=True)
+        reasons = ", ".join(f"{count} {reason.replace(':', ': ')}" for count, reason in counts[:_REASONS])
+        raise errors.NothingDone(
+            f"none of {summary.listed} inputs is done ({reasons}); the rows in {config.output}/manifest state why"
         )
 
 

@@ -35,7 +35,7 @@ def render(
     else:
         page = html_report.render(summary, collected)
         sheets = {name: draw_results(shown) for name in results.SHEETS if (shown := collected.shown(name))}
-    skipped = [[failure.key, failure.reason, failure.message] for failure in failures]
+    skipped = [[_inert(failure.key), failure.reason, _inert(failure.message)] for failure in failures]
     return {
         **{f"{name}.png": sheet for name, sheet in sheets.items()},
         "metrics.csv": metrics_csv(collected.models),
@@ -52,7 +52,7 @@ def metrics_csv(models: Mapping[str, Results]) -> bytes:
     header = ["key", *(["subset"] if has_subsets else []), "method", *first.metrics, "confidence"]
     rows = []
     for place, photograph in enumerate(first.photographs):
-        start = [photograph.key, *([first.subset(photograph)] if has_subsets else [])]
+        start = list(map(_inert, [photograph.key, *([first.subset(photograph)] if has_subsets else [])]))
         for name, collected in models.items():
             one = collected.photographs[place]
             rows.append([*start, name, *_cells(one.scores[MODEL], first.metrics), f"{one.confidence:.6g}"])
@@ -60,6 +60,11 @@ def metrics_csv(models: Mapping[str, Results]) -> bytes:
             if method != MODEL:
                 rows.append([*start, method, *_cells(photograph.scores[method], first.metrics), ""])
     return _to_csv(header, rows)
+
+
+def _inert(text: str) -> str:
+    """Returns a text that no spreadsheet takes for a formula. Source: OWASP, CSV Injection."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def _cells(scores: Mapping[str, float], names: Sequence[str]) -> list[str]:

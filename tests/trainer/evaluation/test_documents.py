@@ -34,3 +34,11 @@ def test_csv_has_rows_of_both_models():
         *(("y/1", "y", "A", "6"), ("y/1", "y", "B", "7"), ("y/1", "y", "gray", "9"), ("y/1", "y", "mean_colour", "9")),
     ]
     assert [row["confidence"] for row in rows[:4]] == ["0.166667", "0.2", "", ""]
+
+
+def test_csv_has_no_cell_that_spreadsheets_compute():
+    collected = Comparison(1, "^(.*)/")
+    key = '=HYPERLINK("http://example.org")/0'
+    collected.add(*(make_result(key, error=[error, 9, 9]) for error in (5, 4)))
+    rows = list(csv.DictReader(io.StringIO(documents.metrics_csv(collected.models).decode())))
+    assert {(row["key"], row["subset"]) for row in rows} == {(f"'{key}", f"'{key[:-2]}")}
