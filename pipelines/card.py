@@ -149,16 +149,14 @@ def _write_sheet(config: PrepareConfig, summaries: list[ShardSummary]) -> None:
 
 def _delete_other_shards(config: PrepareConfig, summaries: list[ShardSummary]) -> None:
     """Deletes shards of an earlier plan, such as those of another number of shards."""
-    names = {summary.name for summary in summaries}
-    for info in list(files.list_folder(files.join(config.output, dataset.SUMMARIES))):
-        name = dataset.shard_of(info.path)
-        if name not in names:
-            for file in dataset.shard_files(name):
-                files.delete(files.join(config.output, file))
+    kept = {summary.name for summary in summaries}
+    stored = {dataset.shard_of(path) for path in shards.stored(config, dataset.SUMMARIES)}
+    for name in sorted(stored - kept):
+        files.delete_within(config.output, dataset.shard_files(name))
 
 
 def _delete_other_signatures(config: PrepareConfig, paths: set[str]) -> None:
     """Deletes files of signatures of an earlier plan, for another number of inputs."""
-    for info in list(files.list_folder(files.join(config.output, dataset.SIGNATURES))):
-        if info.path not in paths:
-            files.delete(info.path)
+    kept = {path.rpartition("/")[2] for path in paths}
+    stored = shards.stored(config, dataset.SIGNATURES)
+    files.delete_within(config.output, [path for path in stored if path.rpartition("/")[2] not in kept])

@@ -84,8 +84,9 @@ class ShardHandler(ModelHandler[ShardSummary, ShardFeatures, loaded.Model]):
         """Returns the features that an earlier run wrote, if they are of the same records and the same network."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             found = ShardFeatures(**json.loads(files.read_bytes(self._path(dataset.features_origin(summary.name)))))
-            same = found.records_sha256 == summary.sha256 and found.bundle_digest == self._bundle.digest
-            if same and files.exists(self._path(dataset.features_array(summary.name))):
+            stated = found.name, found.records_sha256, found.bundle_digest
+            is_same = stated == (summary.name, summary.sha256, self._bundle.digest)
+            if is_same and files.exists(self._path(dataset.features_array(summary.name))):
                 beam.metrics.Metrics.counter(type(self), "embeddings-kept").inc(found.examples)
                 return found
         return None
@@ -145,7 +146,7 @@ def describe(embedded: Iterable[ShardFeatures], bundle: Bundle | None) -> Embedd
 
 def delete_others(config: PrepareConfig, embedded: Iterable[ShardFeatures]) -> None:
     """Deletes features of another plan or another network, which are never read."""
-    names = {one.name for one in embedded}
-    for info in list(files.list_folder(files.join(config.output, dataset.EMBEDDINGS))):
-        if dataset.shard_of(info.path) not in names:
-            files.delete(info.path)
+    kept = {one.name for one in embedded}
+    stored = {dataset.shard_of(path) for path in shards.stored(config, dataset.EMBEDDINGS)}
+    for name in sorted(stored - kept):
+        files.delete_within(config.output, [dataset.features_array(name), dataset.features_origin(name)])

@@ -10,6 +10,7 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
@@ -26,6 +27,9 @@ from photochrom.storage import files, json_lines
 from pipelines import photographs
 from pipelines.config import PrepareConfig
 from pipelines.photographs import Item
+
+# A file of a shard or of signatures, without its folder.
+_NUMBERED = re.compile(r"([^/.]+-)?\d{5,}-of-\d{5,}\.[a-z]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +103,14 @@ class _Paths:
     def __init__(self, config: PrepareConfig, shard: Shard):
         self.records = files.join(config.output, dataset.records_file(shard.name, config.compression))
         self.items = files.join(config.output, dataset.items_file(shard.name))
-        self.failures = files.join(config.output, dataset.failures_file(shard.name))
         self.summary = files.join(config.output, dataset.summary_file(shard.name))
+
+
+def stored(config: PrepareConfig, folder: str) -> list[str]:
+    """Returns the files of a folder of the dataset that are named as jobs name them, relative to the dataset."""
+    start = files.join(config.output, "")
+    names = (info.path.removeprefix(start) for info in files.list_folder(files.join(config.output, folder)))
+    return [name for name in names if _NUMBERED.fullmatch(name.removeprefix(f"{folder}/"))]
 
 
 def row_files(summary: ShardSummary, config: PrepareConfig) -> list[str]:
@@ -136,7 +146,7 @@ class WriteShard(beam.DoFn):
         shard, sources = Shard(*element[0]), plan(element[1])
         digest = plan_digest(sources, representatives, self._config)
         paths = _Paths(self._config, shard)
-        summary = _kept(paths, digest, self._config)
+        summary = _kept(shard, paths, digest, self._config)
         if summary is None:
             summary = self._write(shard, sources, representatives, digest, paths)
             beam.metrics.Metrics.counter(type(self), "shards-written").inc()
@@ -161,7 +171,7 @@ class WriteShard(beam.DoFn):
                     items.append(_placed(item, shard, len(items), representatives))
                 progress.Tally.add(self._progress_folder, "done")
         files.write_bytes(paths.items, json_lines.encode(map(dataclasses.asdict, items)))
-        _write_failures(paths.failures, failures)
+        _write_failures(self._config.output, dataset.failures_file(shard.name), failures)
         summary = ShardSummary(
             name=shard.name,
             file=dataset.records_file(shard.name, self._config.compression),
@@ -190,20 +200,24 @@ def _placed(item: Item, shard: Shard, position: int, representatives: Mapping[st
     return dataclasses.replace(item, split=shard.split, shard=shard.name, position=position, near_duplicate_of=original)
 
 
-def _kept(paths: _Paths, digest: str, config: PrepareConfig) -> ShardSummary | None:
+def _kept(shard: Shard, paths: _Paths, digest: str, config: PrepareConfig) -> ShardSummary | None:
     """Returns the summary of a shard that an earlier run wrote from the same plan, if all its files exist."""
+    stated = shard.name, dataset.records_file(shard.name, config.compression), shard.split, digest
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         summary = ShardSummary.from_json(files.read_bytes(paths.summary))
-        if summary.plan_digest == digest and all(map(files.exists, [paths.records, *row_files(summary, config)])):
+        # The file may have been edited: another shard's name in it would lead to other files.
+        is_same = (summary.name, summary.file, summary.split, summary.plan_digest) == stated
+        if is_same and all(map(files.exists, [paths.records, *row_files(summary, config)])):
             return summary
     return None
 
 
-def _write_failures(path: str, failures: list[errors.Failure]) -> None:
+def _write_failures(output: str, name: str, failures: list[errors.Failure]) -> None:
     if failures:
-        files.write_bytes(path, json_lines.encode(dataclasses.asdict(failure) for failure in failures))
+        rows = json_lines.encode(dataclasses.asdict(failure) for failure in failures)
+        files.write_bytes(files.join(output, name), rows)
     else:
-        files.delete(path)
+        files.delete_within(output, [name])
 
 
 @contextlib.contextmanager

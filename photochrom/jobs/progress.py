@@ -85,7 +85,8 @@ def shown(folder: str, title: str) -> Iterator[None]:
         stop.set()
         thread.join()
         Tally.settle()
-        files.delete(folder)
+        parent, _, name = folder.rpartition("/")
+        files.clear(parent, [name])
 
 
 @contextlib.contextmanager

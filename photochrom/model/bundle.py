@@ -14,6 +14,7 @@ import hashlib
 import json
 import pathlib
 import re
+import shutil
 import threading
 import uuid
 from typing import Any
@@ -154,11 +155,11 @@ def _stage(origin: str, digest: str) -> pathlib.Path:
         try:
             local_cache.fetch(origin, files.list_folder(origin), partial)
             _check_digest(partial, digest, origin)
-            files.delete(str(folder))  # a copy that was damaged or edited
+            shutil.rmtree(folder, ignore_errors=True)  # a copy that was damaged or edited
             partial.rename(folder)
         except OSError:
             if not (folder.is_dir() and digest_files(folder / _SAVED_MODEL) == digest):
                 raise
         finally:
-            files.delete(str(partial))
+            shutil.rmtree(partial, ignore_errors=True)
     return folder

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO
 
@@ -176,9 +176,44 @@ def stat(path: str) -> FileInfo:
     return store(path).stat(path)
 
 
+def modified(path: str) -> float:
+    """Returns when a file was last written, seconds since 1970, by the clock of its store or file system.
+
+    Raises:
+        FileNotFoundError: it is missing.
+    """
+    return store(path).modified(path)
+
+
 def delete(path: str) -> None:
-    """Deletes a file or a folder with its content; no error if there is none."""
+    """Deletes one file that this program has just made or named itself; no error if there is none."""
     store(path).delete(path)
+
+
+def delete_within(folder: str, names: Iterable[str]) -> None:
+    """Deletes files of an output folder by untrusted paths relative to it; no error if there is none.
+
+    Raises:
+        PhotochromError: a path leaves the folder, or is or passes through a symbolic link or a folder; it is not
+            deleted.
+    """
+    store(folder).delete_within(folder, names)
+
+
+def remove_empty(folder: str, name: str) -> None:
+    """Removes a folder, by its path relative to another one, if it is empty; buckets have no folders."""
+    store(folder).remove_empty(folder, name)
+
+
+def clear(folder: str, names: Iterable[str]) -> None:
+    """Removes scratch that a job has made itself, by paths relative to a folder, with its content.
+
+    Links in it are removed, and never followed.
+
+    Raises:
+        PhotochromError: a path leaves the folder, or passes through a symbolic link.
+    """
+    store(folder).clear(folder, names)
 
 
 def check_writable(folder: str, flag: str = "--output") -> None:

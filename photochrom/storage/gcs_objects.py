@@ -10,7 +10,7 @@ import base64
 import concurrent.futures
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import google_crc32c
@@ -72,10 +72,23 @@ def stat(path: str) -> Object:
     Raises:
         FileNotFoundError: it is missing.
     """
+    return _object(_reloaded(path))
+
+
+def modified(path: str) -> float:
+    """Returns when an object was written, seconds since 1970 by the store's clock.
+
+    Raises:
+        FileNotFoundError: it is missing.
+    """
+    return _reloaded(path).updated.timestamp()
+
+
+def _reloaded(path: str) -> storage.Blob:
     found = blob(path)
     with gcs.explained(path, gcs.READ):
         found.reload(retry=gcs_retry.RETRY, timeout=gcs_retry.TIMEOUT)
-    return _object(found)
+    return found
 
 
 def exists(path: str) -> bool:
@@ -212,15 +225,11 @@ def generation(path: str) -> int:
         return 0
 
 
-def delete(path: str) -> None:
-    """Deletes an object and all below that name, several at a time; no error if there is none."""
-    _, name = gcs.split(path)
-    if name and not path.endswith("/"):
-        delete_generation(path)
-    bucket = f"{gcs.SCHEME}{gcs.split(path)[0]}"
-    below = (f"{bucket}/{found.name}" for found in _listed(path, _folder_prefix(path)))
+def delete_all(paths: Iterable[str]) -> None:
+    """Deletes objects, several at a time; no error if there is none."""
+    remaining = iter(paths)
     with concurrent.futures.ThreadPoolExecutor(_DELETING_THREADS) as pool:
-        while page := list(itertools.islice(below, _PAGE)):
+        while page := list(itertools.islice(remaining, _PAGE)):
             list(pool.map(delete_generation, page))
 
 

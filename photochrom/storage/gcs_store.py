@@ -1,9 +1,10 @@
 """gs:// as a store: objects and streams of Google Cloud Storage behind the interface of all stores."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from photochrom.storage import gcs_objects, gcs_streams
+from photochrom.storage.names import join_below
 from photochrom.storage.store import FileInfo
 
 
@@ -12,11 +13,24 @@ class GcsStore:
 
     read_range = staticmethod(gcs_streams.read_range)
     create = staticmethod(gcs_streams.create)
+    modified = staticmethod(gcs_objects.modified)
     exists = staticmethod(gcs_objects.exists)
     is_folder = staticmethod(gcs_objects.is_folder)
-    delete = staticmethod(gcs_objects.delete)
     write_if = staticmethod(gcs_objects.write_if)
     delete_if = staticmethod(gcs_objects.delete_if)
+
+    def delete(self, path: str) -> None:
+        gcs_objects.delete_generation(path)
+
+    def delete_within(self, folder: str, names: Iterable[str]) -> None:
+        gcs_objects.delete_all(join_below(folder, name) for name in names)
+
+    def remove_empty(self, folder: str, name: str) -> None:
+        pass
+
+    def clear(self, folder: str, names: Iterable[str]) -> None:
+        for name in names:
+            gcs_objects.delete_all(found.path for found in gcs_objects.list_folder(join_below(folder, name)))
 
     def open_read(self, path: str) -> IO[bytes]:
         return gcs_streams.open_read(path)  # type: ignore[return-value]

@@ -4,13 +4,12 @@ import contextlib
 import errno
 import os
 import pathlib
-import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO
 
-from photochrom.storage import local_listing
+from photochrom.storage import local_listing, removal
 from photochrom.storage.store import TEMPORARY_MARK, CheckedFirst, FileInfo, NotRegular
 
 _under_way: set[pathlib.Path] = set()
@@ -56,6 +55,9 @@ class LocalStore(CheckedFirst):
         os.stat(path)
         return local_listing.info(path)
 
+    def modified(self, path: str) -> float:
+        return os.stat(path).st_mtime
+
     def exists(self, path: str) -> bool:
         return os.path.exists(path)
 
@@ -63,10 +65,18 @@ class LocalStore(CheckedFirst):
         return os.path.isdir(path)
 
     def delete(self, path: str) -> None:
-        if os.path.isdir(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            pathlib.Path(path).unlink(missing_ok=True)
+        pathlib.Path(path).unlink(missing_ok=True)
+
+    def delete_within(self, folder: str, names: Iterable[str]) -> None:
+        for name in names:
+            removal.delete_file(folder, name)
+
+    def remove_empty(self, folder: str, name: str) -> None:
+        removal.remove_empty(folder, name)
+
+    def clear(self, folder: str, names: Iterable[str]) -> None:
+        for name in names:
+            removal.clear(folder, name)
 
 
 def abandon() -> None:

@@ -42,6 +42,36 @@ def check_name(name: str) -> str:
     return name
 
 
+def parts_below(name: str) -> list[str]:
+    """Returns the parts of the untrusted path of a file, relative to the folder that it must not leave.
+
+    Raises:
+        PhotochromError: it is empty, absolute, ends with a slash or a dot, or has a NUL or a `..`.
+    """
+    parts = name.split("/")
+    if "" in parts or ".." in parts or "\0" in name or parts[-1] == ".":
+        raise errors.PhotochromError(f"{name[:300]!r} leads out of its folder; expected a relative path of a file")
+    return parts
+
+
+def join_below(folder: str, name: str) -> str:
+    """Returns the path of a file in a bucket, by its untrusted path relative to a folder.
+
+    Raises:
+        PhotochromError: it leaves the folder.
+    """
+    return "/".join([folder.rstrip("/"), *parts_below(name)])
+
+
+def folded(path: str) -> str:
+    """Returns a path as file systems compare it that ignore case, Unicode's normal form, or both.
+
+    Two paths are equal so if they are a canonical caseless match (Unicode 16.0, section 3.13, D145).
+    """
+    plain = "/".join(part for part in path.split("/") if part not in ("", "."))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", plain).casefold())
+
+
 def printable(text: str) -> str:
     r"""Returns text that can go into JSON, XML, a terminal or a log: hidden characters escaped, as \x0a.
 

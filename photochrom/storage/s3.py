@@ -9,11 +9,12 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from photochrom import errors
 from photochrom.storage import patterns
+from photochrom.storage.names import join_below
 from photochrom.storage.store import CheckedFirst, FileInfo
 
 _S3 = "s3://"
@@ -70,6 +71,9 @@ class S3Store(CheckedFirst):
             break
         raise FileNotFoundError(path)
 
+    def modified(self, path: str) -> float:
+        return float(self.stat(path).version.removeprefix("mtime:"))
+
     def exists(self, path: str) -> bool:
         with contextlib.suppress(FileNotFoundError):
             self.stat(path)
@@ -81,14 +85,27 @@ class S3Store(CheckedFirst):
         return any(not info.is_under_way for info in self.list_folder(path))
 
     def delete(self, path: str) -> None:
-        """Deletes a file and all finished ones below that name."""
-        below = [info.path for info in self.list_folder(path) if not info.is_under_way]
-        keys = filter(None, (_split(one)[1] for one in [path.rstrip("/"), *below]))
-        while batch := [{"Key": key} for key in itertools.islice(keys, _DELETED_AT_ONCE)]:
-            with _explained(path):
-                answer = _client(path).delete_objects(Bucket=_split(path)[0], Delete={"Objects": batch, "Quiet": True})
-            for refused in answer.get("Errors", ()):
-                raise OSError(f"{_S3}{_split(path)[0]}/{refused['Key']} is not deleted: {refused['Message']}")
+        _delete_all(path, [path])
+
+    def delete_within(self, folder: str, names: Iterable[str]) -> None:
+        _delete_all(folder, (join_below(folder, name) for name in names))
+
+    def remove_empty(self, folder: str, name: str) -> None:
+        pass
+
+    def clear(self, folder: str, names: Iterable[str]) -> None:
+        for name in names:
+            _delete_all(folder, (info.path for info in self.list_folder(join_below(folder, name))))
+
+
+def _delete_all(bucket_path: str, paths: Iterable[str]) -> None:
+    """Deletes files of one bucket, many by one request; no error if there is none."""
+    bucket, keys = _split(bucket_path)[0], (_split(path)[1] for path in paths)
+    while batch := [{"Key": key} for key in itertools.islice(keys, _DELETED_AT_ONCE)]:
+        with _explained(bucket_path):
+            answer = _client(bucket_path).delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        for refused in answer.get("Errors", ()):
+            raise OSError(f"{_S3}{bucket}/{refused['Key']} is not deleted: {refused['Message']}")
 
 
 class _Reader(io.RawIOBase):

@@ -1,7 +1,7 @@
 """The interface of a store of files: one class implements it for each scheme, files.store chooses by path."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
@@ -65,6 +65,9 @@ class Store(Protocol):
     def stat(self, path: str) -> FileInfo:
         """Returns the listing's row of one file, or raises FileNotFoundError."""
 
+    def modified(self, path: str) -> float:
+        """Returns when a file was last written, seconds since 1970 by the store's own clock."""
+
     def exists(self, path: str) -> bool:
         """Whether there is a file or a folder."""
 
@@ -72,7 +75,16 @@ class Store(Protocol):
         """Whether a path is a folder; in a bucket, whether any file is below it."""
 
     def delete(self, path: str) -> None:
-        """Deletes a file or a folder with its content; no error if there is none."""
+        """Deletes one file; no error if there is none."""
+
+    def delete_within(self, folder: str, names: Iterable[str]) -> None:
+        """Deletes files by paths relative to a folder, none of which leaves it; no error if there is none."""
+
+    def remove_empty(self, folder: str, name: str) -> None:
+        """Removes a folder below a folder if it is empty; buckets have none."""
+
+    def clear(self, folder: str, names: Iterable[str]) -> None:
+        """Removes folders of scratch below a folder with all that is in them; no error if there is none."""
 
     def write_if(self, path: str, data: bytes, version: str) -> str | None:
         """Writes a file if its version is still that ("" for no file); returns the new version, or None if not."""

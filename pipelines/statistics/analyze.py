@@ -146,7 +146,8 @@ def _to_row(summary: ShardSummary) -> dict[str, Any]:
 def _upload(work: str, folder: str, saved: list[Any]) -> str:
     """Copies the saved files to the bucket."""
     files.copy_folder(files.join(work, dataset.TRANSFORM), folder)
-    files.delete(work)
+    parent, _, name = work.rpartition("/")
+    files.clear(parent, [name])
     return folder
 
 

@@ -19,8 +19,9 @@ SUMMARY, RUNS, CANARY_SHEET = "manifest/summary.json", "manifest/runs.jsonl", "m
 ITEMS = re.compile(r"items-(\d+)-of-(\d+)\.jsonl")
 GONE = re.compile(r"gone-(\d+)-of-(\d+)\.jsonl")
 ALL = re.compile(f"{ITEMS.pattern}|{GONE.pattern}")
-_IMAGES, _MANIFEST, _PENDING = "images", "manifest", "manifest/pending"
-_ROWS_OR_NOTES = re.compile(rf"{_MANIFEST}/({ALL.pattern})|{_PENDING}/[0-9a-f]{{32}}\.jsonl")
+# Folders below the output folder.
+IMAGES, _MANIFEST, PENDING = "images", "manifest", "manifest/pending"
+_ROWS_OR_NOTES = re.compile(rf"{_MANIFEST}/({ALL.pattern})|{PENDING}/[0-9a-f]{{32}}\.jsonl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class OutputPaths:
     @property
     def images(self) -> str:
         """Folder of the copies."""
-        return self.at(_IMAGES)
+        return self.at(IMAGES)
 
     @property
     def manifest(self) -> str:
@@ -46,7 +47,7 @@ class OutputPaths:
     @property
     def pending(self) -> str:
         """Folder of the write-ahead log."""
-        return self.at(_PENDING)
+        return self.at(PENDING)
 
     @property
     def scratch(self) -> str:
@@ -84,18 +85,18 @@ def row_file(name: str) -> str:
 
 def note_file(name: str) -> str:
     """Returns the path below the output folder of a file of the write-ahead log."""
-    return f"{_PENDING}/{name}"
+    return f"{PENDING}/{name}"
 
 
 def copy_path(key: str) -> str:
     """Returns the path below the output folder of the copy of an input whose format is kept."""
-    return files.join(_IMAGES, keys.to_path(key))
+    return files.join(IMAGES, keys.to_path(key))
 
 
 def is_copy_path(name: str) -> bool:
     """Whether an untrusted path below the output folder may be one of a copy: a file below images/, printable."""
     parts = name.split("/")
-    is_below = len(parts) > 1 and parts[0] == _IMAGES and parts[-1] not in ("", ".") and ".." not in parts
+    is_below = len(parts) > 1 and parts[0] == IMAGES and parts[-1] not in ("", ".") and ".." not in parts
     return is_below and printable(name) == name
 
 

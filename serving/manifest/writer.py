@@ -109,8 +109,7 @@ def write_summary(output: str, shards: Iterable[Shard]) -> Summary:
     summary = Summary.of(sum(shard.listed for shard in shards), reasons, sum(shard.gone for shard in shards))
     current = {name for shard in shards for name in shard.files}
     paths = OutputPaths(output)
-    for name in set(paths.row_files(layout.ALL)) - current:
-        files.delete(paths.at(layout.row_file(name)))
+    files.delete_within(output, map(layout.row_file, sorted(set(paths.row_files(layout.ALL)) - current)))
     files.write_bytes(paths.at(layout.SUMMARY), (json.dumps(summary.to_json(), indent=2) + "\n").encode())
     return summary
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from photochrom.storage import files, json_lines
+from serving.manifest import layout
 from serving.manifest.layout import OutputPaths
 from serving.manifest.rows import Begun, Note, Outcome
 from serving.scans import Candidate
@@ -29,7 +30,11 @@ def note(output: str, notes: Iterable[Note]) -> None:
 
 def clear(output: str) -> None:
     """Deletes all notes, once the manifest has their rows."""
-    files.delete(OutputPaths(output).pending)
+    start = files.join(output, "")
+    infos = list(files.list_all(OutputPaths(output).pending))
+    ours = [info for info in infos if info.is_under_way or layout.is_listing(info.path.removeprefix(start))]
+    files.delete_within(output, [info.path.removeprefix(start) for info in ours])
+    files.remove_empty(output, layout.PENDING)
 
 
 class NoteOutcomes(beam.DoFn):

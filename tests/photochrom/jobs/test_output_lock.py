@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,48 @@ def test_active_run_renews_its_lock(tmp_path, monkeypatch):
         assert os.stat(tmp_path / ".job/lock").st_mtime > 2
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_of_another_host_takes_no_lock(tmp_path, monkeypatch, hours):
+    write_lock(tmp_path, host="elsewhere", beat=0.0)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + hours * 3600)
+    with pytest.raises(errors.UsageError, match="another run is active"):
+        held(tmp_path).__enter__()
+    assert left(tmp_path) == [".job/lock"]
+
+
+@pytest.mark.parametrize("name", ["", ".job", ".job/lock"])
+def test_folder_deleted_meanwhile_is_an_error(tmp_path, name):
+    output = tmp_path / "out"
+    with pytest.raises(errors.PhotochromError, match=r"out.* was deleted during the run.*; the same command again"):  # noqa: SIM117
+        with held(output):
+            (output / name).unlink() if name.endswith("lock") else shutil.rmtree(output / name)
+            files.write_bytes(f"{output}/.job/progress/x", b"")  # as a worker would
+    with held(output):
+        pass
+    assert left(output) == []
+
+
+def test_scratch_folder_that_is_a_link_is_refused(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/spool").write_text("not ours")
+    (tmp_path / "out/.job").symlink_to(tmp_path / "other")
+    with pytest.raises(errors.UsageError, match=r"\.job is a symbolic link"):
+        held(tmp_path / "out").__enter__()
+    assert left(tmp_path / "other") == ["spool"]
+
+
+def test_files_of_others_in_scratch_stay(tmp_path):
+    write_lock(tmp_path, pid=2**40)
+    (tmp_path / ".job/mine").mkdir()
+    (tmp_path / ".job/mine/x").write_text("not ours")
+    (tmp_path / ".job/spool").symlink_to(tmp_path / ".job/mine")
+    with held(tmp_path):
+        assert left(tmp_path) == [".job/lock", ".job/mine/x"] and not (tmp_path / ".job/spool").exists()
+    assert left(tmp_path) == [".job/mine/x"]
+
+
 def test_lock_taken_meanwhile_is_put_back(tmp_path):
     write_lock(tmp_path, token="new")
     dead = output_lock.Owner("old", "elsewhere", 1, "", "", 0.0)
@@ -190,14 +233,15 @@ def test_one_of_simultaneous_bucket_runs_continues(store, bucket):
     assert list(files.list_all(bucket)) == []
 
 
-def test_stale_bucket_lock_is_removed_newer_is_not(bucket):
-    mine = output_lock.Owner(
-        "old", "elsewhere", 1, "", "2026-01-31T00:00:00Z", time.time() - output_lock.STALE_SECONDS - 1
-    )
+def test_stale_bucket_lock_is_removed_newer_is_not(bucket, monkeypatch):
+    mine = output_lock.Owner("old", "elsewhere", 1, "", "2026-01-31T00:00:00Z", time.time())
     lock = f"{bucket}/out/.job/lock"
     for name in ("lock", "spool/a", "spool/b"):
         files.write_bytes(f"{bucket}/out/.job/{name}", output_lock._encoded(mine))
     files.write_bytes(f"{bucket}/out/kept", b"")
+    with pytest.raises(errors.UsageError, match="another run is active"):
+        output_lock.held(f"{bucket}/out", f"{bucket}/out/.job").__enter__()
+    monkeypatch.setattr(output_lock, "STALE_SECONDS", 0.0)
     with output_lock.held(f"{bucket}/out", f"{bucket}/out/.job"):
         assert json.loads(files.read_bytes(lock))["pid"] == os.getpid()
         before = files.stat(lock)

@@ -280,10 +280,20 @@ def test_mass_deletion_survives_failures(store, bucket):
         list(pool.map(lambda name: files.write_bytes(f"{bucket}/{name}", b""), names))
     store.clear()
     store.fault = every(3, "503", RESET, LOST)
-    files.delete(f"{bucket}/p")
-    files.delete(f"{bucket}/p")
+    files.clear(bucket, ["p"])
+    files.clear(bucket, ["p"])
+    files.delete_within(bucket, ["p", "none"])
     store.clear()
     assert [info.path for info in files.list_all(bucket)] == [f"{bucket}/p2"]
+    with pytest.raises(errors.PhotochromError, match="leads out of its folder"):
+        files.delete_within(f"{bucket}/a", ["../p2"])
+
+
+def test_modified_is_the_time_of_the_store(bucket):
+    files.write_bytes(f"{bucket}/a", b"")
+    assert abs(files.modified(f"{bucket}/a") - time.time()) < 60
+    with pytest.raises(FileNotFoundError):
+        files.modified(f"{bucket}/none")
 
 
 def test_missing_bucket_is_one_line(bucket):

@@ -4,6 +4,7 @@ import io
 import random
 import subprocess
 import sys
+import time
 import uuid
 
 import boto3
@@ -69,7 +70,7 @@ def test_listing_continues_over_pages(bucket, monkeypatch):
         files.write_bytes(name, b"")
     store = files.store(bucket)
     assert [info.path for info in s3._listed(bucket, "p/", PaginationConfig={"PageSize": 3})] == names
-    store.delete(f"{bucket}/p")
+    store.clear(bucket, ["p"])
     assert list(files.list_all(bucket)) == []
 
 
@@ -87,11 +88,18 @@ def test_delete_leaves_neighbours(folder):
     files.delete(f"{folder}/none")
     files.write_bytes(f"{folder}/a2", b"")
     files.delete(f"{folder}/a")
-    assert [info.path.removeprefix(f"{folder}/") for info in files.list_all(folder)] == [
-        "a/.photochrom-tmp-x",
-        "a2",
-        "b",
-    ]
+    assert len(list(files.list_all(folder))) == 5  # a folder is no file
+    files.delete_within(folder, ["a/1", "none"])
+    files.clear(folder, ["a", "none"])
+    assert [info.path.removeprefix(f"{folder}/") for info in files.list_all(folder)] == ["a2", "b"]
+    with pytest.raises(errors.PhotochromError, match="leads out of its folder"):
+        files.delete_within(folder, ["../b"])
+
+
+def test_modified_is_the_time_of_the_store(folder):
+    assert abs(files.modified(f"{folder}/b") - time.time()) < 60
+    with pytest.raises(FileNotFoundError):
+        files.modified(f"{folder}/none")
 
 
 def test_reader_reads_in_any_order(bucket):
