@@ -1,7 +1,9 @@
 """The graph of `photochrom colorize`, step by step: list -> read -> batch -> infer -> write -> row of the manifest."""
 
+import contextlib
 import dataclasses
 import datetime
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,7 +14,8 @@ from photochrom.jobs import beam_job, progress
 from photochrom.model.bundle import Bundle
 from photochrom.sources.inputs import Input
 from photochrom.storage import files
-from serving import pages, read_scans, write_copies
+from photochrom.storage.names import folded
+from serving import naming, pages, read_scans, write_copies
 from serving.config import ColorizeConfig
 from serving.copies import provenance
 from serving.inference import batching, model_handler
@@ -44,8 +47,12 @@ class ColorizeArchive(beam.PTransform):
             sources = sources | "Pages" >> split
         if self.only:
             sources = sources | "Only" >> beam.Filter(lambda source, wanted: source.key in wanted, self.only)
+        grouped = {
+            name: found | f"Group{name.title()}" >> beam.MapTuple(lambda key, one: (naming.group(key), one))
+            for name, found in ledger.items()
+        }
         scanned = (
-            {"sources": sources | "KeySources" >> beam.WithKeys(lambda source: source.key), **ledger}
+            {"sources": sources | "GroupSources" >> beam.WithKeys(lambda source: naming.group(source.key)), **grouped}
             | "JoinLedger" >> beam.CoGroupByKey()
             | "Read" >> read_scans.ReadScans(self.config, self.bundle, self.exclusions, self.today)
         )
@@ -85,18 +92,14 @@ class ColorizeArchive(beam.PTransform):
     ) -> beam.PCollection:
         """Deletes the files of earlier runs that no row names any more, once all rows are known."""
         named, kept = (
-            part | name >> beam.FlatMap(lambda row: [(path, True) for path in row.paths])
+            part | name >> beam.FlatMap(lambda row: [(folded(path), path) for path in row.paths])
             for name, part in (("Named", rows), ("NamedByDelisted", delisted))
         )
         return (
-            {
-                "obsolete": obsolete | "KeyObsolete" >> beam.Map(lambda path: (path, True)),
-                "named": named,
-                "kept": kept,
-            }
+            {"obsolete": obsolete | "KeyObsolete" >> beam.WithKeys(folded), "named": named, "kept": kept}
             | "JoinPaths" >> beam.CoGroupByKey()
-            | "NamedNoMore" >> beam.Filter(_is_named_no_more)
-            | "Delete" >> beam.Map(_delete, self.config.output)
+            | "NamedNoMore" >> beam.FlatMap(_named_no_more, self.config.output)
+            | "Delete" >> beam.Map(lambda path, output: files.delete_within(output, [path]), self.config.output)
         )
 
     def _write_manifest(
@@ -125,16 +128,19 @@ class ColorizeArchive(beam.PTransform):
         )
 
 
-def _delete(element: tuple[str, Any], output: str) -> None:
-    """Deletes one file; a row's path is untrusted, so never a local folder with all that is in it."""
-    path = OutputPaths(output).at(element[0])
-    if not (files.is_local(path) and files.is_folder(path)):
-        files.delete(path)
-
-
-def _is_named_no_more(element: tuple[str, dict[str, Iterable[bool]]]) -> bool:
+def _named_no_more(element: tuple[str, dict[str, Iterable[str]]], output: str) -> list[str]:
+    """Returns the obsolete paths that no row names, in the upper or lower case of the file system either."""
     found = element[1]
-    return any(found["obsolete"]) and not any(found["named"]) and not any(found["kept"])
+    obsolete = set(found["obsolete"])
+    named = {*found["named"], *found["kept"]} if obsolete else set()
+    return sorted(path for path in obsolete - named if not any(_are_one_file(output, path, other) for other in named))
+
+
+def _are_one_file(output: str, path: str, other: str) -> bool:
+    with contextlib.suppress(OSError):  # one of them does not exist
+        paths = OutputPaths(output)
+        return files.is_local(output) and os.path.samefile(paths.at(path), paths.at(other))
+    return False
 
 
 def build(

@@ -1,5 +1,6 @@
 """The first half of colorize: a source in, a scan for the model out, or the row of an input that needs no model."""
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -17,7 +18,7 @@ from photochrom.model.bundle import Bundle
 from photochrom.sources import foreign, keys, member_reader, prefetch
 from photochrom.sources.source import Source, only_one, place
 from photochrom.storage import files
-from serving import name_errors, scans
+from serving import name_errors, naming, scans
 from serving.config import ColorizeConfig
 from serving.copies import formats
 from serving.manifest import digests, layout
@@ -33,13 +34,35 @@ from serving.screening.exclusion import ExclusionList
 NEW, KEPT, DELISTED = "new", "kept", "delisted"
 # Paths of copies that must not stay, without a row.
 OBSOLETE = "obsolete"
-# Ends of the names of files that may stand beside a copy.
-_SIDECARS = ("", ".exif", ".iptc", ".xmp")
+# What the join has of each key of a group, beside missing files.
+_OF_KEYS = ("sources", "finished", "pending")
+
+
+@dataclasses.dataclass(frozen=True)
+class Unread:
+    """An input that is to be read.
+
+    Attributes:
+        source: the input.
+        earlier: the results of earlier runs.
+        path: of its copy, below the output folder, if that needs no suffix.
+        path_of_file: the same of a copy of its whole file, with all its pages.
+    """
+
+    source: Source
+    earlier: Earlier
+    path: str
+    path_of_file: str
+
+    def may_name(self, row: Row) -> bool:
+        """Whether an earlier row has no copy, or one under a name that this run may give it."""
+        path = self.path_of_file if row.reason in screen.WHOLE_FILE else self.path
+        return not row.output or row.output in naming.names(path)
 
 
 @dataclasses.dataclass
 class ReadScans(beam.PTransform):
-    """(key, sources and results of earlier runs) -> `scans`: Candidates; NEW, KEPT: Outcomes; DELISTED: Rows; OBSOLETE.
+    """(group, sources and earlier results) -> `scans`: Candidates; NEW, KEPT: Outcomes; DELISTED: Rows; OBSOLETE.
 
     Sources to be read are grouped by location, so that neighbours in an archive are read by one request.
     """
@@ -56,7 +79,7 @@ class ReadScans(beam.PTransform):
         )
         read = (
             listed.unread
-            | "KeyNeighbours" >> beam.WithKeys(lambda found: member_reader.neighbourhood(found[0]))
+            | "KeyNeighbours" >> beam.WithKeys(lambda found: member_reader.neighbourhood(found.source))
             | "GroupNeighbours" >> beam.GroupByKey()
             | "Read" >> beam.ParDo(ReadScan(*settings, self.today)).with_outputs(NEW, KEPT, main="scans")
         )
@@ -73,27 +96,32 @@ class _Step(beam.DoFn):
         self._exclusions = exclusions
 
     def _decide(
-        self, earlier: Earlier, source: Source | None, is_same: Callable[[Row], bool], is_excluded: bool = False
+        self, earlier: Earlier, unread: Unread | None, is_same: Callable[[Row], bool], is_excluded: bool = False
     ) -> Decision:
         decision = decide.decide(
             earlier,
-            lambda row: is_same(row) and not (source and self._shows_excluded(source, row.reason)),
+            lambda row: unread is not None and is_same(row) and self._may_stand(row, unread),
             self._config.retry,
             functools.partial(digests.is_whole, self._config.output),
-            is_listed=source is not None,
+            is_listed=unread is not None,
             is_excluded=is_excluded,
         )
         if decision.fate is Fate.KEEP:
             beam.metrics.Metrics.counter(ReadScans, "rows-kept").inc()
         return decision
 
-    def _refused(self, source: Source, error: errors.DataError, earlier: Earlier) -> Outcome:
+    def _may_stand(self, row: Row, unread: Unread) -> bool:
+        """Whether a row's copy has the name that this run would give it, and shows no excluded page."""
+        return unread.may_name(row) and not self._shows_excluded(unread.source, row.reason)
+
+    def _refused(self, unread: Unread, error: errors.DataError) -> Outcome:
         """Returns the outcome of an input that was not decoded."""
+        source, earlier = unread.source, unread.earlier
         if error.reason != errors.Excluded.reason:
             return Outcome.of(_failed_row(Row.of(source), error), earlier.paths())
         outcome = Outcome.of(_excluded_row(source, earlier, error), earlier.paths())
         if all(row.status == FAILED for row in earlier.finished):
-            return Outcome(outcome.row, (*outcome.obsolete, *self._unnamed(source)))
+            return Outcome(outcome.row, (*outcome.obsolete, *self._unnamed(unread.path)))
         return outcome
 
     def _shows_excluded(self, source: Source, reason: str) -> bool:
@@ -102,45 +130,60 @@ class _Step(beam.DoFn):
         file = keys.of_file(source.key)
         return len(pages) > 1 and any(self._exclusions.covers(keys.of_page(file, n, len(pages))) for n in pages)
 
-    def _unnamed(self, source: Source) -> list[str]:
-        """Returns the possible files of an input that has no row, or one that failed and names no copy.
-
-        A member whose name leads out of the folder never had a copy: it is not looked for.
-        """
-        names = formats.names(layout.copy_path(source.key))
-        paths = [name + end for name in names for end in _SIDECARS if layout.is_copy_path(name)]
+    def _unnamed(self, path: str) -> list[str]:
+        """Returns the possible files of an input that has no row, or one that failed and names no copy."""
+        ends = ("", *formats.SIDECARS)
+        paths = [name + end for name in naming.names(path) for end in ends if layout.is_copy_path(name)]
         return [path for path in paths if not files.is_folder(OutputPaths(self._config.output).at(path))]
 
 
 class ResolveFromListing(_Step):
-    """(key, sources and results of earlier runs) -> (source, Earlier) to be read, or an outcome, row or paths."""
+    """(group, its sources and results of earlier runs) -> Unread, or an outcome, row or paths, for each key of it."""
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
-        key, found = element
-        sources, earlier = list(found["sources"]), Earlier.of(found["finished"], found["pending"], found["missing"])
-        source = decide.settled(only_one(sources)) if sources else None
-        decision = self._decide(earlier, source, lambda row: self._is_same(row, source), self._exclusions.covers(key))
+        inputs = _by_key(element[1])
+        paths = naming.paths(claim for one in inputs.items() for claim in self._claims(*one))
+        for key, (source, earlier) in sorted(inputs.items()):
+            unread = None
+            if source:
+                name = naming.of_whole_file(key) if source.page_count > 1 else key
+                unread = Unread(source, earlier, paths[key], paths[name])
+            yield from self._resolve(key, unread, earlier)
+
+    def _claims(self, key: str, found: tuple[Source | None, Earlier]) -> Iterator[str]:
+        """Yields the names by which an input claims paths: one that is listed, or is delisted and has a copy."""
+        source, earlier = found
+        kept = [row for row in earlier.rows if row.output and row.output not in earlier.missing]
+        if source or (kept and not self._exclusions.covers(key)):
+            yield key
+            if (source.page_count if source else max(row.pages for row in kept)) > 1:
+                yield naming.of_whole_file(key)
+
+    def _resolve(self, key: str, unread: Unread | None, earlier: Earlier) -> Iterator[Any]:
+        is_excluded = self._exclusions.covers(key)
+        decision = self._decide(earlier, unread, lambda row: self._is_same(row, unread), is_excluded)
         if decision.fate is Fate.DELIST and decision.kept:
             yield TaggedOutput(DELISTED, decision.kept.row)
-        elif decision.fate is Fate.EXCLUDE and not source:
+        elif decision.fate is Fate.EXCLUDE and not unread:
             yield from (TaggedOutput(OBSOLETE, path) for path in earlier.paths())
-        elif source:
-            yield self._resolved(source, earlier, decision)
+        elif unread:
+            yield self._resolved(unread, decision)
 
-    def _resolved(self, source: Source, earlier: Earlier, decision: Decision) -> Any:
+    def _resolved(self, unread: Unread, decision: Decision) -> Any:
+        failure = unread.source.failure
         if decision.fate is Fate.EXCLUDE:
-            return TaggedOutput(NEW, self._refused(source, errors.Excluded("is on the exclusion list"), earlier))
-        if source.failure:
-            return TaggedOutput(NEW, self._refused(source, source.failure.to_error(), earlier))
-        return TaggedOutput(KEPT, decision.kept) if decision.kept else (source, earlier)
+            return TaggedOutput(NEW, self._refused(unread, errors.Excluded("is on the exclusion list")))
+        if failure:
+            return TaggedOutput(NEW, self._refused(unread, failure.to_error()))
+        return TaggedOutput(KEPT, decision.kept) if decision.kept else unread
 
-    def _is_same(self, row: Row, source: Source | None) -> bool:
+    def _is_same(self, row: Row, unread: Unread | None) -> bool:
         made_with = identity.made_with(row.source_sha256, self._config, self._bundle)
-        return source is not None and decide.is_listed_same(row, source) and row.made_with == made_with
+        return unread is not None and decide.is_listed_same(row, unread.source) and row.made_with == made_with
 
 
 class ReadScan(_Step):
-    """(neighbourhood, pairs of source and Earlier) -> Candidate, or an outcome to NEW or KEPT."""
+    """(neighbourhood, some Unread) -> Candidate, or an outcome to NEW or KEPT."""
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle, exclusions: ExclusionList, today: str):
         super().__init__(config, bundle, exclusions)
@@ -152,9 +195,10 @@ class ReadScan(_Step):
     def teardown(self) -> None:
         self._reading.close()
 
-    def process(self, element: tuple[str, Iterable[tuple[Source, Earlier]]]) -> Iterator[Any]:
-        pairs = sorted(element[1], key=lambda pair: place(pair[0]))
-        yield from itertools.starmap(self._process_source, self._reading.add((pair[0], pair) for pair in pairs))
+    def process(self, element: tuple[str, Iterable[Unread]]) -> Iterator[Any]:
+        ordered = sorted(element[1], key=lambda unread: place(unread.source))
+        reads = self._reading.add((unread.source, unread) for unread in ordered)
+        yield from itertools.starmap(self._process_source, reads)
 
     def finish_bundle(self) -> Iterator[Any]:
         for result in itertools.starmap(self._process_source, self._reading.flush()):
@@ -163,24 +207,24 @@ class ReadScan(_Step):
             else:
                 yield GlobalWindows.windowed_value(result)
 
-    def _process_source(self, item: tuple[Source, Earlier], read: Callable[[], bytes]) -> Candidate | TaggedOutput:
-        source, earlier = item
+    def _process_source(self, unread: Unread, read: Callable[[], bytes]) -> Candidate | TaggedOutput:
         try:
-            return self._process_bytes(source, earlier, read())
+            return self._process_bytes(unread, read())
         except errors.DataError as error:
-            return TaggedOutput(NEW, self._refused(source, error, earlier))
+            return TaggedOutput(NEW, self._refused(unread, error))
 
-    def _process_bytes(self, source: Source, earlier: Earlier, data: bytes) -> Candidate | TaggedOutput:
+    def _process_bytes(self, unread: Unread, data: bytes) -> Candidate | TaggedOutput:
         beam.metrics.Metrics.counter(ReadScans, "scans-read").inc()
+        source, earlier = unread.source, unread.earlier
         made_with = identity.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        kept = self._decide(earlier, source, lambda row: row.made_with == made_with).kept
+        kept = self._decide(earlier, unread, lambda row: row.made_with == made_with).kept
         if kept:
             return TaggedOutput(KEPT, Outcome(decide.with_listing(kept.row, source), kept.obsolete))
         try:
             scan = self._decode(source, data)
         except errors.DataError as error:
             return TaggedOutput(NEW, Outcome.of(_failed_row(Row.of(source, made_with), error), earlier.paths()))
-        return self._screen(scan, earlier, data)
+        return self._screen(scan, unread, data)
 
     def _decode(self, source: Source, data: bytes) -> Scan:
         # On its way to other workers a file is smaller than its pixels.
@@ -189,29 +233,42 @@ class ReadScan(_Step):
         with foreign.recognized(data):
             return scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
 
-    def _screen(self, scan: Scan, earlier: Earlier, data: bytes) -> Candidate | TaggedOutput:
+    def _screen(self, scan: Scan, unread: Unread, data: bytes) -> Candidate | TaggedOutput:
         """Decides by the result of triage whether a scan is colorized, skipped or copied."""
-        row = identity.known(scan, self._config, self._bundle)
+        row, earlier = identity.known(scan, self._config, self._bundle), unread.earlier
         action, reason, message = screen.decide(scan.triage, self._config)
         if action == screen.COLORIZE:
             date = identity.date_of(earlier, row.made_with, self._config, self._today)
-            return Candidate(scan, dataclasses.replace(row, date=date), frozenset(earlier.paths()))
+            return Candidate(scan, dataclasses.replace(row, date=date), frozenset(earlier.paths()), unread.path)
         if action == screen.SKIP:
             row = row.skipped(reason, "screen", message)
         else:
-            row = self._copied(row, reason, scan.source, earlier, data)
+            row = self._copied(row, reason, scan, unread, data)
         return TaggedOutput(NEW, Outcome.of(row, earlier.paths()))
 
-    def _copied(self, row: Row, reason: str, source: Source, earlier: Earlier, data: bytes) -> Row:
+    def _copied(self, row: Row, reason: str, scan: Scan, unread: Unread, data: bytes) -> Row:
         """Copies a file unchanged, with all its pages, and returns its row."""
-        if self._shows_excluded(source, reason):
+        if self._shows_excluded(unread.source, reason):
             raise errors.Excluded("cannot be copied: one of the other pages of its file is on the exclusion list")
-        name = layout.copy_path(keys.of_file(row.key) if source.page_count > 1 else row.key)
-        if earlier.paths():
+        name = naming.kept_name(unread.path_of_file, scan.format)
+        if unread.earlier.paths():
             journal.note(self._config.output, [Begun.of(row)])
-        with name_errors.as_data_errors():
+        with name_errors.as_data_errors(self._config.output, name):
             files.write_bytes(OutputPaths(self._config.output).at(name), data)
         return dataclasses.replace(row, reason=reason, output=name, output_sha256=row.source_sha256)
+
+
+def _by_key(found: dict[str, Iterable[Any]]) -> dict[str, tuple[Source | None, Earlier]]:
+    """Returns key -> source, if it is listed, and results of earlier runs, of the inputs of one group."""
+    parts: dict[str, dict[str, list[Any]]] = collections.defaultdict(lambda: {name: [] for name in _OF_KEYS})
+    for name in _OF_KEYS:
+        for one in found[name]:
+            parts[one.key][name].append(one)
+    missing = frozenset(found["missing"])
+    return {
+        key: (decide.settled(only_one(sources)) if sources else None, Earlier.of(finished, pending, missing))
+        for key, (sources, finished, pending) in ((key, one.values()) for key, one in parts.items())
+    }
 
 
 def _excluded_row(source: Source, earlier: Earlier, error: errors.DataError) -> Row:

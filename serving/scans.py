@@ -32,6 +32,7 @@ class Scan:
         lightness: [h, w] float32 L*, at the working shape, padded.
         size: (height, width) of the picture within `lightness`, px.
         pixel_count: of the scan at its full size.
+        format: of the file, one of `picture.FORMATS`.
     """
 
     source: Source
@@ -42,6 +43,7 @@ class Scan:
     lightness: np.ndarray
     size: tuple[int, int]
     pixel_count: int = 0
+    format: str = ""
 
     def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""
@@ -71,11 +73,13 @@ class Candidate:
         scan: the scan.
         row: its row as far as it is known before the copy is written, with the date that the copy is to state.
         earlier_paths: all files below the output folder that earlier runs may have left for it.
+        path: of its copy below the output folder, if that needs no suffix.
     """
 
     scan: Scan
     row: Row
     earlier_paths: frozenset[str] = frozenset()
+    path: str = ""
 
 
 def read(
@@ -101,4 +105,5 @@ def read(
         lightness=working_size.pad_by_reflection(cielab.to_lightness(working), shape),
         size=size,
         pixel_count=height * width,
+        format=picture.format,
     )

@@ -10,6 +10,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from photochrom import errors
 from photochrom.model.bundle import Bundle
+from photochrom.sources import keys
 from photochrom.sources.prefetch import Ahead
 from photochrom.storage import files
 from serving import name_errors
@@ -17,9 +18,8 @@ from serving.config import ColorizeConfig
 from serving.copies import writer
 from serving.copies.provenance import Provenance
 from serving.inference.predictor import Colors, Inferred
-from serving.manifest import layout
 from serving.manifest.rows import Outcome, Row
-from serving.scans import Scan
+from serving.scans import Candidate
 from serving.screening import screen
 
 # About the memory that composing and encoding a copy takes.
@@ -63,7 +63,7 @@ def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle) -> Outcome
     try:
         if isinstance(colors, errors.ModelError):
             raise colors
-        row = _write_copy(candidate.scan, colors, row, config, bundle)
+        row = _write_copy(candidate, colors, config, bundle)
     except errors.Uncolored as error:  # the same model would give the same result again, so it is no failure to retry
         row = row.skipped(error.reason, error.stage, str(error))
     except errors.DataError as error:
@@ -71,17 +71,18 @@ def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle) -> Outcome
     return Outcome.of(row, candidate.earlier_paths)
 
 
-def _write_copy(scan: Scan, colors: Colors, row: Row, config: ColorizeConfig, bundle: Bundle) -> Row:
-    """Writes the copy and returns its row: `row`, with the fields that describe the copy."""
+def _write_copy(candidate: Candidate, colors: Colors, config: ColorizeConfig, bundle: Bundle) -> Row:
+    """Writes the copy and returns its row, with the fields that describe the copy."""
+    scan, row = candidate.scan, candidate.row
     screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
-    path = layout.copy_path(row.key)
-    name = path.rpartition("/")[2]
+    archive, member = keys.split_member(row.key)
+    name = (member or archive).rpartition("/")[2]
     provenance = Provenance(
         bundle.info["name"], row.model_digest, row.source_sha256, name, row.date, config.digital_source_type
     )
     picture = scan.full_picture(config.decoder())
-    with name_errors.as_data_errors():
-        written = writer.write(config.output, path, picture, colors.ab, provenance, config.copy_options())
+    with name_errors.as_data_errors(config.output, candidate.path):
+        written = writer.write(config.output, candidate.path, picture, colors.ab, provenance, config.copy_options())
     return dataclasses.replace(
         row,
         output=written.path,

@@ -16,7 +16,9 @@ from photochrom.storage.names import printable
 
 SEPARATOR = "!"
 _PAGE = re.compile(r"#page=\d{4,}$")
-_ARCHIVE_BORDER = re.compile(r"(\.(?:zip|tar|tar\.\w+|t[gbx]z2?))!", re.IGNORECASE)
+# The end of the name of an archive, where a member may follow.
+ARCHIVE_SUFFIX = r"\.(?:zip|tar|tar\.\w+|t[gbx]z2?)"
+_ARCHIVE_BORDER = re.compile(f"{ARCHIVE_SUFFIX}{SEPARATOR}", re.IGNORECASE)
 _LIKE_AN_ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 # A longer name is refused, and need not be in its key as a whole.
 _MAX_NAME = 4096
@@ -62,11 +64,6 @@ def of_page(key: str, page: int, count: int) -> str:
 def of_file(key: str) -> str:
     """Returns the key of the file of which a key that `of_page` made is a page."""
     return _PAGE.sub("", key, count=1)
-
-
-def to_path(key: str) -> str:
-    """Returns the relative path that stands for a key: `scans/box.zip!p/1.jpg` -> `scans/box.zip/p/1.jpg`."""
-    return _ARCHIVE_BORDER.sub(r"\1/", key, count=1)
 
 
 def split_member(text: str) -> tuple[str, str]:

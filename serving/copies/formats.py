@@ -1,10 +1,13 @@
 """Formats of the copies: their limits, the choice for a scan, the name of the file."""
 
 import dataclasses
+from collections.abc import Iterable
 
 KEEP = "keep"
 # First part of the suffix that a name gets with its new format.
-_MARK = ".coloured"
+MARK = ".coloured"
+# Ends of the names of the files that may stand beside a copy.
+SIDECARS = (".exif", ".iptc", ".xmp")
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 
@@ -34,6 +37,8 @@ FORMATS = {
     "TIFF": Format("TIFF", (".tif", ".tiff"), 2**32 - 1, True, True),
     "WEBP": Format("WEBP", (".webp",), 16_383, False, True),
 }
+# The ends of all names that `file_name` and its sidecars have.
+SUFFIXES = frozenset((*(suffix for format in FORMATS.values() for suffix in format.suffixes), *SIDECARS))
 CHOICES = (KEEP, *(name.lower() for name in FORMATS))
 
 
@@ -60,17 +65,14 @@ def choose(source: str, wanted: str, width: int, height: int) -> tuple[Format, t
     return FORMATS[name], notes
 
 
-def names(path: str) -> list[str]:
-    """Returns the possible names of a copy of that input: unchanged, or any result of `file_name`."""
-    return sorted({path} | {file_name(path, format) for format in FORMATS.values()})
-
-
 def file_name(path: str, format: Format) -> str:
     """Returns the output's name: the input's, with a suffix added where its own does not belong to the format.
 
     No two inputs get one name: the added suffix begins with a mark, and a name with the mark gets it once more.
     """
-    stem, _, _ = path.rpartition(".")
-    if path.lower().endswith(format.suffixes) and not stem.endswith(_MARK):
-        return path
-    return path + _MARK + format.suffixes[0]
+    return path if ends_in(path, format.suffixes) else path + MARK + format.suffixes[0]
+
+
+def ends_in(path: str, suffixes: Iterable[str]) -> bool:
+    """Whether a name has one of some suffixes, in lower case, and not the mark before it."""
+    return path.lower().endswith(tuple(suffixes)) and not path.rpartition(".")[0].casefold().endswith(MARK)

@@ -19,7 +19,7 @@ import numpy as np
 from photochrom.jobs import progress
 from photochrom.sources import keys
 from photochrom.storage import files
-from photochrom.storage.names import printable
+from photochrom.storage.names import folded, printable
 from serving.manifest import digests, layout, reader
 from serving.manifest.audit import Audit
 
@@ -51,13 +51,15 @@ class Named:
     Attributes:
         digests: [N] uint64, sorted, each once: digests of the names of all files that rows name.
         problems: lines about rows that do not add up, or about a run that did not finish.
+        ignores_case: whether the folder lists files in another case, or another form of Unicode, than they were named.
     """
 
     digests: np.ndarray
     problems: tuple[str, ...]
+    ignores_case: bool = False
 
     def __contains__(self, name: str) -> bool:
-        digest = np.uint64(keys.digest(name))
+        digest = np.uint64(_digest(name, self.ignores_case))
         at = np.searchsorted(self.digests, digest)
         return bool(at < len(self.digests) and self.digests[at] == digest)
 
@@ -79,12 +81,17 @@ def survey(folder: str, progress_folder: str) -> Named:
     account = reader.read(folder)
     audit = Audit(account)
     found = array.array("Q")
+    ignores_case = files.is_local(folder) and files.exists(files.join(folder, layout.SUMMARY.upper()))
     for _, row in itertools.chain(audit.watch(reader.read_rows(folder)), reader.read_gone(folder)):
         for name in row.paths:
-            found.append(keys.digest(name))
+            found.append(_digest(name, ignores_case))
             progress.Tally.add(progress_folder, "listed")
     problems = [*audit.problems(), *filter(None, [audit.unfinished()])]
-    return Named(np.unique(np.frombuffer(found, np.uint64)), tuple(problems))
+    return Named(np.unique(np.frombuffer(found, np.uint64)), tuple(problems), ignores_case)
+
+
+def _digest(name: str, ignores_case: bool) -> int:
+    return keys.digest(folded(name) if ignores_case else name)
 
 
 def check_named(folder: str, read: Read, progress_folder: str) -> Iterator[Finding]:

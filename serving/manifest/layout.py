@@ -8,7 +8,6 @@ pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run und
 import dataclasses
 import re
 
-from photochrom.sources import keys
 from photochrom.storage import files
 from photochrom.storage.names import printable
 
@@ -86,11 +85,6 @@ def row_file(name: str) -> str:
 def note_file(name: str) -> str:
     """Returns the path below the output folder of a file of the write-ahead log."""
     return f"{PENDING}/{name}"
-
-
-def copy_path(key: str) -> str:
-    """Returns the path below the output folder of the copy of an input whose format is kept."""
-    return files.join(IMAGES, keys.to_path(key))
 
 
 def is_copy_path(name: str) -> bool:

@@ -146,6 +146,11 @@ class Outcome:
     row: Row
     obsolete: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """The input's key."""
+        return self.row.key
+
     @classmethod
     def of(cls, row: Row, earlier: Iterable[str] = ()) -> "Outcome":
         """Returns a row with the earlier paths that it makes obsolete; if it failed none, for any copy is better."""

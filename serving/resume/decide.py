@@ -46,9 +46,10 @@ class Earlier:
 
     @classmethod
     def of(cls, finished: Iterable[Row], pending: Iterable[Note], missing: Iterable[str]) -> "Earlier":
-        """Combines the groups of a join, in a stable order."""
+        """Combines the rows and notes of an input, in a stable order, with its share of some missing files."""
         notes = sorted(pending, key=lambda note: json_lines.encode([note.to_json()]))
-        return cls(tuple(sorted(finished, key=lambda row: row.run)), tuple(notes), frozenset(missing))
+        found = cls(tuple(sorted(finished, key=lambda row: row.run)), tuple(notes))
+        return dataclasses.replace(found, missing=frozenset(found.paths().intersection(missing)))
 
     @property
     def noted(self) -> tuple[Outcome, ...]:

@@ -11,9 +11,10 @@ from typing import Any
 import apache_beam as beam
 
 from photochrom.storage import files
+from photochrom.storage.names import folded
 from serving.manifest import layout, reader
 from serving.manifest.layout import OutputPaths
-from serving.manifest.rows import Begun, Note, Outcome, Row
+from serving.manifest.rows import Note, Outcome, Row
 
 
 @dataclasses.dataclass
@@ -27,13 +28,13 @@ class ReadLedger(beam.PTransform):
         finished = self._read(output, "Finished", _row_files, reader.read_file)
         pending = self._read(output, "Pending", reader.note_files, reader.read_notes)
         finished = finished | "KeyFinished" >> beam.WithKeys(lambda row: row.key)
-        pending = pending | "KeyPending" >> beam.WithKeys(_key_of_note)
+        pending = pending | "KeyPending" >> beam.WithKeys(lambda note: note.key)
         named = (finished, pending) | "AllRows" >> beam.Flatten() | "Named" >> beam.FlatMapTuple(_named)
-        existing = output | "ListCopies" >> beam.FlatMap(_copies) | "Existing" >> beam.Map(lambda path: (path, None))
+        existing = output | "ListCopies" >> beam.FlatMap(_copies) | "Existing" >> beam.WithKeys(folded)
         missing = (
             {"named": named, "existing": existing}
             | "JoinFiles" >> beam.CoGroupByKey()
-            | "Missing" >> beam.FlatMap(_missing)
+            | "Missing" >> beam.FlatMap(_missing, self.output)
         )
         return {"finished": finished, "pending": pending, "missing": missing}
 
@@ -56,13 +57,9 @@ def _row_files(output: str) -> list[str]:
     return OutputPaths(output).row_files(layout.ALL)
 
 
-def _key_of_note(note: Note) -> str:
-    return note.key if isinstance(note, Begun) else note.row.key
-
-
-def _named(key: str, found: Row | Note) -> list[tuple[str, str]]:
+def _named(key: str, found: Row | Note) -> list[tuple[str, tuple[str, str]]]:
     row = found.row if isinstance(found, Outcome) else found
-    return [(path, key) for path in row.paths] if isinstance(row, Row) else []
+    return [(folded(path), (key, path)) for path in row.paths] if isinstance(row, Row) else []
 
 
 def _copies(output: str) -> Iterator[str]:
@@ -70,6 +67,10 @@ def _copies(output: str) -> Iterator[str]:
     return (info.path.removeprefix(start) for info in files.list_folder(OutputPaths(output).images))
 
 
-def _missing(element: tuple[str, dict[str, Iterable[str]]]) -> list[tuple[str, str]]:
-    path, found = element
-    return [] if found["existing"] else [(key, path) for key in set(found["named"])]
+def _missing(element: tuple[str, dict[str, Iterable[Any]]], output: str) -> Iterator[tuple[str, str]]:
+    """Yields (key, path) of the named files that do not exist; a file system may list them in another case or form."""
+    found = element[1]
+    existing = set(found["existing"])
+    for key, path in sorted(set(found["named"])):
+        if path not in existing and not (existing and files.exists(OutputPaths(output).at(path))):
+            yield key, path

@@ -1,5 +1,6 @@
 """The steps of the first half on single elements: decisions by the listing and by the bytes."""
 
+import dataclasses
 import hashlib
 import io
 
@@ -10,11 +11,13 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.model import bundle
+from photochrom.sources import keys
 from photochrom.sources.source import Source
-from serving import read_scans
+from serving import naming, read_scans
 from serving.config import ColorizeConfig
 from serving.manifest import reader
 from serving.manifest.rows import Begun, MadeWith, Outcome, Row
+from serving.read_scans import Unread
 from serving.resume import identity
 from serving.resume.decide import Earlier
 from serving.scans import Candidate
@@ -55,11 +58,16 @@ def row(step, data: bytes = GRAY, source: Source = SOURCE, **values) -> Row:
 
 def listed(step, sources=(SOURCE,), finished=(), pending=(), missing=(), key: str = KEY) -> list:
     groups = {"sources": sources, "finished": finished, "pending": pending, "missing": missing}
-    return list(step.process((key, groups)))
+    return list(step.process((naming.group(key), groups)))
+
+
+def unread(source: Source = SOURCE, earlier: Earlier | None = None) -> Unread:
+    path, path_of_file = (f"images/{name}" for name in (source.key, keys.of_file(source.key)))
+    return Unread(source, earlier or Earlier(), path, path_of_file if source.page_count > 1 else path)
 
 
 def read(step, data: bytes = GRAY, earlier: Earlier | None = None, source: Source = SOURCE):
-    return step._process_source((source, earlier or Earlier()), lambda: data)
+    return step._process_source(unread(source, earlier), lambda: data)
 
 
 def only(found, tag: str):
@@ -70,7 +78,7 @@ def only(found, tag: str):
 
 
 def test_new_input_is_read(step):
-    assert listed(step(read_scans.ResolveFromListing)) == [(SOURCE, Earlier())]
+    assert listed(step(read_scans.ResolveFromListing)) == [unread()]
 
 
 @pytest.mark.parametrize(
@@ -104,8 +112,27 @@ def test_unchanged_input_is_kept_unread(step):
 def test_other_settings_are_read_again(step, flags):
     old = row(step(read_scans.ResolveFromListing))
     changed = step(read_scans.ResolveFromListing, **flags)
-    assert listed(changed, finished=[old]) == [(SOURCE, Earlier((old,)))]
+    assert listed(changed, finished=[old]) == [unread(earlier=Earlier((old,)))]
     assert isinstance(read(step(read_scans.ReadScan, **flags), earlier=Earlier((old,))), Candidate)
+
+
+@pytest.mark.parametrize(("output", "is_kept"), [("s/a.png", True), ("s/a.png.coloured.tif", True), ("s/A.png", False)])
+def test_copy_under_another_name_is_made_again(step, output, is_kept):
+    resolve = step(read_scans.ResolveFromListing)
+    [found] = listed(resolve, finished=[row(resolve, output=f"images/{output}", output_sha256="a")])
+    assert isinstance(found, TaggedOutput) is is_kept
+
+
+def test_keys_that_differ_in_case_have_two_paths(step):
+    resolve, other = step(read_scans.ResolveFromListing), dataclasses.replace(SOURCE, key="s/A.png")
+    paths = [one.path for one in listed(resolve, [SOURCE, other])]
+    assert len({path.lower() for path in paths}) == 2 and all("~" in path for path in paths)
+    # One that is delisted keeps its copy, and its claim.
+    old = row(resolve, source=other, output="images/s/A.png", output_sha256="a")
+    delisted, made = listed(resolve, [SOURCE], [old])
+    assert delisted.tag == read_scans.DELISTED and made.path == paths[1]
+    [made] = listed(resolve, [SOURCE], [old], missing=["images/s/A.png"])
+    assert made.path == "images/s/a.png"
 
 
 def test_other_model_is_read_again(step, strong_tint):
@@ -113,16 +140,16 @@ def test_other_model_is_read_again(step, strong_tint):
     old = row(resolve)
     for one in (resolve, change):
         one._bundle = bundle.open_bundle(strong_tint)
-    assert listed(resolve, finished=[old]) == [(SOURCE, Earlier((old,)))]
+    assert listed(resolve, finished=[old]) == [unread(earlier=Earlier((old,)))]
     assert isinstance(read(change, earlier=Earlier((old,))), Candidate)
 
 
 def test_touched_file_is_read_and_kept(step):
-    old = row(step(read_scans.ResolveFromListing), output="images/x", output_sha256="a")
+    old = row(step(read_scans.ResolveFromListing), output="images/s/a.png", output_sha256="a")
     touched = Source(KEY, SOURCE.path, size=7, version="mtime:2000000000")
-    assert listed(step(read_scans.ResolveFromListing), [touched], [old]) == [(touched, Earlier((old,)))]
+    assert listed(step(read_scans.ResolveFromListing), [touched], [old]) == [unread(touched, Earlier((old,)))]
     kept = only(read(step(read_scans.ReadScan), earlier=Earlier((old,)), source=touched), read_scans.KEPT)
-    assert kept.row.source_version == "mtime:2000000000" and kept.row.output == "images/x"
+    assert kept.row.source_version == "mtime:2000000000" and kept.row.output == "images/s/a.png"
 
 
 def test_changed_file_becomes_a_candidate_with_its_row(step):
@@ -143,7 +170,7 @@ def test_two_files_with_one_key_fail(step):
 
 
 def test_one_file_listed_twice_is_one_input(step):
-    assert listed(step(read_scans.ResolveFromListing), [SOURCE, SOURCE]) == [(SOURCE, Earlier())]
+    assert listed(step(read_scans.ResolveFromListing), [SOURCE, SOURCE]) == [unread()]
 
 
 def test_delisted_input_keeps_its_row_and_copy(step):
@@ -179,7 +206,8 @@ def test_excluded_input_without_row_loses_possible_copies(step):
 def test_excluded_member_with_an_unsafe_name_deletes_nothing(step):
     resolve = step(read_scans.ResolveFromListing, "*victim*")
     key = "box.zip!../../../victim.jpg"
-    assert only(listed(resolve, [Source(key, "/in/box.zip")], key=key), read_scans.NEW).obsolete == ()
+    obsolete = only(listed(resolve, [Source(key, "/in/box.zip")], key=key), read_scans.NEW).obsolete
+    assert all(path.startswith("images/box.zip/..~/..~/..~/victim.jpg") for path in obsolete)
 
 
 def test_file_with_an_excluded_page_is_not_copied(step):
@@ -193,7 +221,7 @@ def test_file_with_an_excluded_page_is_not_copied(step):
     assert outcome.row.reason == "excluded" and "other pages" in outcome.row.message
     assert outcome.obsolete == ("images/s/a.tif",)
     resolve = step(read_scans.ResolveFromListing, "s/a.tif#page=0002", color_inputs="copy")
-    assert listed(resolve, [page], [old], key=page.key) == [(page, Earlier((old,)))]  # not kept
+    assert listed(resolve, [page], [old], key=page.key) == [unread(page, Earlier((old,)))]  # not kept
     allowed = step(read_scans.ReadScan, color_inputs="copy")
     assert only(read(allowed, buffer.getvalue(), Earlier((old,)), page), read_scans.KEPT).row == old
 

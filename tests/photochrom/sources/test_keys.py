@@ -19,27 +19,12 @@ def test_fractions_are_spread_evenly():
     assert min(counts) > 900 and max(counts) < 1100
 
 
-@pytest.mark.parametrize(
-    ("key", "path"),
-    [
-        ("scans/box.zip!p/1.jpg", "scans/box.zip/p/1.jpg"),
-        ("a.tar.gz!1.jpg", "a.tar.gz/1.jpg"),
-        ("A.TGZ!1.jpg", "A.TGZ/1.jpg"),
-        ("wow!/1.jpg", "wow!/1.jpg"),
-        ("wow!.zip!a!b.jpg", "wow!.zip/a!b.jpg"),
-    ],
-)
-def test_key_is_a_path(key, path):
-    assert keys.to_path(key) == path
-
-
 def test_page_keys_lead_back_to_file():
     assert [keys.of_page("a.zip!box/1.tif", page, 3) for page in (0, 2)] == [
         "a.zip!box/1.tif#page=0001", "a.zip!box/1.tif#page=0003",
     ]  # fmt: skip
     assert keys.of_page("1.tif", 11_110, 20_000) == "1.tif#page=11111"
     assert keys.of_file("1.tif#page=11111") == keys.of_file("1.tif") == "1.tif"
-    assert keys.to_path("a.zip!1.tif#page=0002") == "a.zip/1.tif#page=0002"
 
 
 def test_single_page_keeps_unambiguous_key():

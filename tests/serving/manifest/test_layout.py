@@ -31,10 +31,6 @@ def test_copy_path_is_a_file_below_images(name, expected):
     assert layout.is_copy_path(name) is expected
 
 
-def test_copy_path_of_an_archive_member():
-    assert layout.copy_path("scans/box.zip!p/1.jpg") == "images/scans/box.zip/p/1.jpg"
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
