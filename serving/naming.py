@@ -11,6 +11,7 @@ A copy's path is images/ and the parts of its key; docs/formats.md has the rules
 """
 
 import collections
+import functools
 import itertools
 import re
 from collections.abc import Iterable
@@ -51,9 +52,10 @@ def paths(claims: Iterable[str]) -> dict[str, str]:
     Args:
         claims: all keys, and names by `of_whole_file`, of one group.
     """
-    alike = collections.defaultdict(list)
+    alike: dict[str, dict[str, str]] = collections.defaultdict(dict)
     for claim in sorted(set(claims)):
-        alike[folded(plain_path(claim))].append(claim)
+        path = plain_path(claim)
+        alike[folded(path)][claim] = path
     return {claim: path for twins in alike.values() for claim, path in _distinguished(twins).items()}
 
 
@@ -70,23 +72,29 @@ def plain_path(claim: str) -> str:
     return "/".join([layout.IMAGES, *folders, f"{name}~" if _NO_NAME.fullmatch(name) else name])
 
 
+@functools.lru_cache(1 << 12)
 def _as_folder(part: str) -> str:
     return f"{part}~" if _LIKE_A_FILE.fullmatch(folded(part)) or _NO_NAME.fullmatch(part) else part
 
 
-def _distinguished(twins: list[str]) -> dict[str, str]:
+def _distinguished(twins: dict[str, str]) -> dict[str, str]:
     """Returns the paths of claims whose plain paths are alike; a single one stays, unless it looks like a twin's."""
-    if len(twins) == 1 and not _DIGITS.search(plain_path(twins[0])):
-        return {twins[0]: plain_path(twins[0])}
+    if len(twins) == 1 and not any(map(_DIGITS.search, twins.values())):
+        return twins
     found, used = {}, set[str]()
-    for claim in twins:
+    for claim, path in twins.items():
         seeds = (f"~{keys.digest(claim, seed) & 0xFFFFFFFF:08x}" for seed in itertools.count())
         digits = next(one for one in seeds if one not in used)  # two alike may be made on purpose
         used.add(digits)
-        path = plain_path(claim)
         end = _SUFFIX.search(path).start()  # type: ignore[union-attr]
         found[claim] = f"{path[:end]}{digits}{path[end:]}"
     return found
+
+
+def is_name(name: str, path: str) -> bool:
+    """Whether a copy whose path is one of `paths` may have a name, in one of the formats."""
+    is_plain = name == path and formats.ends_in(path, decoding.IMAGE_SUFFIXES)
+    return is_plain or (name.startswith(path) and name in names(path))
 
 
 def names(path: str) -> list[str]:

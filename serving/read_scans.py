@@ -57,7 +57,7 @@ class Unread:
     def may_name(self, row: Row) -> bool:
         """Whether an earlier row has no copy, or one under a name that this run may give it."""
         path = self.path_of_file if row.reason in screen.WHOLE_FILE else self.path
-        return not row.output or row.output in naming.names(path)
+        return not row.output or naming.is_name(row.output, path)
 
 
 @dataclasses.dataclass

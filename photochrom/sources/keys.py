@@ -18,7 +18,7 @@ SEPARATOR = "!"
 _PAGE = re.compile(r"#page=\d{4,}$")
 # The end of the name of an archive, where a member may follow.
 ARCHIVE_SUFFIX = r"\.(?:zip|tar|tar\.\w+|t[gbx]z2?)"
-_ARCHIVE_BORDER = re.compile(f"{ARCHIVE_SUFFIX}{SEPARATOR}", re.IGNORECASE)
+_ARCHIVE_BORDER = re.compile(f"({ARCHIVE_SUFFIX}){SEPARATOR}", re.IGNORECASE)
 _LIKE_AN_ESCAPE = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 # A longer name is refused, and need not be in its key as a whole.
 _MAX_NAME = 4096

@@ -69,6 +69,8 @@ def folded(path: str) -> str:
     Two paths are equal so if they are a canonical caseless match (Unicode 16.0, section 3.13, D145).
     """
     plain = "/".join(part for part in path.split("/") if part not in ("", "."))
+    if plain.isascii():  # which is in all normal forms, and most paths are
+        return plain.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", plain).casefold())
 
 

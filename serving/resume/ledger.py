@@ -27,6 +27,8 @@ class ReadLedger(beam.PTransform):
         output = pipeline | "Output" >> beam.Create([self.output])
         finished = self._read(output, "Finished", _row_files, reader.read_file)
         pending = self._read(output, "Pending", reader.note_files, reader.read_notes)
+        # Earlier versions kept `.` in names of members, so that two rows could name one file.
+        finished = finished | "WithoutDots" >> beam.Filter(lambda row: "/./" not in row.output)
         finished = finished | "KeyFinished" >> beam.WithKeys(lambda row: row.key)
         pending = pending | "KeyPending" >> beam.WithKeys(lambda note: note.key)
         named = (finished, pending) | "AllRows" >> beam.Flatten() | "Named" >> beam.FlatMapTuple(_named)

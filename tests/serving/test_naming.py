@@ -40,7 +40,7 @@ def files_of(path: str, choice: int) -> list[str]:
     coloured = [formats.file_name(path, one) for one in formats.FORMATS.values()]
     names = [*coloured, *(naming.kept_name(path, one) for one in picture.FORMATS)]
     name = names[choice % len(names)]
-    assert name in naming.names(path)
+    assert name in naming.names(path) and naming.is_name(name, path)
     return [name, *(name + end for end in formats.SIDECARS)]
 
 

@@ -30,7 +30,7 @@ def skipped(key: str) -> Row:
 )
 def test_ledger_has_rows_notes_and_missing_files(tmp_path, exists):
     output = str(tmp_path)
-    groups = {"listed": ["a", "s"], "rows": [row("a"), skipped("s")], "gone": [row("b")]}
+    groups = {"listed": ["a", "s"], "rows": [row("a"), skipped("s")], "gone": [row("b"), row("x/./d")]}
     writer.write_shard(((0, 1), groups), output, 1)
     noted = Outcome(dataclasses.replace(row("c"), run=0), ("images/old",))
     journal.note(output, [noted, Begun.of(row("a"))])
