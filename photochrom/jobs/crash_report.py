@@ -164,6 +164,10 @@ def _free_bytes(folder: str) -> int:
     return 0 if status.f_files and not status.f_favail else status.f_bavail * status.f_frsize
 
 
+# So few that they were probably used up: the temporary files of the run are deleted by now.
+_FEW_INODES = 1000
+
+
 def _free(folder: str) -> str:
     try:
         status = os.statvfs(folder)
@@ -171,7 +175,8 @@ def _free(folder: str) -> str:
         return "free space unknown"
     if status.f_files and not status.f_favail:
         return "no inodes free: it holds too many files"
-    return f"{status.f_bavail * status.f_frsize} bytes free"
+    few = f" and {status.f_favail} inodes" if status.f_files and status.f_favail < _FEW_INODES else ""
+    return f"{status.f_bavail * status.f_frsize} bytes{few} free"
 
 
 def _flag(argv: Sequence[str], name: str) -> str:

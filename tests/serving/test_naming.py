@@ -44,7 +44,7 @@ def files_of(path: str, choice: int) -> list[str]:
     return [name, *(name + end for end in formats.SIDECARS)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
 @given(KEYS, st.integers(0, 1000))
 @example(["x.zip!a.jpg", "x.zip!./a.jpg", "x.zip!a.jpg/y.jpg", "x.zip/a.jpg"], 0)
 @example(["d/a.zip!x.jpg", "d/a.zip/x.jpg", "d/a.zip~/x.jpg", "d/A.zip/x.jpg"], 0)
@@ -60,7 +60,7 @@ def test_no_two_keys_claim_one_path(keys, choice):
         assert "/.photochrom-tmp-" not in name and "%0a" not in name.lower()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, derandomize=True, database=None, deadline=None)
 @given(st.lists(PATHS, min_size=1, max_size=6, unique=True), st.integers(0, 5))
 def test_pages_share_the_path_of_their_file(files, first):
     keys = [f"{name}#page={page:04d}" for name in files for page in (1, 2)]

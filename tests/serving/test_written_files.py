@@ -62,6 +62,8 @@ def write_archives(folder: pathlib.Path, in_zip: list[str], in_tar: list[str], l
 
 @settings(
     max_examples=int(os.environ.get("PHOTOCHROM_EXAMPLES", "1")),
+    derandomize=True,
+    database=None,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -5,6 +5,7 @@ import logging
 import os
 import pathlib
 import tempfile
+import types
 
 import apache_beam as beam
 import pytest
@@ -59,6 +60,20 @@ def test_full_disk_is_named_with_free_space(tmp_path):
     line = said(error, ["--input=scans", f"--output={tmp_path}"])
     assert line.startswith(f"no space left on {tmp_path} (")
     assert " bytes free): free some and run the same command again; what is done is kept; the full trace is in " in line
+
+
+@pytest.mark.parametrize(
+    ("inodes", "expected"),
+    [
+        (0, "no inodes free: it holds too many files"),
+        (3, "40960 bytes and 3 inodes free"),
+        (5000, "40960 bytes free"),
+    ],
+)
+def test_few_inodes_are_named(monkeypatch, inodes, expected):
+    status = types.SimpleNamespace(f_files=10_000, f_favail=inodes, f_bavail=10, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda folder: status)
+    assert crash_report._free("/") == expected
 
 
 def test_temporary_folder_is_distinguished_from_output(tmp_path, folder_of_logs):

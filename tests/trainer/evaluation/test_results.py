@@ -1,5 +1,6 @@
 """Aggregation of results that are made up by hand."""
 
+
 import numpy as np
 import pytest
 
