@@ -93,6 +93,6 @@ def _unlink(parent: int | None, name: str) -> None:
 
 def _refused(folder: str, name: str) -> errors.PhotochromError:
     return errors.PhotochromError(
-        f"{folder}/{name}: nothing is deleted there, because it is a symbolic link or no regular file; remove it, and "
-        "run the same command again"
+        f"{folder}/{name} is not deleted, because it is no regular file but a symbolic link or a folder; correct the "
+        "link, or the row that names it, and run the same command again"
     )
