@@ -26,7 +26,7 @@ MEMBERS = [
     "a.jpg", "./a.jpg", "A.JPG", "a.JPG", "p/y.jpg", "p/./y.jpg", "P/y.jpg", "x.jpg", "x.jpg/y.jpg", "X.JPG/z.gif",
     "b.gif", "b.gif.coloured.png", "b.gif.Coloured.png", "b", "b/c.gif", "d.zip/x.jpg", "é.jpg", "~", "~.jpg",
     unicodedata.normalize("NFD", "é.jpg"), "n\nm.jpg", "n\\x0am.jpg", "t.tif", "t.tif#page=0001", "T.tif#PAGE=0001",
-    "a%0Ab.jpg", "a.jpg ", ".photochrom-tmp-1.jpg", "e/x.tar", "u\u2028v.png",
+    "a%0Ab.jpg", "a.jpg ", ".photochrom-tmp-1.jpg", "e/x.scan", "u\u2028v.png",
 ]  # fmt: skip
 LOOSE = ["d.zip/x.jpg", "D.zip/x.jpg", "a.jpg", "A.jpg", "b.gif", "b.gif.coloured.png", "d.zip~/x.jpg", "q.tar/1.jpg"]
 NAMES = st.lists(st.sampled_from(MEMBERS), min_size=4, max_size=12, unique=True)
