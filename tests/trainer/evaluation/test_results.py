@@ -1,6 +1,5 @@
 """Aggregation of results that are made up by hand."""
 
-
 import numpy as np
 import pytest
 
