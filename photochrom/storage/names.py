@@ -1,6 +1,7 @@
 """Names of files: which are safe below an output folder, and how untrusted ones are shown."""
 
 import re
+import unicodedata
 
 from photochrom import errors
 

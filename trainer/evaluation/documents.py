@@ -52,7 +52,7 @@ def metrics_csv(models: Mapping[str, Results]) -> bytes:
     header = ["key", *(["subset"] if has_subsets else []), "method", *first.metrics, "confidence"]
     rows = []
     for place, photograph in enumerate(first.photographs):
-        start = list(map(_inert, [photograph.key, *([first.subset(photograph)] if has_subsets else [])]))
+        start = list(map(_inert, [photograph.key, *([str(first.subset(photograph))] if has_subsets else [])]))
         for name, collected in models.items():
             one = collected.photographs[place]
             rows.append([*start, name, *_cells(one.scores[MODEL], first.metrics), f"{one.confidence:.6g}"])

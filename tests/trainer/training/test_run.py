@@ -13,9 +13,9 @@ from trainer.training.run import Run
 DATASET = types.SimpleNamespace(image_size=64, ab_stride=2, digest="sha256:d")
 
 
-def _run(weights=Weights("none"), start=None, **settings):  # noqa: B008
+def _run(weights=Weights("none"), starts=(), teachers=(), **settings):  # noqa: B008
     config = TrainConfig(data="lab", model_dir="run", **{"backbone": "none", **settings})
-    return Run(config, None, DATASET, start, weights)
+    return Run(config, None, DATASET, starts, teachers, weights)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ def _run(weights=Weights("none"), start=None, **settings):  # noqa: B008
         ({"temperature": 0.9}, True),
         ({"chroma_ratio": 0.5}, True),
         ({"batch_size": 8}, False),
+        ({"source_weights": ("^street=0.5",)}, False),
         ({"seed": 1}, False),
         ({"eval_every": 7}, False),
     ],
@@ -37,8 +38,9 @@ def test_identity_changes_with_computing_settings_only(changed, same):
 
 def test_identity_has_digests_instead_of_paths():
     start = Bundle(pathlib.Path("bundle"), {"digest": "sha256:s"})
-    found = _run(Weights("net.h5", pathlib.Path("net.h5"), "abc"), start).identity()
-    assert (found["backbone_weights"], found["init"]) == ("sha256:abc", "sha256:s")
+    found = _run(Weights("net.h5", pathlib.Path("net.h5"), "abc"), (start, start), (start,)).identity()
+    assert (found["backbone_weights"], found["init"]) == ("sha256:abc", "sha256:s, sha256:s")
+    assert found["teacher"] == "sha256:s"
     assert (found["data_digest"], found["image_size"]) == ("sha256:d", 64)
     assert not {"data", "model_dir", "backbone_weights_sha256"} & found.keys()
 
@@ -64,7 +66,7 @@ def test_description_states_licence_of_weights(weights, licence):
 
 def test_description_repeats_origin_of_initial_bundle():
     origin = {"backbone_weights": {"source": "x", "sha256": "1"}, "licences": {"code": "MIT", "backbone_weights": "y"}}
-    found = _run(start=Bundle(pathlib.Path("bundle"), {"digest": "sha256:s", **origin})).describe()
+    found = _run(starts=(Bundle(pathlib.Path("bundle"), {"digest": "sha256:s", **origin}),)).describe()
     assert {name: found[name] for name in origin} == origin
     assert found["init"] == "sha256:s"
     assert "temperature" in found["settings"] and "data" not in found["settings"]
