@@ -2,7 +2,7 @@
 
 Exit status: 0 done, 1 a failure of this project, the engine or the disk (one line, which names the file with the
 trace), 2 bad usage, 3 finished but more inputs failed than `--max_failures` allows, 130 and 143 stopped by SIGINT
-(Ctrl-C) and SIGTERM: the same command continues.
+(Ctrl-C) and SIGTERM: the same command continues, 141 nothing reads stdout any more (`photochrom status OUT | head -1`).
 """
 
 import argparse
@@ -10,12 +10,18 @@ import dataclasses
 import importlib
 import logging
 import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from photochrom import __version__, errors
+from photochrom.flags import Parser
 from photochrom.jobs import crash_report, signals
+
+# As of a program that SIGPIPE ends, which Python ignores.
+_UNREAD = 128 + signal.SIGPIPE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the bare command; the jobs have parsers of their own."""
     width = max(map(len, COMMANDS))
     listing = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="photochrom",
         description="Colorizes archives of black-and-white photographs: prepares data, trains, evaluates, colorizes.",
         epilog=f"commands:\n{listing}\n\n`photochrom COMMAND --help` explains each.\n\nexit status: 0 done, 1 failed, "
@@ -74,34 +80,74 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    flags = build_parser().parse_args(argv[:1])
-    module = importlib.import_module(COMMANDS[flags.command].module)
-    return call(module.run, argv[1:])
+    chosen: list[Command] = []
+    status = call(lambda name: chosen.append(COMMANDS[build_parser().parse_args(name).command]), argv[:1])
+    return status or call(lambda flags: importlib.import_module(chosen[0].module).run(flags), argv[1:], chosen[0])
 
 
-def call(run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None = None) -> int:
-    """Calls a job's `run(argv)` and returns the exit status; an error that ends it is the last line on stderr."""
+def call(
+    run: Callable[[Sequence[str] | None], Any], argv: Sequence[str] | None = None, command: Command | None = None
+) -> int:
+    """Calls a job's `run(argv)` and returns the exit status; an error that ends it is the last line on stderr.
+
+    Args:
+        run: the job.
+        argv: its flags; by default those of this program.
+        command: the job's; by default that of the module of `run`.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     log = _start_log()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         with signals.handled():
             run(argv)
+            _flush()
     except errors.PhotochromError as error:
-        print(f"photochrom: {error}", file=sys.stderr)
-        return error.exit_status
+        return _ended(f"photochrom: {error}", error.exit_status)
     except KeyboardInterrupt as error:
-        print(signals.message(f"stopped by {str(error) or 'SIGINT'}"), file=sys.stderr)
-        return getattr(error, "exit_status", 130)
+        return _ended(signals.message(f"stopped by {str(error) or 'SIGINT'}"), getattr(error, "exit_status", 130))
+    except SystemExit:  # of --help and --version
+        if status := _ended("", 0):
+            return status
+        raise
     except Exception as error:
-        line, status = crash_report.report(error, argv, log, _is_resumable(run))
-        print(f"photochrom: {line}", file=sys.stderr)
-        return status
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            return _ended("", _UNREAD)
+        resumable = command.resumable if command else _is_resumable(run)
+        line, status = crash_report.report(error, argv, log, resumable)
+        return _ended(f"photochrom: {line}", status)
     return 0
+
+
+def _flush() -> None:
+    if sys.stdout:  # None where it is closed
+        sys.stdout.flush()
+
+
+def _is_unread() -> bool:
+    """Whether stdout is a pipe whose reader has ended."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _ended(line: str, status: int) -> int:
+    """Prints the last line, and returns the exit status: that of SIGPIPE if nothing reads stdout any more."""
+    try:
+        _flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's end reports it again
+        status = status or (_UNREAD if isinstance(error, BrokenPipeError) else 1)
+    if line:
+        print(line, file=sys.stderr)
+    return status
 
 
 def _start_log() -> Sequence[str]:
     """Shows log records as lines on stderr; returns the growing list of those of other libraries, in full."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, crash_report.OneLine):
+            return handler.kept
     shown = logging.StreamHandler()
     shown.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     handler = crash_report.OneLine(shown)

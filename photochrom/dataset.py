@@ -24,9 +24,10 @@ All names are relative to the folder, which may be in a bucket. This module need
 
 import dataclasses
 import operator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from photochrom.model.signature import AB, LIGHTNESS
+from photochrom.model.signature import AB, LIGHTNESS, MAX_IMAGE_SIZE, STRIDES
 
 FORMAT_VERSION = 1
 
@@ -266,9 +267,30 @@ class DatasetInfo:
                 "make it again with `photochrom prepare`"
             )
         try:
-            return cls(**_known(cls, values) | _parts(values))
+            info = cls(**_known(cls, values) | _parts(values))
+            misfits = list(_misfits(info))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{path}/{INFO} is incomplete: {error!r}; run `photochrom prepare` again") from error
+        if misfits:
+            raise ValueError(f"{path}/{INFO}: {'; '.join(misfits)}; run `photochrom prepare` again")
+        return info
+
+
+def _misfits(info: DatasetInfo) -> Iterator[str]:
+    """Yields the values that no dataset of `photochrom prepare` has, and what is expected."""
+    if not (_is_count(info.image_size) and 0 < info.image_size <= MAX_IMAGE_SIZE):
+        yield f"image_size is {info.image_size!r:.60}, expected 1 to {MAX_IMAGE_SIZE} px"
+    if not (_is_count(info.ab_stride) and info.ab_stride in STRIDES):
+        yield f"ab_stride is {info.ab_stride!r:.60}, expected one of {STRIDES}"
+    if info.compression not in tuple(_SUFFIXES):
+        yield f"compression is {info.compression!r:.60}, expected one of {', '.join(_SUFFIXES)}"
+    for name, split in info.splits.items():
+        if not all(map(_is_count, (split.examples, *split.shard_lengths))):
+            yield f"the numbers of the split {name!r:.60} are no whole numbers"
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _parts(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Sequence
 
 from photochrom import cli, errors
+from photochrom.flags import Parser
 
 SAMPLES = pathlib.Path(__file__).parent / "demo_photographs"
 _COLOUR = ("colour", "colour-box.zip", "colour-roll.tar.gz")
@@ -18,13 +19,12 @@ _SHEET_STRIPS = 3
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the demo's flags."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="photochrom demo",
         description="Runs the whole workflow on 41 photographs that come with the project: prepares 32 colour ones, "
         "trains a small network from scratch, evaluates it, and colorizes 9 gray ones with the model that comes with "
         "the project. The training shows the workflow, not the quality: that model has seen thousands of photographs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--output", default="demo-out", metavar="DIR", help="a new folder for all that is made")
     parser.add_argument("--steps", default=300, type=int, help="training steps")

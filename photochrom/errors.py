@@ -29,6 +29,8 @@ PhotochromError            exit status 1: of this project or of the engine
 """
 
 import dataclasses
+import re
+import struct
 from typing import Any
 
 # The reasons of Ignored.
@@ -168,6 +170,21 @@ class ModelError(DataError):
 
     stage = "infer"
     reason = "inference"
+
+
+# Errors that Python itself raises where broken data surprises code, and the words of its ValueErrors.
+_OF_PYTHON = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RecursionError, struct.error)
+_PYTHONS_WORDS = re.compile(
+    r"\w\(\) |invalid literal|to unpack|could not convert|embedded null|buffer|broadcast|reshape"
+)
+
+
+def said(error: BaseException) -> str:
+    """Returns what a library says about bad data, for a row; of Python's own errors the class alone."""
+    is_words = isinstance(error, ValueError) and _PYTHONS_WORDS.search(str(error))
+    if isinstance(error, (TypeError, *_OF_PYTHON)) or is_words:
+        return f"unexpected content ({type(error).__name__})"
+    return f"{type(error).__name__}: {error}"
 
 
 @dataclasses.dataclass(frozen=True, order=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from photochrom import errors
+from photochrom.flags import Parser
 
 Settings = TypeVar("Settings")
 
@@ -71,14 +72,13 @@ def _expectations(limits: dict[str, Any]) -> Iterator[str]:
         yield _LIMITS[name][1].format(", ".join(map(str, limit)) if name == "choices" else limit)
 
 
-def parser(command: str, description: str, epilog: str = "", cls: type | None = None) -> argparse.ArgumentParser:
+def parser(command: str, description: str, epilog: str = "", cls: type | None = None) -> Parser:
     """Returns the parser of `photochrom COMMAND`, with the flags of the settings dataclass `cls`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog=f"photochrom {command}",
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     if cls:
         add_flags(made, cls)

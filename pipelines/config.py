@@ -27,6 +27,7 @@ class PrepareConfig:
         group="records",
         unit="px",
         at_least=signature.SIZE_STEP,
+        at_most=signature.MAX_IMAGE_SIZE,
         multiple_of=signature.SIZE_STEP,
     )
     ab_stride: int = setting("px of lightness for one px of ab, along each axis", 2, group="records", choices=(1, 2, 4))

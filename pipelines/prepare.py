@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from photochrom import cli, dataset, errors, settings
+from photochrom.flags import names
 from photochrom.jobs import output_lock, progress
 from photochrom.model import bundle
 from photochrom.sources import inputs
@@ -41,13 +42,14 @@ def run(argv: Sequence[str] | None = None) -> Any:
         UsageError: a flag, an input or the output folder is invalid; nothing was done.
         PhotochromError: no photograph could be used, or the rows do not match the listing.
     """
-    flags, beam_flags = build_parser().parse_known_args(argv)
+    parser = build_parser()
+    flags, beam_flags = parser.parse_known_args(argv)
     config = settings.from_flags(PrepareConfig, flags)
     network = bundle.open_bundle(config.embed, bundle.FEATURES) if config.embed else None
     # Beam and TensorFlow take seconds to import: after the flags are checked
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
-    options = beam_job.parse_options(beam_flags)
+    options = beam_job.parse_options(beam_flags, names(parser))
     clusters.check_job(options, config.paths())
     if dataflow.is_template(options):
         raise errors.UsageError(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from photochrom import cli, errors, settings
+from photochrom.flags import names
 from photochrom.jobs import output_lock, progress
 from photochrom.model import bundle
 from photochrom.sources import inputs
@@ -53,14 +54,15 @@ def run(argv: Sequence[str] | None = None) -> Any:
         TooManyFailures: the job finished, more inputs failed than `max_failures`.
         NothingDone: the job finished, no input is coloured or copied.
     """
-    flags, beam_flags = build_parser().parse_known_args(argv)
+    parser = build_parser()
+    flags, beam_flags = parser.parse_known_args(argv)
     config = settings.from_flags(ColorizeConfig, flags)
     model = bundle.open_bundle(config.model)
     exclusions = exclusion.open_list(config.exclude)
     # Imported once the flags are known to be good: Beam takes seconds
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
-    options = beam_job.parse_options(beam_flags)
+    options = beam_job.parse_options(beam_flags, names(parser))
     clusters.check_job(options, config.paths())
     if config.canary and dataflow.is_template(options):
         raise errors.UsageError("--canary runs a job and looks at its copies, --template_location only describes one")

@@ -41,9 +41,9 @@ BELOW = {
 }
 # Modules at the top of a package that its folders may import.
 GROUND = {
-    "photochrom": ("errors", "settings", "dataset", "records", "photograph", "__version__"),
+    "photochrom": ("errors", "flags", "settings", "dataset", "records", "photograph", "__version__"),
     "pipelines": ("config", "shards", "splits"),
-    "trainer": ("config",),
+    "trainer": ("config", "fit"),
     "serving": ("config", "scans"),
     "benchmarks": (),
 }
@@ -54,7 +54,8 @@ HOMES = {
     "keras": ("trainer",),
     "tensorflow_transform": ("pipelines.statistics",),
     "apache_beam": ("photochrom.jobs", "pipelines", "serving"),
-    "google": ("photochrom.storage", "photochrom.jobs.dataflow", "photochrom.jobs.local_workers"),
+    "google": ("photochrom.storage", "photochrom.model.graph_check", "photochrom.jobs.dataflow",
+               "photochrom.jobs.local_workers"),
 }  # fmt: skip
 
 

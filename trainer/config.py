@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from photochrom.model import signature
+from photochrom.model import description, signature
 from photochrom.settings import check, setting
 from photochrom.storage import files
 from trainer.data import key_selection
@@ -215,6 +215,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        description.check_name("--name", self.name)
         _check_local(self)
         key_selection.parse_shares(self.source_weights)
         key_selection.compile_pattern("validate_on", self.validate_on)

@@ -12,12 +12,13 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from photochrom import __version__, errors, settings
+from photochrom import __version__, dataset, errors, settings
 from photochrom.jobs import progress
 from photochrom.model import bundle, signature
 from photochrom.settings import check, setting
 from photochrom.sources import inputs
 from photochrom.storage import files
+from trainer import fit
 
 # Version of trainer/evaluation/PROTOCOL.md.
 PROTOCOL = 3
@@ -122,6 +123,10 @@ def run(argv: Sequence[str] | None = None) -> dict[str, Any]:
     opened = [bundle.open_bundle(path) for path in config.model]
     image_size = config.image_size or _common_size(config.model, opened)
     found = _find_data(config)
+    if files.exists(files.join(found.path, dataset.INFO)):
+        fit.check_evaluation(
+            fit.read_info(found.path), found.path, config.split, config.image_size or opened.image_size
+        )
     _check_output(config.output)
     from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 

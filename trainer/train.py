@@ -7,13 +7,11 @@ branch, and writes MODEL_DIR/bundle. The same command resumes a run that was sto
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from photochrom import settings
+from photochrom.model import bundle
+from trainer import fit
 from trainer.config import TrainConfig
-
-if TYPE_CHECKING:
-    from photochrom.model.bundle import Bundle
 
 _EXAMPLE = """\
 example:
@@ -30,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     return settings.parser("train", __doc__, _EXAMPLE, TrainConfig)
 
 
-def run(argv: Sequence[str] | None = None) -> "Bundle":
+def run(argv: Sequence[str] | None = None) -> bundle.Bundle:
     """Trains with the settings of the flags and returns the bundle.
 
     Raises:
@@ -38,6 +36,7 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
         PhotochromError: training stopped early; the checkpoints remain.
     """
     config = settings.from_flags(TrainConfig, build_parser().parse_args(argv))
+    fit.check_training(config, *(list(map(bundle.open_bundle, paths)) for paths in (config.init, config.teacher)))
     from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
     tensorflow_setup.import_tensorflow()

@@ -67,7 +67,7 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
             f"no image of a known format: {len(data)} bytes, expected one of {', '.join(FORMATS)}"
         ) from error
     except Exception as error:  # three libraries and a dozen codecs raise any class on broken bytes
-        raise errors.DecodeError(f"broken image: {type(error).__name__}: {error}") from error
+        raise errors.DecodeError(f"broken image: {errors.said(error)}") from error
 
 
 def count_pages(data: bytes) -> int:

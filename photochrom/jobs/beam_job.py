@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import apache_beam as beam
 from apache_beam.options import pipeline_options
@@ -15,7 +15,7 @@ from apache_beam.runners.portability import portable_runner
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.runner import PipelineRunner
 
-from photochrom import errors
+from photochrom import errors, flags
 from photochrom.jobs import clusters, dataflow, output_lock, progress
 from photochrom.sources import inputs
 from photochrom.sources.source import Source
@@ -25,34 +25,42 @@ TESTED = ("2.77.0",)
 _log = logging.getLogger("photochrom")
 
 
-def parse_options(argv: Sequence[str]) -> pipeline_options.PipelineOptions:
+def parse_options(argv: Sequence[str], own: Sequence[str] = ()) -> pipeline_options.PipelineOptions:
     """Returns Beam's options from the flags that a job does not know; locally, all cores are used by default.
 
+    Args:
+        argv: the arguments.
+        own: the job's own flags, for messages.
+
     Raises:
-        UsageError: Beam does not know a flag either.
+        UsageError: Beam does not know an argument either, or not its value.
     """
-    try:
-        flags, unknown = _beams_parser().parse_known_args(list(argv))
-    except SystemExit as error:
-        raise errors.UsageError("a flag of Beam's has a value that it does not take, see above") from error
+    parser = _beams_parser()
+    argv = flags.spelled(parser, argv)
+    given, unknown = parser.parse_known_args(argv)
     if unknown:
-        raise errors.UsageError(f"unknown flag {unknown[0]!r}: neither this job nor Beam has it; see --help")
-    if (flags.runner or "direct").lower() not in ("direct", "directrunner"):  # Beam takes either case
+        raise errors.UsageError(flags.describe_unknown(unknown[0], [*own, *flags.names(parser)]))
+    if (given.runner or "direct").lower() not in ("direct", "directrunner"):  # Beam takes either case
         return pipeline_options.PipelineOptions(list(argv))
-    given = {arg.split("=")[0] for arg in argv}
+    named = {arg.split("=")[0] for arg in argv}
     local = {
         "--runner": "--runner=DirectRunner",
         "--direct_running_mode": "--direct_running_mode=multi_threading",
         "--direct_num_workers": f"--direct_num_workers={multiprocessing.cpu_count()}",
     }
-    return pipeline_options.PipelineOptions([*argv, *(flag for name, flag in local.items() if name not in given)])
+    return pipeline_options.PipelineOptions([*argv, *(flag for name, flag in local.items() if name not in named)])
 
 
 def _beams_parser() -> argparse.ArgumentParser:
-    """Returns a parser with the flags of all of Beam's options."""
+    """Returns a parser with the flags of all of Beam's options, which raises UsageError."""
     parsers: list[argparse.ArgumentParser] = []
     pipeline_options.PipelineOptions([]).get_all_options(add_extra_args_fn=parsers.append)
+    parsers[0].error = _refuse  # type: ignore[method-assign]
     return parsers[0]
+
+
+def _refuse(message: str) -> NoReturn:
+    raise errors.UsageError(message)
 
 
 @dataclasses.dataclass

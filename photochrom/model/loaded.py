@@ -5,11 +5,34 @@ from typing import Any
 import numpy as np
 
 from photochrom import errors
-from photochrom.model import ensemble, signature
+from photochrom.model import ensemble, graph_check, signature
 from photochrom.model.bundle import Bundle
+from photochrom.storage import plain_path
 
 # Confidence may exceed 0..1 by this much, through rounding.
 _TOLERANCE = 1e-3
+
+
+def load(folder: str, shown: str) -> Any:
+    """Checks a SavedModel on this machine, and loads it.
+
+    Args:
+        folder: of the SavedModel.
+        shown: its path for messages.
+
+    Raises:
+        UsageError: it is not accepted by photochrom.model.graph_check, or damaged.
+    """
+    import tensorflow as tf
+
+    graph_check.check(folder, shown)
+    try:
+        with plain_path.plain(folder) as path:
+            return tf.saved_model.load(path)
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise
+    except Exception as error:  # of many classes, where a part of the file refers to another that is not there
+        raise errors.UsageError(f"{shown} cannot be loaded: {_first_line(error)}; copy or export it again") from error
 
 
 class Model:
@@ -19,12 +42,10 @@ class Model:
         """Loads a colorizer or a network of features.
 
         Raises:
-            UsageError: it has no signature of the name that photochrom.model.signature states.
+            UsageError: it is not accepted, or has no signature of the name that photochrom.model.signature states.
         """
-        import tensorflow as tf
-
-        self._loaded = tf.saved_model.load(opened.saved_model)  # kept: its signature refers to its variables weakly
-        if signature.NAME not in self._loaded.signatures:
+        self._loaded = load(opened.saved_model, str(opened.path))  # kept: its signature refers weakly to its variables
+        if signature.NAME not in getattr(self._loaded, "signatures", ()):
             raise errors.UsageError(f"{opened.path} has no signature {signature.NAME!r}; export the model again")
 
     def predict(self, lightness: np.ndarray) -> ensemble.Answers:
@@ -46,7 +67,7 @@ class Model:
         try:
             ab, confidence = self.predict(lightness)
         except (tf.errors.OpError, TypeError, KeyError) as error:
-            raise errors.PhotochromError(f"the model failed: {type(error).__name__}: {str(error)[:500]}") from error
+            raise errors.PhotochromError(f"the model failed: {errors.said(error)[:500]}") from error
         _check(ab, confidence)
         return ab, confidence
 
@@ -63,6 +84,10 @@ class Model:
         import tensorflow as tf
 
         return self._loaded.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
 
 
 def _check(ab: np.ndarray, confidence: np.ndarray) -> None:

@@ -17,3 +17,7 @@ CONFIDENCE = "confidence"
 MAP = "map_{}"
 # H and W of the input are multiples of this, px: the deepest feature map of a backbone.
 SIZE_STEP = 32
+# The largest size of records and models, px: networks of photographs are trained at 128 to 1024.
+MAX_IMAGE_SIZE = 4096
+# Px of L* for one px of ab that records and models may have.
+STRIDES = (1, 2, 4, 8, 16)

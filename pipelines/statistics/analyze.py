@@ -23,6 +23,7 @@ from apache_beam.options import pipeline_options
 
 from photochrom import dataset, records
 from photochrom.color import ab_bins
+from photochrom.model import loaded
 from photochrom.storage import files
 from pipelines.config import PrepareConfig
 from pipelines.shards import ShardSummary
@@ -157,8 +158,7 @@ def read_counts(config: PrepareConfig) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory(prefix=files.TEMPORARY_MARK) as copied:
         if not files.is_local(folder):
             files.copy_folder(folder, copied)
-            folder = copied
-        loaded = tf.saved_model.load(folder)
+        graph = loaded.load(folder if files.is_local(folder) else copied, folder)
     blank = records.LabRecord.blank(config.image_size, config.ab_stride).to_example()
-    tensors = loaded.transform_fn(records.parse_examples(tf.constant([blank])))
+    tensors = graph.transform_fn(records.parse_examples(tf.constant([blank])))
     return {name: tensor[0].numpy() for name, tensor in tensors.items() if name.endswith("_counts")}

@@ -45,7 +45,7 @@ def encode(file: IO[bytes], format: Format, raster: Raster, blocks: Blocks, opti
         else:
             encode_tiff.encode(file, raster, blocks)
     except (ValueError, TypeError, OverflowError, RuntimeError, struct.error) as error:
-        message = f"cannot be encoded as {format.name}: {type(error).__name__}: {error}"
+        message = f"cannot be encoded as {format.name}: {errors.said(error)}"
         raise errors.DataError(message, "unencodable", "write") from error
 
 

@@ -89,11 +89,39 @@ assert not heavy, heavy
         assert f"\n  {command}" in done.stdout
 
 
-@pytest.mark.parametrize("argv", [[], ["paint"]])
-def test_unknown_command_is_bad_usage(argv, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(argv)
-    assert caught.value.code == 2 and "photochrom: error" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["paint"], "argument COMMAND: invalid choice: 'paint' (choose from"),
+        (["colorise"], "there is no command 'colorise', did you mean colorize?"),
+    ],
+)
+def test_unknown_command_is_bad_usage(argv, message, capsys):
+    assert cli.main(argv) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"photochrom: {message}") and said.count("\n") == 1
+
+
+def _piped(code, reader) -> tuple[int, str]:
+    """Returns the exit status and stderr of a command whose stdout goes to another program."""
+    program = f"import sys; from photochrom import cli; sys.exit(cli.call(lambda argv: {code}))"
+    command = f'"$1" -c "$2" | {reader}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", sys.executable, program], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])
+def test_reader_that_leaves_ends_command_in_silence(lines):
+    assert _piped(f"[print(i) for i in range({lines})]", "head -0") == (141, "")
+    assert _piped(f"[print(i) for i in range({lines})]", "cat > /dev/null") == (0, "")
+
+
+def test_broken_pipe_elsewhere_is_an_error():
+    status, said = _piped("(_ for _ in ()).throw(BrokenPipeError(32, 'a pipe of its own'))", "cat")
+    assert status == 1 and "unexpected error: BrokenPipeError" in said
 
 
 @pytest.mark.parametrize(("name", "command"), cli.COMMANDS.items())

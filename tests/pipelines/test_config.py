@@ -6,7 +6,7 @@ from pipelines.config import PrepareConfig
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"image_size": 100}, "--image_size is 100, expected at least 32 and a multiple of 32 px"),
+        ({"image_size": 100}, "--image_size is 100, expected at least 32 and at most 4096 and a multiple of 32 px"),
         ({"ab_stride": 3}, "--ab_stride is 3, expected one of 1, 2, 4"),
         ({"compression": "zip"}, "--compression is 'zip', expected one of none, gzip"),
         ({"near_duplicates": "apart"}, "--near_duplicates is 'apart', expected one of together, ignore"),

@@ -21,6 +21,7 @@ def test_defaults_fit():
         ({"rebalance": 1.5}, "--rebalance is 1.5, expected at least 0 and at most 1"),
         ({"steps": 0, "fine_tune_steps": 0}, "--steps is 0, expected above 0 where --fine_tune_steps is 0"),
         ({"head": "both"}, "--head is 'both', expected one of regression, classification"),
+        ({"name": "a\n"}, "--name is 'a\\\\n', expected printable text of 1 to 200 characters"),
         ({"crop": 100}, "--crop is 100, expected at least 0 and a multiple of 32 px"),
         ({"backbone_weights": "none", "backbone_weights_sha256": "ab"}, "--backbone_weights is none"),
     ],
@@ -33,7 +34,7 @@ def test_misfits_are_named(changed, message):
 def test_bad_flags_are_usage_errors():
     with pytest.raises(errors.UsageError, match="--width is 0"):
         train.run(["--data", "d", "--model_dir", "m", "--width", "0"])
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(errors.UsageError, match=r"unknown flag '--widht', did you mean --width\?"):
         train.run(["--data", "d", "--model_dir", "m", "--widht", "8"])
 
 

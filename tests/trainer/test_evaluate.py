@@ -118,7 +118,7 @@ def test_bad_flags_print_one_line(flag, message, capsys):
 
 
 def test_unknown_flags_are_an_error():
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(errors.UsageError, match="unknown flag '--colour'; see --help"):
         command.run(["--model=m", "--data=d", "--output=o", "--colour=yes"])
 
 

@@ -9,11 +9,9 @@ import tensorflow as tf
 from photochrom import dataset, errors, records
 from photochrom.color import ab_bins
 from photochrom.dataset import TRAINING_TENSORS
-from photochrom.model import signature
+from photochrom.model import loaded, signature
 from photochrom.storage import json_lines
 from trainer.data.cached_features import CachedFeatures
-
-_STRIDES = (1, 2, 4, 8, 16)
 
 
 class Dataset:
@@ -127,8 +125,6 @@ class Dataset:
             raise errors.UsageError(
                 f"{self._name} has pictures of {self.image_size} px, expected a multiple of {signature.SIZE_STEP} px"
             )
-        if self.ab_stride not in _STRIDES:
-            raise errors.UsageError(f"{self._name} has ab_stride {self.ab_stride}, expected one of {_STRIDES}")
 
     def _check_prior(self) -> None:
         prior = self._read_json(dataset.STATISTICS).get("ab_prior")
@@ -141,21 +137,16 @@ class Dataset:
 
     def _load_transform(self) -> Any:
         path = dataset.TRANSFORM_GRAPH
-        try:
-            loaded = tf.saved_model.load(str(self.folder / path))
-        except OSError as error:
-            raise errors.UsageError(
-                f"{self._name}/{path} is no SavedModel; make the dataset again with `photochrom prepare`"
-            ) from error
+        transform = loaded.load(str(self.folder / path), f"{self._name}/{path}")
         blank = records.LabRecord.blank(self.image_size, self.ab_stride).to_example()
-        outputs = loaded.transform_fn(records.parse_examples(tf.constant([blank])))
+        outputs = transform.transform_fn(records.parse_examples(tf.constant([blank])))
         missing = [name for name in TRAINING_TENSORS if name not in outputs]
         if missing:
             raise errors.UsageError(
                 f"{self._name}/{path} has outputs {', '.join(sorted(outputs))}; training also needs "
                 f"{', '.join(missing)}"
             )
-        return loaded
+        return transform
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:

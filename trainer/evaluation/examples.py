@@ -17,6 +17,7 @@ from photochrom.imaging.sandbox import decoder
 from photochrom.sources import inputs, keys, member_reader
 from photochrom.sources.source import Source
 from photochrom.storage import files
+from trainer import fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +102,8 @@ class _Dataset(Examples):
     """A split of a dataset by `photochrom prepare`, in the order of its shards."""
 
     def __init__(self, folder: str, split: str, image_size: int, limit: int):
-        info = _read_info(folder)
-        _check_dataset(info, folder, split, image_size)
+        info = fit.read_info(folder)
+        fit.check_evaluation(info, folder, split, image_size)
         start = files.join(folder, "")
         found = (file.path for file in files.list_folder(folder))
         self._shards = [path for path in found if dataset.is_records_file(path.removeprefix(start), split)]
@@ -142,25 +143,6 @@ class _Dataset(Examples):
                     yield from records.read_tfrecords(file, self._compression)
                 except errors.ReadError as error:
                     raise errors.UsageError(f"{path}: {error}; copy it again") from error
-
-
-def _read_info(folder: str) -> dataset.DatasetInfo:
-    try:
-        return dataset.DatasetInfo.from_json(json.loads(files.read_bytes(files.join(folder, dataset.INFO))), folder)
-    except ValueError as error:
-        raise errors.UsageError(f"--data {folder} is no dataset that can be read: {error}") from error
-
-
-def _check_dataset(info: dataset.DatasetInfo, folder: str, split: str, image_size: int) -> None:
-    if not info.split(split).examples:
-        has = ", ".join(f"{name} ({part.examples})" for name, part in info.splits.items())
-        raise errors.UsageError(f"--data {folder} has no photographs in its {split} split; it has {has}")
-    size = info.image_size
-    if size != image_size:
-        raise errors.UsageError(
-            f"--data {folder} has pictures of {size} px, the model would be evaluated at {image_size} px; "
-            f"give --image_size={size}, or the photographs themselves"
-        )
 
 
 def _near_duplicates(info: dataset.DatasetInfo) -> dict[str, int] | None:

@@ -11,6 +11,7 @@ import keras
 
 from photochrom import errors
 from photochrom.storage import files, local_cache
+from photochrom.storage.names import printable
 from trainer.model import lite_weights
 from trainer.model.backbones import Backbone
 
@@ -35,7 +36,7 @@ class Weights:
     @property
     def title(self) -> str:
         """The source for model.json: only the name of a local file, without its folder."""
-        return self.path.name if self.path and "://" not in self.source else self.source
+        return printable(self.path.name if self.path and "://" not in self.source else self.source)[:1000]
 
 
 def fetch(source: str, architecture: str, sha256: str = "") -> Weights:

@@ -1,5 +1,6 @@
 """Checkpoints of a run's full state, and the record of which run a folder belongs to."""
 
+import contextlib
 import json
 import pathlib
 from typing import Any
@@ -8,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from photochrom import errors
+from photochrom.storage import plain_path
 
 _RUN = "run.json"
 _LATEST, _BEST = "latest", "best"
@@ -54,6 +56,7 @@ class Checkpoints:
         own_folder: pathlib.Path | None = None,
     ):
         """Args: folder: where checkpoints are read from. own_folder: where they are written, if different."""
+        self._opened = contextlib.ExitStack()
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.phase = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_loss = tf.Variable(float("inf"), trainable=False)
@@ -67,16 +70,19 @@ class Checkpoints:
             stale=self.stale,
         )
         # The manager renames its index last: a kill while writing leaves the previous checkpoint.
-        own_folder = own_folder or folder
-        self._folder = folder
-        self._latest = tf.train.CheckpointManager(state, str(own_folder / _LATEST), max_to_keep=2)
-        self._best = tf.train.CheckpointManager(
-            tf.train.Checkpoint(model=model), str(own_folder / _BEST), max_to_keep=1
-        )
+        self._shown = str(folder)
+        self._folder, own = self._plain(folder), self._plain(own_folder or folder)
+        self._latest = tf.train.CheckpointManager(state, f"{own}/{_LATEST}", max_to_keep=2)
+        self._best = tf.train.CheckpointManager(tf.train.Checkpoint(model=model), f"{own}/{_BEST}", max_to_keep=1)
+
+    def _plain(self, folder: pathlib.Path) -> str:
+        """Returns a path of a folder that TensorFlow does not take for a pattern, as long as this object exists."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return self._opened.enter_context(plain_path.plain(str(folder)))
 
     def restore(self) -> bool:
         """Continues from the latest checkpoint; returns whether there was one."""
-        return _restore(self._latest.checkpoint, self._folder / _LATEST)
+        return self._restore(self._latest.checkpoint, _LATEST)
 
     def save(self) -> None:
         """Writes a checkpoint of the current state."""
@@ -85,7 +91,8 @@ class Checkpoints:
     @property
     def latest(self) -> str:
         """Path of the latest checkpoint, for messages."""
-        return tf.train.latest_checkpoint(self._folder / _LATEST) or "none"
+        found = tf.train.latest_checkpoint(f"{self._folder}/{_LATEST}")
+        return found.replace(self._folder, self._shown, 1) if found else "none"
 
     def keep_if_best(self, loss: float) -> bool:
         """Saves the weights if their validation loss is the lowest so far; returns whether it is."""
@@ -99,22 +106,22 @@ class Checkpoints:
 
     def finish_phase(self, changes_loss: bool) -> None:
         """Restores the best weights and advances to the next phase, whose objective may be another loss."""
-        _restore(self._best.checkpoint, self._folder / _BEST)
+        self._restore(self._best.checkpoint, _BEST)
         self.phase.assign_add(1)
         self.stale.assign(0)
         if changes_loss:
             self.best_loss.assign(float("inf"))
         self.save()
 
-
-def _restore(checkpoint: tf.train.Checkpoint, folder: pathlib.Path) -> bool:
-    path = tf.train.latest_checkpoint(folder)
-    if path is None:
-        return False
-    try:
-        checkpoint.restore(path).assert_existing_objects_matched()
-    except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
-        raise errors.UsageError(
-            f"checkpoint {path} does not fit this model or is damaged: {str(error).strip().splitlines()[0]}"
-        ) from error
-    return True
+    def _restore(self, checkpoint: tf.train.Checkpoint, name: str) -> bool:
+        path = tf.train.latest_checkpoint(f"{self._folder}/{name}")
+        if path is None:
+            return False
+        try:
+            checkpoint.restore(path).assert_existing_objects_matched()
+        except (tf.errors.OpError, AssertionError, IndexError, ValueError) as error:
+            said = str(error).strip().splitlines()[0]
+            raise errors.UsageError(
+                f"checkpoint {path} does not fit this model or is damaged: {said}".replace(self._folder, self._shown)
+            ) from error
+        return True

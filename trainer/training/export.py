@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from photochrom import errors
-from photochrom.model import bundle, signature
+from photochrom.model import bundle, loaded, signature
 from trainer.model.backbones import Backbone
 from trainer.training import model_card
 
@@ -50,7 +50,7 @@ def export_bundle(
     served = Served(model)
     saved_model = str(partial / "saved_model")
     tf.saved_model.save(served, saved_model, signatures={signature.NAME: served.__call__})
-    _check_same(served, tf.saved_model.load(saved_model), info["image_size"], tolerance)
+    _check_same(served, loaded.load(saved_model, str(folder)), info["image_size"], tolerance)
     sealed = bundle.seal(partial, {**info, "signature": describe_signature(info["ab_stride"])})
     (partial / "MODEL_CARD.md").write_text(model_card.write_card(sealed.info))
     os.rename(partial, folder)
@@ -86,12 +86,12 @@ def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
         yield from _layers(part)
 
 
-def _check_same(served: Served, loaded: Any, image_size: int, tolerance: float) -> None:
+def _check_same(served: Served, saved: Any, image_size: int, tolerance: float) -> None:
     """Raises PhotochromError if the SavedModel's outputs differ from those of the model in memory, at two shapes."""
     for height, width in ((image_size, image_size), (2 * signature.SIZE_STEP, 3 * signature.SIZE_STEP)):
         lightness = tf.constant(np.random.default_rng(0).uniform(0, 100, (2, height, width, 1)), tf.float32)
         expected = served(lightness)
-        answered = loaded.signatures[signature.NAME](**{signature.LIGHTNESS: lightness})
+        answered = saved.signatures[signature.NAME](**{signature.LIGHTNESS: lightness})
         for name in _OUTPUTS:
             difference = float(np.max(np.abs(expected[name] - answered[name])))
             if not difference <= tolerance:

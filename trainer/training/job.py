@@ -57,7 +57,7 @@ def _check(config: TrainConfig) -> Run:
     copy.bring(*dataset_copy.DESCRIPTION)
     dataset = Dataset(copy.folder, config.image_size, config.data)
     if starts:
-        config = warm_start.adopt_shape(config, starts, dataset)
+        config = warm_start.adopt_shape(config, starts)
     copy.bring(*_key_lists(config))
     _open_stream(config, dataset)  # checks the number of photographs before they are copied
     copy.bring(*map(shard_prefix, ("train", "validation")), *_beside_records(config))
@@ -107,7 +107,7 @@ def _train(run: Run) -> None:
         optimizers = [phase.optimizer for phase in stages]
         checkpoints = Checkpoints(run.folder / "checkpoints", colorizer, optimizers, run.own_folder / "checkpoints")
     _restore(run, colorizer, checkpoints)
-    teachers = Teachers(run.teachers, config.teacher_weight, run.dataset.ab_stride) if run.teachers else None
+    teachers = Teachers(run.teachers, config.teacher_weight) if run.teachers else None
     step, steps = int(checkpoints.step.numpy()), sum(phase.steps for phase in stages)
     with reporting.Report(run.own_folder / "logs", steps, step) as report, stopping.StopRequest() as stop:
         trainer = loop.Trainer(

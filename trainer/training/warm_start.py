@@ -10,47 +10,15 @@ import tensorflow as tf
 
 from photochrom import errors
 from photochrom.model import bundle
+from photochrom.storage import plain_path
+from trainer import fit
 from trainer.config import TrainConfig
-from trainer.data.dataset import Dataset
 from trainer.model import heads
 
-# Settings that determine the shapes of a bundle's weights.
-_SHAPE = ("backbone", "width", "decoder_width", "head")
 
-
-def adopt_shape(config: TrainConfig, starts: Sequence[bundle.Bundle], dataset: Dataset) -> TrainConfig:
-    """Returns the settings with the bundles' shape.
-
-    Raises:
-        UsageError: the dataset does not fit a bundle, a bundle lacks settings that this version writes, or two of
-            them differ in their shape.
-    """
-    shapes = [_shape(start, dataset, config.data) for start in starts]
-    for start, shape in zip(starts, shapes, strict=True):
-        if shape != shapes[0]:
-            raise errors.UsageError(
-                f"--init {start.path} has {shape}, --init {starts[0].path} has {shapes[0]}; only weights of equal "
-                "networks have a mean"
-            )
-    return dataclasses.replace(config, **shapes[0])
-
-
-def _shape(start: bundle.Bundle, dataset: Dataset, data: str) -> dict[str, Any]:
-    for name in ("image_size", "ab_stride"):
-        theirs, ours = getattr(start, name), getattr(dataset, name)
-        if theirs != ours:
-            raise errors.UsageError(
-                f"--init {start.path} was trained at {name} {theirs}, the dataset {data} has {ours}; "
-                f"prepare it with --{name}={theirs}"
-            )
-    shape = {name: start.info.get("settings", {}).get(name) for name in _SHAPE}
-    missing = [name for name, value in shape.items() if value is None]
-    if missing:
-        raise errors.UsageError(
-            f"--init {start.path} does not say its {', '.join(missing)}; expected a bundle that "
-            "`photochrom train` of this version wrote"
-        )
-    return shape
+def adopt_shape(config: TrainConfig, starts: Sequence[bundle.Bundle]) -> TrainConfig:
+    """Returns the settings with the shape of bundles that passed trainer.fit."""
+    return dataclasses.replace(config, **{name: starts[0].info["settings"][name] for name in fit.SHAPE})
 
 
 def load_weights(model: keras.Model, starts: Sequence[bundle.Bundle]) -> None:
@@ -71,7 +39,8 @@ def load_weights(model: keras.Model, starts: Sequence[bundle.Bundle]) -> None:
 def _load_one(model: keras.Model, start: bundle.Bundle) -> None:
     try:
         checkpoint = tf.train.Checkpoint(model=model)
-        checkpoint.read(f"{start.saved_model}/variables/variables").assert_existing_objects_matched()
+        with plain_path.plain(start.saved_model) as saved_model:
+            checkpoint.read(f"{saved_model}/variables/variables").assert_existing_objects_matched()
     except (tf.errors.OpError, AssertionError, ValueError) as error:
         raise errors.UsageError(
             f"--init {start.path} does not fit the network of this version: {str(error).strip().splitlines()[0]}"

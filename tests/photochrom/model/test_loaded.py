@@ -57,7 +57,7 @@ def test_missing_signature_is_refused(model):
         (colorizer(confidence=1.1), r"returned confidence from 1\.1\d* to 1\.1\d*, expected 0 to 1"),
         (colorizer(confidence=-0.1), "returned confidence from -0.1"),
         (colorizer(confidence=np.nan), "returned confidence from nan to nan"),
-        (lambda lightness: {signature.AB: lightness}, "the model failed: KeyError"),
+        (lambda lightness: {signature.AB: lightness}, r"the model failed: unexpected content \(KeyError\)"),
     ],
 )
 def test_predict_checked_refuses_invalid_outputs(model, outputs, message):

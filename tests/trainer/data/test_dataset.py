@@ -56,5 +56,5 @@ def test_files_names_missing_shards_and_empty_splits(copied):
 
 def test_missing_transform_is_named(copied):
     shutil.rmtree(copied / "transform_fn")
-    with pytest.raises(errors.UsageError, match="transform_fn is no SavedModel"):
+    with pytest.raises(errors.UsageError, match=r"transform_fn is no SavedModel: saved_model\.pb cannot be read"):
         Dataset(copied)

@@ -1,10 +1,7 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from photochrom import errors
 from trainer.training.distillation import Teachers
 
 pytestmark = [pytest.mark.job, pytest.mark.xdist_group("finished")]
@@ -16,7 +13,7 @@ def batch():
 
 
 def _teach(bundles, weight, batch):
-    return tf.function(Teachers(bundles, weight, 2).teach)(batch)["ab"].numpy()
+    return tf.function(Teachers(bundles, weight).teach)(batch)["ab"].numpy()
 
 
 def test_teachers_replace_true_colours_by_their_weight(finished, batch):
@@ -29,9 +26,3 @@ def test_teachers_are_averaged(finished, learned, batch):
     bundles = [finished[1], learned]
     each = [_teach([one], 1.0, batch) for one in bundles]
     np.testing.assert_allclose(_teach(bundles, 1.0, batch), np.mean(each, axis=0), atol=1e-4)
-
-
-def test_teacher_with_other_stride_is_refused(finished):
-    other = dataclasses.replace(finished[1], info={**finished[1].info, "ab_stride": 8})
-    with pytest.raises(errors.UsageError, match="has ab_stride 8, the dataset has 2; prepare it with --ab_stride=8"):
-        Teachers([other], 1.0, 2)

@@ -1,5 +1,4 @@
 import pathlib
-import types
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from trainer.training import warm_start
 pytestmark = pytest.mark.job  # whole jobs or trainings
 
 SHAPE = {"backbone": "none", "width": 4, "decoder_width": 6, "head": "classification"}
-DATASET = types.SimpleNamespace(image_size=64, ab_stride=2)
 CONFIG = TrainConfig(data="lab", model_dir="run", init=("start",), learning_rate=0.02)
 
 
@@ -23,28 +21,9 @@ def _bundle(**changed):
 
 
 def test_adopt_shape_takes_only_the_shape():
-    adopted = warm_start.adopt_shape(CONFIG, [_bundle(settings={**SHAPE, "learning_rate": 0.5})], DATASET)
+    adopted = warm_start.adopt_shape(CONFIG, [_bundle(settings={**SHAPE, "learning_rate": 0.5})])
     assert {name: getattr(adopted, name) for name in SHAPE} == SHAPE
     assert (adopted.learning_rate, adopted.data) == (0.02, "lab")
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"image_size": 96}, "was trained at image_size 96, the dataset lab has 64; prepare it with --image_size=96"),
-        ({"ab_stride": 4}, "was trained at ab_stride 4, the dataset lab has 2; prepare it with --ab_stride=4"),
-        ({"settings": {}}, "does not say its backbone, width, decoder_width, head; expected a bundle"),
-        ({"settings": {**SHAPE, "head": None}}, "does not say its head; expected a bundle"),
-    ],
-)
-def test_adopt_shape_refuses_unfit_bundle(changed, message):
-    with pytest.raises(errors.UsageError, match=message):
-        warm_start.adopt_shape(CONFIG, [_bundle(**changed)], DATASET)
-
-
-def test_adopt_shape_refuses_bundles_of_two_shapes():
-    with pytest.raises(errors.UsageError, match="only weights of equal networks have a mean"):
-        warm_start.adopt_shape(CONFIG, [_bundle(), _bundle(settings={**SHAPE, "width": 8})], DATASET)
 
 
 @pytest.mark.xdist_group("finished")
