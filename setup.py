@@ -65,5 +65,5 @@ setuptools.setup(
             "psutil>=7,<8",
         ],
     },
-    entry_points={"console_scripts": ["photochrom=photochrom.cli:main"]},
+    entry_points={"console_scripts": ["photochrom=photochrom.cli:program"]},
 )

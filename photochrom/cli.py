@@ -6,6 +6,7 @@ trace), 2 bad usage, 3 finished but more inputs failed than `--max_failures` all
 """
 
 import argparse
+import atexit
 import dataclasses
 import importlib
 import logging
@@ -22,6 +23,8 @@ from photochrom.jobs import crash_report, signals
 
 # As of a program that SIGPIPE ends, which Python ignores.
 _UNREAD = 128 + signal.SIGPIPE
+# Seconds that the end of a failed command may take.
+_SECONDS_TO_END = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +86,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen: list[Command] = []
     status = call(lambda name: chosen.append(COMMANDS[build_parser().parse_args(name).command]), argv[:1])
     return status or call(lambda flags: importlib.import_module(chosen[0].module).run(flags), argv[1:], chosen[0])
+
+
+def program() -> int:
+    """Runs the command line of this process."""
+    return end(main())
+
+
+def end(status: int) -> int:
+    """Returns the exit status of this process, or ends it at once after a failure.
+
+    Threads of a library that could not start its other threads, or open its files, may wait for ever, and the
+    interpreter would wait for them.
+    """
+    if status:
+        signal.signal(signal.SIGALRM, lambda number, frame: os._exit(status))
+        signal.alarm(_SECONDS_TO_END)
+        atexit._run_exitfuncs()  # which remove temporary files
+        os._exit(status)
+    return status
 
 
 def call(

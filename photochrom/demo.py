@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from photochrom import cli, errors
 from photochrom.flags import Parser
+from photochrom.storage import files
 
 SAMPLES = pathlib.Path(__file__).parent / "demo_photographs"
 _COLOUR = ("colour", "colour-box.zip", "colour-roll.tar.gz")
@@ -39,7 +40,8 @@ def run(argv: Sequence[str] | None = None) -> str:
     """
     flags = build_parser().parse_args(argv)
     output = pathlib.Path(flags.output)
-    if output.exists() and any(output.iterdir()) and not (output / "dataset").exists():
+    files.check_writable(str(output))
+    if any(output.iterdir()) and not (output / "dataset").exists():
         raise errors.UsageError(f"--output {output} holds other files; choose a new or an empty folder")
     dataset, model, evaluation, coloured = (output / name for name in ("dataset", "model", "evaluation", "coloured"))
     started = time.monotonic()
@@ -104,4 +106,4 @@ def _sample(key: str) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

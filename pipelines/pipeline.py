@@ -28,10 +28,12 @@ class PrepareDataset(beam.PTransform):
     Attributes:
         config: the job's settings.
         network: whose features are cached for the training records, if any.
+        work: folder for TensorFlow's own files, which must exist; by default the scratch folder.
     """
 
     config: PrepareConfig
     network: Bundle | None = None
+    work: str = ""
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         scratch = self.config.scratch
@@ -48,7 +50,7 @@ class PrepareDataset(beam.PTransform):
         )
         training = summaries | "TrainOnly" >> beam.Filter(lambda summary: summary.split == "train" and summary.examples)
         reconciled = summaries | "Reconcile" >> Reconcile(sources, self.config)
-        analysis = training | "Analyze" >> analyze.AnalyzeRecords(self.config)
+        analysis = training | "Analyze" >> analyze.AnalyzeRecords(self.config, self.work or scratch)
         return (
             listed_inputs.pipeline
             | "Once" >> beam.Create([None])
@@ -92,6 +94,8 @@ def _assign(
     return (shard.split, shard.number, shard.num_shards), source
 
 
-def build(pipeline: beam.Pipeline, inputs: list[Input], config: PrepareConfig, network: Bundle | None = None) -> Any:
-    """Adds the whole job to a pipeline."""
-    return pipeline | "Inputs" >> beam.Create(inputs) | "Prepare" >> PrepareDataset(config, network)
+def build(
+    pipeline: beam.Pipeline, inputs: list[Input], config: PrepareConfig, network: Bundle | None = None, work: str = ""
+) -> Any:
+    """Adds the whole job to a pipeline; the arguments are those of PrepareDataset."""
+    return pipeline | "Inputs" >> beam.Create(inputs) | "Prepare" >> PrepareDataset(config, network, work)

@@ -1,6 +1,7 @@
 """`photochrom prepare`: colour photographs -> Lab TFRecords, their statistics and a dataset card."""
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
@@ -12,7 +13,7 @@ from photochrom.flags import names
 from photochrom.jobs import output_lock, progress
 from photochrom.model import bundle
 from photochrom.sources import inputs
-from photochrom.storage import files
+from photochrom.storage import files, plain_path
 from pipelines.config import PrepareConfig
 
 _log = logging.getLogger("photochrom")
@@ -68,8 +69,13 @@ def run(argv: Sequence[str] | None = None) -> Any:
         tensorflow_setup.import_tensorflow()
         from pipelines import pipeline
 
-        with progress.shown(files.join(config.scratch, "progress"), "prepare"):
-            result = beam_job.run(lambda root: pipeline.build(root, found, config, network), options, config.output)
+        with (
+            progress.shown(files.join(config.scratch, "progress"), "prepare"),
+            plain_path.plain(config.scratch) if clusters.is_local(options) else contextlib.nullcontext() as work,
+        ):
+            result = beam_job.run(
+                lambda root: pipeline.build(root, found, config, network, work or ""), options, config.output
+            )
     _report(config)
     return result
 
@@ -114,4 +120,4 @@ def _report(config: PrepareConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

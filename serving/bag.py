@@ -121,6 +121,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
 
 def _check_target(folder: str, target: str) -> None:
+    if not files.is_local(folder):
+        raise errors.UsageError(f"{folder} is not a local folder; copy it to a disk, where bags are made")
     if not files.is_local(target):
         raise errors.UsageError(f"--output {target} is not a local folder; bags are made on a disk")
     if os.path.lexists(target):
@@ -155,4 +157,4 @@ def _report(target: str, bag: Any, found: "Payload") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

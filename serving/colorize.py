@@ -123,4 +123,4 @@ def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

@@ -136,4 +136,4 @@ def _duration(seconds: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

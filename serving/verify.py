@@ -101,4 +101,4 @@ def _report(folder: str, read: "Read", named: int, found: dict[str, int]) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

@@ -237,4 +237,4 @@ def _check_output(output: str) -> None:
 if __name__ == "__main__":
     from photochrom import cli
 
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

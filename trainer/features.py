@@ -83,4 +83,4 @@ def run(argv: Sequence[str] | None = None) -> "Bundle":
 if __name__ == "__main__":
     from photochrom import cli
 
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from photochrom import settings
 from photochrom.model import bundle
+from photochrom.storage import files
 from trainer import fit
 from trainer.config import TrainConfig
 
@@ -37,6 +38,7 @@ def run(argv: Sequence[str] | None = None) -> bundle.Bundle:
     """
     config = settings.from_flags(TrainConfig, build_parser().parse_args(argv))
     fit.check_training(config, *(list(map(bundle.open_bundle, paths)) for paths in (config.init, config.teacher)))
+    files.check_writable(config.model_dir, "--model_dir")
     from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
     tensorflow_setup.import_tensorflow()
@@ -48,4 +50,4 @@ def run(argv: Sequence[str] | None = None) -> bundle.Bundle:
 if __name__ == "__main__":
     from photochrom import cli
 
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

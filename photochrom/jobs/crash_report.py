@@ -27,6 +27,11 @@ _FILE = re.compile(r": ['\"](.+?)['\"](?: -> ['\"].+['\"])?$")
 _WORKER = re.compile(r"^Worker: severity: .*? message: \"(.*?)(?:\\n|\"$|\" )")
 # Beam's messages about a worker process that has ended.
 _WORKER_DIED = ("Channel closed prematurely", "Worker subprocess exited")
+# Words of errors that have no errno: of the dynamic linker, Python, NumPy and gRPC.
+_NO_MEMORY = re.compile(
+    "failed to map segment|annot allocate memory|can't start new thread|nable to allocate|bad_alloc|not enough memory"
+)
+_NO_FILES = re.compile("[Tt]oo many open files")
 _MAX_MESSAGE = 300
 _MAX_RECORDS = 200
 
@@ -116,10 +121,14 @@ def _line(cause: Cause, output: str, is_resumable: bool) -> str:
             (errno.EMFILE, errno.ENFILE), f"too many open files: raise the limit (ulimit -n 4096) and {again}"
         ),
     }  # fmt: skip
-    if cause.number in system:
-        return system[cause.number]
-    if cause.number == errno.ENOMEM or cause.kind == "MemoryError":
-        return f"out of memory: give fewer workers (--direct_num_workers=1) or more memory, and {again}"
+    number = errno.EMFILE if _NO_FILES.search(cause.message) else cause.number
+    if number in system:
+        return system[number]
+    if number == errno.ENOMEM or cause.kind == "MemoryError" or _NO_MEMORY.search(cause.message):
+        return (
+            "out of memory: give fewer workers (--direct_num_workers=1) or more memory (ulimit -v and -u limit it "
+            f"too), and {again}"
+        )
     if any(words in cause.message for words in _WORKER_DIED):
         return (
             "a worker process was killed (perhaps out of memory): if it happens again, give fewer "

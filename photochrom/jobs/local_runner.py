@@ -31,16 +31,16 @@ class LocalRunner(fn_runner.FnApiRunner):  # type: ignore[misc]
     def run_stages(self, stage_context: Any, stages: list[Any]) -> fn_runner.RunnerResult:
         """Runs the stages in order, as Beam's does, with the classes of this module."""
         workers = local_workers.Workers(stage_context.components.environments, self._provision_info)
-        context = _Context(
-            stages,
-            workers,
-            stage_context.components,
-            stage_context.safe_coders,
-            stage_context.data_channel_coders,
-            self._num_workers,
-            split_managers=self._split_managers,
-        )
         try:
+            context = _Context(
+                stages,
+                workers,
+                stage_context.components,
+                stage_context.safe_coders,
+                stage_context.data_channel_coders,
+                self._num_workers,
+                split_managers=self._split_managers,
+            )
             with self.maybe_profile():
                 context.setup()
                 counters = self._run_until_idle(context)

@@ -3,6 +3,7 @@
 Overrides of Beam 2.77; each class states the upstream behaviour. docs/upstream.md has the reports.
 """
 
+import contextlib
 import functools
 import logging
 import os
@@ -44,6 +45,8 @@ _NO_TIMED_FLUSH = 0
 _MESSAGE_BYTES = 1 << 20
 _PROCESS = "photochrom.jobs.worker_process"
 _log = logging.getLogger(__name__)
+# Servers that got no thread: to stop one, or to free its memory, waits for ever.
+_without_thread: list[grpc.Server] = []
 
 
 class LoopbackServer(worker_handlers.GrpcServer):  # type: ignore[misc]
@@ -57,26 +60,39 @@ class LoopbackServer(worker_handlers.GrpcServer):  # type: ignore[misc]
         self.state = state
         self.control_handler = worker_handlers.BeamFnControlServicer(manager)
         self.data_plane_handler = data_plane.BeamFnDataServicer(_NO_TIMED_FLUSH)
-        self.control_server, self.control_port = _serve(
-            beam_fn_api_pb2_grpc.add_BeamFnControlServicer_to_server, self.control_handler
-        )
-        self.data_server, self.data_port = _serve(
-            beam_fn_api_pb2_grpc.add_BeamFnDataServicer_to_server, self.data_plane_handler
-        )
-        self.state_server, self.state_port = _serve(
-            beam_fn_api_pb2_grpc.add_BeamFnStateServicer_to_server, worker_handlers.GrpcStateServicer(state)
-        )
-        self.logging_server, self.logging_port = _serve(
-            beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server, local_job_service.BeamFnLoggingServicer()
-        )
+        with contextlib.ExitStack() as started:
+            self.control_server, self.control_port = _serve(
+                beam_fn_api_pb2_grpc.add_BeamFnControlServicer_to_server, self.control_handler, started
+            )
+            self.data_server, self.data_port = _serve(
+                beam_fn_api_pb2_grpc.add_BeamFnDataServicer_to_server, self.data_plane_handler, started
+            )
+            self.state_server, self.state_port = _serve(
+                beam_fn_api_pb2_grpc.add_BeamFnStateServicer_to_server,
+                worker_handlers.GrpcStateServicer(state),
+                started,
+            )
+            self.logging_server, self.logging_port = _serve(
+                beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server,
+                local_job_service.BeamFnLoggingServicer(),
+                started,
+            )
+            started.pop_all()  # else, where one cannot start, the threads of the others would keep the process alive
 
 
-def _serve(add: Callable[[Any, grpc.Server], None], servicer: Any) -> tuple[grpc.Server, int]:
-    """Starts a server on loopback; returns it and its port."""
+def _serve(
+    add: Callable[[Any, grpc.Server], None], servicer: Any, started: contextlib.ExitStack
+) -> tuple[grpc.Server, int]:
+    """Starts a server on loopback, which leaving `started` stops; returns it and its port."""
     server = grpc.server(thread_pool_executor.shared_unbounded_instance(), options=_SERVER_OPTIONS)
     port = server.add_insecure_port(_LOOPBACK)
     add(servicer, server)
-    server.start()
+    try:
+        server.start()
+    except RuntimeError:
+        _without_thread.append(server)
+        raise
+    started.callback(server.stop, None)
     return server, port
 
 

@@ -226,6 +226,8 @@ def check_writable(folder: str, flag: str = "--output") -> None:
     try:
         write_bytes(probe, b"photochrom")
         delete(probe)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise errors.UsageError(f"{flag} {folder} is a file, or below one; expected a folder") from error
     except Exception as error:  # of any class: the advice is the same
         raise errors.UsageError(
             f"{flag} {folder} cannot be written: {error}; choose another folder or give yourself the right to write"

@@ -9,17 +9,19 @@ import os
 import re
 from collections.abc import Iterator
 
+from photochrom.storage import files
+
 _MAGIC = re.compile(r"[*?\[\]{}\\]")
 
 
 @contextlib.contextmanager
 def plain(folder: str) -> Iterator[str]:
-    """Gives another path of a local folder, without wildcards, which any process of this user can use.
+    """Gives another path of a folder, without wildcards, which this user's processes on this machine can use.
 
     Args:
-        folder: must exist; given back unchanged if its path has no wildcards.
+        folder: must exist; given back unchanged if its path has no wildcards, or is in a bucket.
     """
-    if not _MAGIC.search(folder) or not os.path.isdir("/proc/self/fd"):
+    if not _MAGIC.search(folder) or not files.is_local(folder) or not os.path.isdir("/proc/self/fd"):
         yield folder
         return
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

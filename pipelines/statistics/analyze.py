@@ -108,14 +108,16 @@ class AnalyzeRecords(beam.PTransform):
 
     Attributes:
         config: the job's settings.
+        work: folder for its files, for an output on this machine.
     """
 
     config: PrepareConfig
+    work: str
 
     def expand(self, summaries: beam.PCollection) -> beam.PCollection:
         folder = files.join(self.config.output, dataset.TRANSFORM)
         if files.is_local(folder):
-            return self._analyze(summaries, files.join(self.config.scratch, "tft"), folder)
+            return self._analyze(summaries, files.join(self.work, "tft"), folder)
         work = _work_folder(summaries.pipeline.options)
         saved = self._analyze(summaries, files.join(work, "tft"), files.join(work, dataset.TRANSFORM))
         return (

@@ -54,8 +54,12 @@ def read(folder: str) -> Account:
     paths = OutputPaths(folder)
     is_open = any(map(files.is_folder, (paths.scratch, paths.pending)))
     if not files.exists(paths.at(layout.SUMMARY)):
-        more = f": {UNDER_WAY}, with {noted(folder)} rows noted" if is_open else ""
-        raise errors.UsageError(f"{folder} has no {layout.SUMMARY}: no run has finished there{more}; {AGAIN}")
+        more = (
+            f": {UNDER_WAY}, with {noted(folder)} rows noted; {AGAIN}"
+            if is_open
+            else ("; expected the --output of a `photochrom colorize`")
+        )
+        raise errors.UsageError(f"{folder} has no {layout.SUMMARY}: no run has finished there{more}")
     return Account(read_summary(folder), {run.run: run for run in read_runs(folder)}, is_open)
 
 

@@ -168,7 +168,7 @@ def test_output_with_other_files_is_refused(photo_folder, tmp_path):
 
 def test_unwritable_output_is_refused(photo_folder, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(errors.UsageError, match="cannot be written"):
+    with pytest.raises(errors.UsageError, match="is a file, or below one; expected a folder"):
         run([photo_folder], tmp_path / "file" / "out")
 
 

@@ -104,6 +104,23 @@ def test_system_error_has_advice(number, text):
     assert text in said(OSError(number, os.strerror(number), "/o/images/a.jpg"), ["--output=/o"])
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"), "out of memory: give fewer"),
+        (RuntimeError("can't start new thread"), "out of memory: give fewer"),
+        (worker_error("MemoryError: Unable to allocate 2. GiB"), "out of memory: give fewer"),
+        (
+            ImportError("libgomp.so.1: cannot open shared object file: Too many open files"),
+            "too many open files: raise",
+        ),
+        (worker_error("ResourceExhaustedError: /x; Too many open files [Op:RestoreV2]"), "too many open files: raise"),
+    ],
+)
+def test_shortage_without_errno_has_advice(error, text):
+    assert said(error).startswith(text)
+
+
 def test_killed_worker_process_is_reported():
     line = said(RuntimeError("Channel closed prematurely."))
     assert line.startswith("a worker process was killed (perhaps out of memory): ")

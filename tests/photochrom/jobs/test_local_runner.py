@@ -4,6 +4,7 @@ import ipaddress
 import itertools
 import os
 import pathlib
+import subprocess
 import sys
 import threading
 import time
@@ -222,6 +223,31 @@ def test_failed_step_prints_no_trace(mode, capfd):
     with pytest.raises(RuntimeError, match="this one"):
         beam_job.run(lambda root: root | beam.Create([1]) | beam.Map(fail), beam_job.parse_options(flags))
     assert capfd.readouterr().err == ""
+
+
+# Runs a job in a process in which the third server of the runner gets no thread.
+_SHORT_OF_THREADS = """
+import sys, threading
+import apache_beam as beam
+from photochrom import cli
+from photochrom.jobs import beam_job
+start, servers = threading.Thread.start, []
+def start_two(thread):
+    servers.extend([1] if "grpc" in getattr(thread._target, "__module__", "") else [])
+    if len(servers) == 3:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = start_two
+options = beam_job.parse_options(["--direct_num_workers=1"])
+cli.end(cli.call(lambda argv: beam_job.run(lambda root: root | beam.Create([1]), options)))
+"""
+
+
+def test_shortage_of_threads_ends_the_process():
+    done = subprocess.run(
+        [sys.executable, "-c", _SHORT_OF_THREADS], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1 and "photochrom: out of memory: give fewer workers" in done.stderr.splitlines()[-1]
 
 
 def test_worker_process_that_never_starts_ends_job(monkeypatch):

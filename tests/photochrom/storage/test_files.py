@@ -72,7 +72,7 @@ def test_deleting_nothing_is_no_error(tmp_path):
 
 def test_unwritable_output_is_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(errors.UsageError, match=r"--output .*/file/out cannot be written: .*choose another folder"):
+    with pytest.raises(errors.UsageError, match=r"--output .*/file/out is a file, or below one; expected a folder"):
         files.check_writable(str(tmp_path / "file/out"))
 
 
