@@ -23,6 +23,6 @@ def read_examples(dataset: pathlib.Path) -> dict[str, list[LabRecord]]:
 @pytest.fixture(scope="session")
 def dataset(photo_folder, tmp_path_factory) -> tuple[pathlib.Path, dict[str, list[LabRecord]]]:
     """(folder, records by split)."""
-    output = tmp_path_factory.mktemp("dataset") / "dataset"
+    output = tmp_path_factory.mktemp("dataset") / "data [1]*?% {x}"  # TensorFlow takes some paths for patterns
     prepare.run(["--input", str(photo_folder), "--output", str(output), *ARGS])
     return output, read_examples(output)

@@ -45,6 +45,25 @@ def test_features_returns_maps_in_order(model):
     assert shapes == [(-(-32 // 2**i), -(-64 // 2**i)) for i in range(11)]
 
 
+def test_path_with_wildcards_is_no_pattern(tmp_path):
+    module = tf.Module()
+    module.factor = tf.Variable(2.0)  # read by RestoreV2, which looks for files that match the path
+    module.double = tf.function(lambda x: x * module.factor, input_signature=[tf.TensorSpec([], tf.float32)])
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    folder = (tmp_path / "saved").rename(tmp_path / "a [b]*?% {c}")
+    assert float(loaded.load(str(folder), "bundle").double(3.0)) == 6
+
+
+def test_damaged_variables_are_one_line(tmp_path):
+    module = tf.Module()
+    module.factor = tf.Variable(tf.ones([100]))
+    tf.saved_model.save(module, str(tmp_path))
+    (tmp_path / "variables/variables.data-00000-of-00001").write_bytes(b"x")
+    with pytest.raises(errors.UsageError, match=r"^bundle cannot be loaded: .*; copy or export it again$") as refused:
+        loaded.load(str(tmp_path), "bundle")
+    assert "\n" not in str(refused.value)
+
+
 def test_missing_signature_is_refused(model):
     with pytest.raises(errors.UsageError, match="has no signature 'serving_default'; export the model again"):
         model(colorizer(), name="train")

@@ -31,7 +31,9 @@ def test_claimed_folder_refuses_another_run(tmp_path):
         claim(tmp_path, {"batch_size": 4, "data_digest": "sha256:2"})
 
 
-def test_state_is_restored_completely(tmp_path):
+@pytest.mark.parametrize("name", ["run", "a [b]*?% {c}"])  # TensorFlow takes some paths for patterns
+def test_state_is_restored_completely(tmp_path, name):
+    tmp_path = tmp_path / name
     colorizer, optimizer = _build()
     optimizer.apply([tf.ones(v.shape) for v in colorizer.trainable_variables], colorizer.trainable_variables)
     written = Checkpoints(tmp_path, colorizer, [optimizer])
@@ -45,6 +47,7 @@ def test_state_is_restored_completely(tmp_path):
     assert read.restore()
     assert [int(v) for v in (read.step, read.phase, read.stale, fresh.iterations)] == [7, 0, 1, 1]
     assert float(read.best_loss) == 3.0
+    assert read.latest == f"{tmp_path}/latest/ckpt-7"
     for expected, found in zip(
         colorizer.variables + optimizer.variables, again.variables + fresh.variables, strict=True
     ):
