@@ -10,7 +10,7 @@ from photochrom.model import bundle, signature
 from photochrom.sources.source import Source
 from serving import write_copies
 from serving.config import ColorizeConfig
-from serving.inference import memory, model_handler
+from serving.inference import memory
 from serving.inference.memory import Room
 from serving.inference.predictor import Colors, Predictor
 from serving.manifest.rows import Row
@@ -59,17 +59,25 @@ class Moody(tf.Module):
 def saved(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("moody")
     model = Moody()
-    tf.saved_model.save(model, str(folder / "saved_model"), signatures={signature.NAME: model.predict})
-    bundle.seal(folder, {"name": "moody", "image_size": SIDE, "ab_stride": 2})
+    tf.saved_model.save(model, str(folder), signatures={signature.NAME: model.predict})
     return str(folder)
 
 
+def predictor_of(loaded) -> Predictor:
+    """Returns a predictor of a SavedModel, which no bundle may hold: it has a state."""
+
+    def predict(lightness):
+        outputs = loaded.signatures[signature.NAME](**{signature.LIGHTNESS: tf.constant(lightness)})
+        return outputs[signature.AB].numpy(), outputs[signature.CONFIDENCE].numpy()
+
+    return Predictor(predict, 2, Room())
+
+
 @pytest.fixture
-def model(saved, monkeypatch):
-    """The handler's model, and the SavedModel that it runs."""
-    loaded = tf.saved_model.load(f"{saved}/saved_model")
-    monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)  # the same one, to read its variables
-    predictor = model_handler.BundleHandler(bundle.open_bundle(saved)).load_model()
+def model(saved):
+    """A predictor, and the SavedModel that it runs."""
+    loaded = tf.saved_model.load(saved)
+    predictor = predictor_of(loaded)
     predictor.colors(batch(2))  # measures the memory of a picture
     sizes(loaded)
     return predictor, loaded
@@ -112,9 +120,8 @@ def test_one_bad_scan_in_64_costs_13_calls(model, bad):
 
 
 def test_first_call_measures_how_many_fit(saved, monkeypatch):
-    loaded = tf.saved_model.load(f"{saved}/saved_model")
-    monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)
-    predictor = model_handler.BundleHandler(bundle.open_bundle(saved)).load_model()
+    loaded = tf.saved_model.load(saved)
+    predictor = predictor_of(loaded)
     assert not reasons(predictor.colors(batch(16)))
     assert sizes(loaded)[0] == 2
     a_picture = 16 * SIDE**2  # so small that the memory of the process may suffice
@@ -202,11 +209,11 @@ def test_both_out_of_memory_errors_count(error):
     assert found.reason == MEMORY_LACKS and type(error).__name__ in str(found)
 
 
-def test_row_has_the_reason_of_the_failure(saved):
-    config = ColorizeConfig(input=("in",), output="out", model=saved)
+def test_row_has_the_reason_of_the_failure(tint):
+    config = ColorizeConfig(input=("in",), output="out", model=tint)
     error = errors.ModelError("memory does not suffice", MEMORY_LACKS)
     candidate = Candidate(scan(0), Row.of(scan(0).source, date="2026-01-31"), frozenset({"images/0"}))
-    outcome = write_copies.write((candidate, error), config, bundle.open_bundle(saved))
+    outcome = write_copies.write((candidate, error), config, bundle.open_bundle(tint))
     row = outcome.row
     assert (row.status, row.stage, row.reason, row.date) == ("failed", "infer", MEMORY_LACKS, "")
     assert outcome.obsolete == ()  # an earlier copy is better than none

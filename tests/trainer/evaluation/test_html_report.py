@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from photochrom.model import bundle
 from trainer import evaluate
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=y>"
@@ -23,7 +24,7 @@ def hostile(tint, strong_tint, photographs, tmp_path_factory):
     for path, place in ((tint, "model"), (strong_tint, "other")):
         model = shutil.copytree(path, folder / place)
         info = json.loads((model / "model.json").read_text())
-        (model / "model.json").write_text(json.dumps({**info, "name": f"{place} {HOSTILE}"}))
+        bundle.seal(model, {**info, "name": f"{place} {HOSTILE}"})
     (folder / "photos").mkdir()
     for name, rgb in zip(("a.png", f"{HOSTILE.replace('/', '')}.png", "c.png"), photographs.values(), strict=False):
         Image.fromarray(rgb[:128, :128]).save(folder / "photos" / name)
