@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from photochrom import settings
+from photochrom import errors, settings
 from photochrom.model import bundle
 from photochrom.storage import files
 from trainer import fit
@@ -38,7 +38,8 @@ def run(argv: Sequence[str] | None = None) -> bundle.Bundle:
     """
     config = settings.from_flags(TrainConfig, build_parser().parse_args(argv))
     fit.check_training(config, *(list(map(bundle.open_bundle, paths)) for paths in (config.init, config.teacher)))
-    files.check_writable(config.model_dir, "--model_dir")
+    if files.exists(config.model_dir) and not files.is_folder(config.model_dir):
+        raise errors.UsageError(f"--model_dir {config.model_dir} is a file, expected a folder")
     from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
     tensorflow_setup.import_tensorflow()

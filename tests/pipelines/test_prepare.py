@@ -133,10 +133,10 @@ def test_only_gray_photographs_are_an_error(gray_folder, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--image_size=100"], "--image_size is 100, expected at least 32 and a multiple of 32 px"),
+        (["--image_size=100"], "--image_size is 100, expected at least 32 and at most 4096 and a multiple of 32 px"),
         (["--split=train=0.5,test=0.1"], "adds up to 0.6, expected 1"),
         (["--num_shards=-1"], "--num_shards is -1"),
-        (["--no_such_flag=1"], "unknown flag '--no_such_flag=1'"),
+        (["--no_such_flag=1"], "unknown flag '--no_such_flag'"),
         (["--input=/no/such/folder"], "--input /no/such/folder does not exist"),
         (["--input=/no/such/*.jpg"], "matches no file"),
     ],
