@@ -124,9 +124,7 @@ def run(argv: Sequence[str] | None = None) -> dict[str, Any]:
     image_size = config.image_size or _common_size(config.model, opened)
     found = _find_data(config)
     if files.exists(files.join(found.path, dataset.INFO)):
-        fit.check_evaluation(
-            fit.read_info(found.path), found.path, config.split, config.image_size or opened.image_size
-        )
+        fit.check_evaluation(fit.read_info(found.path), found.path, config.split, image_size)
     _check_output(config.output)
     from photochrom.jobs import tensorflow_setup  # TensorFlow takes seconds to import: flags are checked first
 
