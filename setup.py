@@ -22,6 +22,7 @@ setuptools.setup(
     package_data={
         "photochrom": ["demo_photographs/*", "demo_photographs/*/*", "demo_photographs/*/*/*"],
         "photochrom.model": ["default/*", "default/**/*"],
+        "serving.review": ["site/*"],
         "serving.screening": ["negatives.npz"],
         "trainer.evaluation": ["PROTOCOL.md", "templates/*"],
     },
@@ -63,6 +64,8 @@ setuptools.setup(
             "boto3>=1.40,<2",
             "moto[server]>=5,<6",
             "psutil>=7,<8",
+            "playwright>=1.60,<2",
+            "axe-playwright-python~=0.1.8",
         ],
     },
     entry_points={"console_scripts": ["photochrom=photochrom.cli:program"]},

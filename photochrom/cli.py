@@ -59,6 +59,9 @@ COMMANDS = {
     "bag": Command(
         "serving.bag", "a finished colorize -> BagIt bag with checksums and PREMIS events, for the repository"
     ),
+    "review": Command(
+        "serving.review_page", "a finished colorize -> static page to look at, accept and reject its copies"
+    ),
     "demo": Command("photochrom.demo", "all of the above on photographs that come with the project"),
 }
 

@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import functools
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +15,11 @@ from photochrom.model import bundle
 from photochrom.sources import inputs
 from photochrom.storage import files
 from photochrom.storage.names import printable
+from serving import review_page
 from serving.config import ColorizeConfig
 from serving.manifest import reader
 from serving.manifest.layout import OutputPaths
+from serving.manifest.rows import Summary
 from serving.screening import exclusion
 
 _EPILOG = """\
@@ -64,8 +67,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
     options = beam_job.parse_options(beam_flags, names(parser))
     clusters.check_job(options, config.paths())
-    if config.canary and dataflow.is_template(options):
-        raise errors.UsageError("--canary runs a job and looks at its copies, --template_location only describes one")
+    for flag, is_given in (("canary", config.canary), ("review", config.review)):
+        if is_given and dataflow.is_template(options):
+            raise errors.UsageError(f"--{flag} needs the copies of a job, --template_location only describes one")
     if config.accelerator and dataflow.has_accelerators(options):
         raise errors.UsageError(
             "--accelerator gives GPUs to the model's step, worker_accelerator in --dataflow_service_options to all: "
@@ -97,18 +101,26 @@ def run(argv: Sequence[str] | None = None) -> Any:
     if dataflow.is_template(options):
         print("the job is described, for Dataflow to launch: nothing was coloured yet")
         return result
-    _report(config, exclusions)
+    summary = reader.read_summary(config.output)
+    _report(config, summary, exclusions)
+    if config.review:
+        review_page.make(config.output, config.decoder(), options)
+    else:
+        print(f"to look at them, accept and reject: photochrom review {shlex.quote(config.output)}")
+    _check_failures(config, summary)
     return result
 
 
-def _report(config: ColorizeConfig, exclusions: exclusion.ExclusionList) -> None:
-    summary = reader.read_summary(config.output)
+def _report(config: ColorizeConfig, summary: Summary, exclusions: exclusion.ExclusionList) -> None:
     print(*summary.lines(config.output), sep="\n")
     if exclusions.path:
         idle = exclusions.idle(row.key for _, row in reader.read_rows(config.output) if row.reason == "excluded")
         if idle:
             print(f"  no input fits {len(idle)} of the lines of --exclude, such as {printable(idle[0])!r}")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
+
+
+def _check_failures(config: ColorizeConfig, summary: Summary) -> None:
     if not config.allows(summary.failed, summary.listed):
         raise errors.TooManyFailures(
             f"{summary.failed} of {summary.listed} inputs failed, --max_failures allows {config.max_failures}; "

@@ -139,6 +139,7 @@ class ColorizeConfig:
         group="runs",
         at_least=0,
     )
+    review: bool = setting("make the review page at the end, as `photochrom review` does", False, group="runs")
     batch_size: int = setting(
         "most pictures in one batch; fewer where memory is short",
         16,

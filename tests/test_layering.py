@@ -36,6 +36,7 @@ BELOW = {
     "serving.resume": ("serving.manifest",),
     "serving.screening": ("serving.manifest",),
     "serving.bagit": ("serving.manifest",),
+    "serving.review": ("serving.manifest",),
     "benchmarks.faults": ("benchmarks",),
     "benchmarks.fuzz": ("benchmarks",),
 }
@@ -177,7 +178,7 @@ def test_wheel_has_the_four_packages_and_their_data(monkeypatch):
     data = {
         path
         for name in PACKAGES
-        for pattern in ("*.j2", "*.npz", "*.pb", "*.jpg")
+        for pattern in ("*.j2", "*.npz", "*.pb", "*.jpg", "*.html", "*.css", "*.js", "*.svg")
         for path in (ROOT / name).rglob(pattern)
     }
     assert data and data <= packed

@@ -62,7 +62,8 @@ def collect(folder: str) -> Payload:
         raise Disagreement(problems)
     found = [info.path.removeprefix(f"{folder}/") for info in files.list_folder(folder)]
     listings = tuple(name for name in found if layout.is_listing(name))
-    foreign = tuple(printable(name) for name in found if name not in copies and name not in listings)
+    known = {*copies, *listings}
+    foreign = tuple(printable(name) for name in found if name not in known and not layout.is_apart(name))
     return Payload(copies, listings, foreign, account.runs, account.summary)
 
 

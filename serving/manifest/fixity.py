@@ -151,7 +151,7 @@ def check_foreign(folder: str, named: Named) -> Iterator[Finding]:
     for info in files.list_all(folder):
         name = info.path.removeprefix(start)
         shown = printable(name)
-        if name.startswith(f"{layout.SCRATCH}/") or layout.is_listing(name) or name in named:
+        if layout.is_apart(name) or layout.is_listing(name) or name in named:
             continue
         if files.TEMPORARY_MARK in name.rpartition("/")[2]:
             yield Finding(TEMPORARY, shown, "was left by an interrupted write, or is under way")

@@ -2,7 +2,8 @@
 
 OUT/images has the copies. OUT/manifest has items-00000-of-00002.jsonl ... (a row for each listed input),
 gone-00000-of-00002.jsonl ... (rows of delisted inputs whose copies are kept), summary.json, runs.jsonl, canary.png, and
-pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run under way.
+pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run under way. OUT/review is the review page,
+made from all of this.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import re
 from photochrom.storage import files
 from photochrom.storage.names import printable
 
-SCRATCH = ".colorize"
+SCRATCH, REVIEW = ".colorize", "review"
 # Paths below the output folder.
 SUMMARY, RUNS, CANARY_SHEET = "manifest/summary.json", "manifest/runs.jsonl", "manifest/canary.png"
 # The name of a file of rows: its number, how many there are.
@@ -92,6 +93,11 @@ def is_copy_path(name: str) -> bool:
     parts = name.split("/")
     is_below = len(parts) > 1 and parts[0] == IMAGES and parts[-1] not in ("", ".") and ".." not in parts
     return is_below and printable(name) == name
+
+
+def is_apart(name: str) -> bool:
+    """Whether a path below the output folder is of a run under way or of the review page: neither copy nor manifest."""
+    return name.partition("/")[0] in (SCRATCH, REVIEW)
 
 
 def is_listing(name: str) -> bool:
