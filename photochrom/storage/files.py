@@ -120,6 +120,14 @@ def write_bytes(path: str, data: bytes) -> None:
         file.write(data)
 
 
+def write_typed(path: str, data: bytes, content_type: str) -> None:
+    """Writes a file of this program's own that browsers are to show; in a bucket it gets the content type.
+
+    All other files are plain bytes there: by their names, which are the archive's, a browser might run them.
+    """
+    store(path).write_typed(path, data, content_type)
+
+
 def write_if(path: str, data: bytes, version: str) -> str | None:
     """Writes a file if its version is still that, "" for none; returns the new one, or None if it is not.
 

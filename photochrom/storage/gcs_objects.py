@@ -154,7 +154,7 @@ def encode_checksum(value: int) -> str:
     return base64.b64encode(value.to_bytes(4, "big")).decode()
 
 
-def put(path: str, data: bytes) -> None:
+def put(path: str, data: bytes, content_type: str = CONTENT_TYPE) -> None:
     """Writes an object, over any other.
 
     Raises:
@@ -165,7 +165,7 @@ def put(path: str, data: bytes) -> None:
     last = _last_put.get(path)
     expected = last.generation if last and not _is_of(last, data) else 0
     for _ in range(_RACES):
-        if written := put_over(path, data, expected):
+        if written := put_over(path, data, expected, content_type):
             with contextlib.suppress(RuntimeError, StopIteration):  # another thread changes it too; it is only a hint
                 _last_put[path] = written
                 while len(_last_put) > _REMEMBERED:
@@ -175,7 +175,7 @@ def put(path: str, data: bytes) -> None:
     raise OSError(f"{path}: other writers replace it again and again")
 
 
-def put_over(path: str, data: bytes, generation: int) -> Object | None:
+def put_over(path: str, data: bytes, generation: int, content_type: str = CONTENT_TYPE) -> Object | None:
     """Writes an object if that generation of it still exists, 0 for none; returns its row, or None if not.
 
     An object with the same content counts as written: by a request whose answer was lost.
@@ -185,7 +185,7 @@ def put_over(path: str, data: bytes, generation: int) -> Object | None:
         with gcs.explained(path, gcs.WRITE), contextlib.suppress(exceptions.PreconditionFailed):
             target.upload_from_string(
                 data,
-                CONTENT_TYPE,
+                content_type,
                 if_generation_match=generation,
                 checksum="crc32c",
                 retry=gcs_retry.RETRY,

@@ -32,6 +32,9 @@ class GcsStore:
         for name in names:
             gcs_objects.delete_all(found.path for found in gcs_objects.list_folder(join_below(folder, name)))
 
+    def write_typed(self, path: str, data: bytes, content_type: str) -> None:
+        gcs_objects.put(path, data, content_type)
+
     def open_read(self, path: str) -> IO[bytes]:
         return gcs_streams.open_read(path)  # type: ignore[return-value]
 

@@ -45,6 +45,10 @@ class LocalStore(CheckedFirst):
         finally:
             _under_way.discard(temporary)
 
+    def write_typed(self, path: str, data: bytes, content_type: str) -> None:
+        with self.create(path) as file:
+            file.write(data)
+
     def list_folder(self, folder: str) -> Iterator[FileInfo]:
         return local_listing.walk(folder)
 

@@ -52,6 +52,10 @@ class S3Store(CheckedFirst):
             with _explained(path):
                 _client(path).upload_fileobj(held, *_split(path))
 
+    def write_typed(self, path: str, data: bytes, content_type: str) -> None:
+        with _explained(path):
+            _client(path).upload_fileobj(io.BytesIO(data), *_split(path), ExtraArgs={"ContentType": content_type})
+
     def list_folder(self, folder: str) -> Iterator[FileInfo]:
         """Yields the files below a folder in sorted order, one page in memory; placeholders of folders are none."""
         return (info for info in _listed(folder, _folder_prefix(folder)) if not info.path.endswith("/"))

@@ -56,6 +56,9 @@ class Store(Protocol):
     def create(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """Writes a file that appears whole or not at all."""
 
+    def write_typed(self, path: str, data: bytes, content_type: str) -> None:
+        """Writes a file; in a bucket, with a content type."""
+
     def list_folder(self, folder: str) -> Iterator[FileInfo]:
         """Yields all files below a folder in sorted order, unfinished ones included; none if it is missing."""
 

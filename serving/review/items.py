@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from photochrom.sources import keys
-from photochrom.storage import files
 from serving.manifest.rows import DONE, Row
 from serving.review.layout import DATA, ReviewPaths, Thumbnail
 
@@ -104,7 +103,7 @@ def write(element: tuple[tuple[str, int], Iterable[Item]], output: str) -> DataF
     items = sorted(found, key=lambda item: (confidence(item.row), item.row.key))
     data = f"photochrom.add({_json({'part': part, 'number': number, **columns(items)})});\n".encode()
     name = f"{part}-{number:05d}-{hashlib.sha256(data).hexdigest()[:12]}.js"
-    files.write_bytes(ReviewPaths(output).at(f"{DATA}/{name}"), data)
+    ReviewPaths(output).write(f"{DATA}/{name}", data)
     return DataFile(part, number, name, len(items))
 
 

@@ -15,6 +15,11 @@ from serving.manifest import layout
 
 PAGE, INDEX = "index.html", "data/index.js"
 ASSETS, DATA, THUMBS, VIEWS = "assets", "data", "thumbs", "views"
+# Of objects in a bucket: with another one, browsers would save the page instead of showing it.
+_CONTENT_TYPES = {
+    "html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml",
+    "webp": "image/webp",
+}  # fmt: skip
 _SCRATCH = ".scratch"
 _THUMBNAIL = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})-([0-9]{1,4})(v?)\.webp")
 
@@ -70,6 +75,10 @@ class ReviewPaths:
     def at(self, name: str) -> str:
         """Returns the path of a file that is named relative to OUT/review."""
         return files.join(self.folder, name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Writes a file of the page."""
+        files.write_typed(self.at(name), data, _CONTENT_TYPES[name.rpartition(".")[2]])
 
     @property
     def scratch(self) -> str:

@@ -122,4 +122,4 @@ def _paths(found: Iterable[Thumbnail]) -> set[str]:
 
 def _delete(name: str, output: str, _: Any) -> None:
     """Deletes a file of the review; the last argument is a side input to wait for."""
-    files.delete(ReviewPaths(output).at(name))
+    files.delete_within(ReviewPaths(output).folder, [name])

@@ -29,17 +29,16 @@ def write(output: str, data_files: Iterable[DataFile], about: dict[str, Any]) ->
     paths, found = ReviewPaths(output), sorted(data_files, key=lambda one: (one.part, one.number))
     for asset in sorted(_SITE.iterdir()):
         name = PAGE if asset.name == PAGE else f"{ASSETS}/{asset.name}"
-        files.write_bytes(paths.at(name), asset.read_bytes())
+        paths.write(name, asset.read_bytes())
     parts = {
         part: [{"file": one.name, "count": one.count} for one in found if one.part == part]
         for part in (PICTURES, OTHERS)
     }
     index = json.dumps({**about, **parts}, separators=(",", ":"))
-    files.write_bytes(paths.at(INDEX), f"photochrom.index({index});\n".encode())
+    paths.write(INDEX, f"photochrom.index({index});\n".encode())
     named = {INDEX, *(f"{DATA}/{one.name}" for one in found)}
-    for info in list(files.list_folder(paths.at(DATA))):
-        if f"{DATA}/{info.path.removeprefix(paths.at(DATA) + '/')}" not in named:
-            files.delete(info.path)
+    known = [info.path.removeprefix(f"{paths.folder}/") for info in files.list_folder(paths.at(DATA))]
+    files.delete_within(paths.folder, [name for name in known if name not in named])
     return paths.at(PAGE)
 
 

@@ -75,8 +75,8 @@ def _write(output: str, data: bytes, sha256: str, decoder: Decoder) -> Thumbnail
     made, paths = Thumbnail(sha256, chroma, _needs_view(picture)), ReviewPaths(output)
     if made.has_view:
         full = decoder.decode(data, draft_size=VIEW_SIZE) if picture.format == "JPEG" else picture
-        files.write_bytes(paths.at(view_path(sha256)), to_webp(shrink(full.opaque_rgb(), VIEW_SIZE)))
-    files.write_bytes(paths.at(made.path), to_webp(rgb))  # last: its name states that the view exists
+        paths.write(view_path(sha256), to_webp(shrink(full.opaque_rgb(), VIEW_SIZE)))
+    paths.write(made.path, to_webp(rgb))  # last: its name states that the view exists
     return made
 
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from photochrom import cli
+from photochrom.storage import files, gcs_objects
 from serving import review_page
 from tests.support import counters, runs
 from tests.support.runs import edit_row, read_rows, tree
@@ -93,12 +94,12 @@ def test_unknown_flag_is_refused(output, capsys):
 
 
 def test_review_works_in_a_bucket(output, bucket):
-    from photochrom.storage import files
-
     files.copy_folder(str(output), f"{bucket}/out")
     assert review(f"{bucket}/out") == (6, 0)
     assert review(f"{bucket}/out") == (0, 0)
-    assert files.exists(f"{bucket}/out/review/index.html")
+    page = gcs_objects.blob(f"{bucket}/out/review/index.html")
+    page.reload()
+    assert page.content_type == "text/html"
 
 
 def test_colorize_makes_the_page_if_asked(tint, gray_folder, tmp_path, capsys):

@@ -5,7 +5,7 @@
   const DECISIONS = ["accept", "reject", "later"];
   const SHA256 = /^[0-9a-f]{64}$/, TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
   const FIELDS = ["key", "copy_sha256", "decision", "reason", "reviewer", "time"];
-  const PREFIX = `photochrom:${location.host}${location.pathname}:`;
+  const PREFIX = `photochrom:${location.host}${location.pathname.replace(/index\.html$/, "")}:`;
   const all = new Map(), undone = [];
   let changed = () => {}, failed = () => {};
 

@@ -89,6 +89,15 @@ def test_upload_with_lost_answer_writes_once(store, bucket):
     assert posts == [200, 412] and files.read_bytes(f"{bucket}/a") == b"once"
 
 
+def test_page_of_ours_has_its_content_type(bucket):
+    files.write_typed(f"{bucket}/a.html", b"page", "text/html")
+    files.write_bytes(f"{bucket}/b.html", b"page")
+    for name, content_type in (("a.html", "text/html"), ("b.html", "application/octet-stream")):
+        found = gcs_objects.blob(f"{bucket}/{name}")
+        found.reload()
+        assert found.content_type == content_type
+
+
 def test_same_bytes_leave_object_unchanged(bucket):
     files.write_bytes(f"{bucket}/a", b"same")
     before = files.stat(f"{bucket}/a")

@@ -58,6 +58,13 @@ def test_listing_is_sorted_and_read_back(folder):
             call(f"{folder}/c")
 
 
+def test_page_of_ours_has_its_content_type(bucket):
+    files.write_typed(f"{bucket}/a.html", b"page", "text/html")
+    files.write_bytes(f"{bucket}/b.html", b"page")
+    types = [boto3.client("s3").head_object(Bucket=bucket[5:], Key=key)["ContentType"] for key in ("a.html", "b.html")]
+    assert types[0] == "text/html" and types[1] != "text/html"
+
+
 def test_placeholder_of_folder_is_no_file(bucket):
     boto3.client("s3").put_object(Bucket=bucket.removeprefix("s3://"), Key="empty/")
     assert list(files.list_folder(f"{bucket}/empty")) == list(files.list_folder(bucket)) == []
