@@ -43,6 +43,11 @@ class BagConfig:
         "edit in place changes both",
         False,
     )
+    accepted_only: bool = setting(
+        "only copies that a reviewer accepted (`colorize --decisions`); the bag's manifest has all rows. Rejected "
+        "copies are always left out",
+        False,
+    )
     date: str = setting("Bagging-Date, YYYY-MM-DD; without it today", "", metavar="DATE")
     info: tuple[str, ...] = setting(
         'a line of bag-info.txt, such as "Source-Organization=City Archive"; repeatable', (), metavar="LABEL=VALUE"
@@ -107,7 +112,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     from serving.bagit import payload
 
     try:
-        found = payload.collect(folder)
+        found = payload.collect(folder, config.accepted_only)
         from serving.bagit import bag_writer
 
         logging.getLogger("bagit").setLevel(logging.CRITICAL)  # it raises all that it logs with a traceback

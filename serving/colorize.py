@@ -20,6 +20,7 @@ from serving.config import ColorizeConfig
 from serving.manifest import reader
 from serving.manifest.layout import OutputPaths
 from serving.manifest.rows import Summary
+from serving.review import apply, decisions
 from serving.screening import exclusion
 
 _EPILOG = """\
@@ -62,12 +63,13 @@ def run(argv: Sequence[str] | None = None) -> Any:
     config = settings.from_flags(ColorizeConfig, flags)
     model = bundle.open_bundle(config.model)
     exclusions = exclusion.open_list(config.exclude)
+    decided = decisions.read(config.decisions)
     # Imported once the flags are known to be good: Beam takes seconds
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
     options = beam_job.parse_options(beam_flags, names(parser))
     clusters.check_job(options, config.paths())
-    for flag, is_given in (("canary", config.canary), ("review", config.review)):
+    for flag, is_given in (("canary", config.canary), ("review", config.review), ("decisions", config.decisions)):
         if is_given and dataflow.is_template(options):
             raise errors.UsageError(f"--{flag} needs the copies of a job, --template_location only describes one")
     if config.accelerator and dataflow.has_accelerators(options):
@@ -95,6 +97,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
 
         drift = canary.check(config, model, functools.partial(colorize, title="canary"))
         if not canary.is_too_far(drift, config):
+            if config.decisions:
+                print(*apply.apply(config.output, decided).lines(config.output), sep="\n")
             result = colorize(config)
     if drift:
         canary.report(drift, config)

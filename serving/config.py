@@ -120,11 +120,19 @@ class ColorizeConfig:
         group="copies",
         metavar="DATE",
     )
+    decisions: str = setting(
+        "file of decisions that the review page exported: rejected copies are set aside in DIR/rejected, accepted ones "
+        "are kept whatever the model and the settings",
+        "",
+        group="runs",
+        metavar="FILE",
+    )
     retry: str = setting(
-        "rows of earlier runs to redo; rows that an unfinished run has redone already are kept",
+        "rows of earlier runs to redo; rows that an unfinished run has redone already are kept. `rejected` redoes "
+        "rejected copies, by other settings, and keeps all others",
         "failed",
         group="runs",
-        choices=("failed", "all", "none"),
+        choices=("failed", "rejected", "all", "none"),
     )
     canary: int = setting(
         "pictures that a changed model colours first, to compare them with the existing copies; 0 for none",

@@ -23,7 +23,7 @@ from serving.config import ColorizeConfig
 from serving.copies import formats
 from serving.manifest import digests, layout
 from serving.manifest.layout import OutputPaths
-from serving.manifest.rows import FAILED, Begun, Outcome, Row
+from serving.manifest.rows import FAILED, REDONE, REJECTED, Begun, Outcome, Row
 from serving.resume import decide, identity, journal
 from serving.resume.decide import Decision, Earlier, Fate
 from serving.scans import Candidate, Scan
@@ -57,7 +57,7 @@ class Unread:
     def may_name(self, row: Row) -> bool:
         """Whether an earlier row has no copy, or one under a name that this run may give it."""
         path = self.path_of_file if row.reason in screen.WHOLE_FILE else self.path
-        return not row.output or naming.is_name(row.output, path)
+        return not row.output or row.decision == REJECTED or naming.is_name(row.output, path)
 
 
 @dataclasses.dataclass
@@ -179,7 +179,8 @@ class ResolveFromListing(_Step):
 
     def _is_same(self, row: Row, unread: Unread | None) -> bool:
         made_with = identity.made_with(row.source_sha256, self._config, self._bundle)
-        return unread is not None and decide.is_listed_same(row, unread.source) and row.made_with == made_with
+        is_same = unread is not None and decide.is_listed_same(row, unread.source)
+        return is_same and decide.is_current(row, made_with, self._config.retry)
 
 
 class ReadScan(_Step):
@@ -217,7 +218,7 @@ class ReadScan(_Step):
         beam.metrics.Metrics.counter(ReadScans, "scans-read").inc()
         source, earlier = unread.source, unread.earlier
         made_with = identity.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
-        kept = self._decide(earlier, unread, lambda row: row.made_with == made_with).kept
+        kept = self._decide(earlier, unread, lambda row: decide.is_current(row, made_with, self._config.retry)).kept
         if kept:
             return TaggedOutput(KEPT, Outcome(decide.with_listing(kept.row, source), kept.obsolete))
         try:
@@ -236,6 +237,8 @@ class ReadScan(_Step):
     def _screen(self, scan: Scan, unread: Unread, data: bytes) -> Candidate | TaggedOutput:
         """Decides by the result of triage whether a scan is colorized, skipped or copied."""
         row, earlier = identity.known(scan, self._config, self._bundle), unread.earlier
+        if self._config.retry == "rejected" and any(one.decision == REJECTED for one in earlier.rows):
+            row = dataclasses.replace(row, decision=REDONE)
         action, reason, message = screen.decide(scan.triage, self._config)
         if action == screen.COLORIZE:
             date = identity.date_of(earlier, row.made_with, self._config, self._today)

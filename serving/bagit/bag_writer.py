@@ -115,7 +115,7 @@ def _write_events(staged: pathlib.Path, bag: bagit.Bag, found: Payload) -> None:
             path = f"data/{name}"
             listing = premis.listing_object(path, bag.entries[path]["sha256"])
             suffix = name.rpartition("/items")[2].removesuffix(".jsonl")
-            read_rows = functools.partial(payload.read_listing, str(staged), path)
+            read_rows = functools.partial(payload.read_listing, str(staged), path, found.accepted_only)
             with open(staged / f"{_EVENTS}{suffix}.xml", "wb") as file:
                 premis.write(file, listing, read_rows, found.runs)
 

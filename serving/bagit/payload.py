@@ -10,7 +10,7 @@ from photochrom.storage import files, json_lines
 from photochrom.storage.names import printable
 from serving.manifest import digests, layout, reader
 from serving.manifest.audit import Audit
-from serving.manifest.rows import Row, Run, Summary
+from serving.manifest.rows import ACCEPTED, REJECTED, Row, Run, Summary
 
 # bagit-python turns these two into line breaks when it reads a manifest, later versions in either case.
 _READ_AS_BREAK = re.compile("%0[ad]", re.IGNORECASE)
@@ -26,6 +26,7 @@ class Payload:
         foreign: files in the output folder that no row names, printable; they stay out.
         runs: number -> run.
         summary: the totals.
+        accepted_only: whether copies that no reviewer accepted are left out.
     """
 
     copies: dict[str, str]
@@ -33,6 +34,7 @@ class Payload:
     foreign: tuple[str, ...]
     runs: dict[int, Run]
     summary: Summary
+    accepted_only: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -40,8 +42,12 @@ class Payload:
         return sorted([*self.copies, *self.listings])
 
 
-def collect(folder: str) -> Payload:
+def collect(folder: str, accepted_only: bool = False) -> Payload:
     """Reads the manifest of a finished run and looks for the files that its rows name; reads no picture.
+
+    Args:
+        folder: the output folder.
+        accepted_only: whether copies that no reviewer accepted stay out; rejected ones always do.
 
     Raises:
         UsageError: no run has finished there, or one is under way.
@@ -50,9 +56,11 @@ def collect(folder: str) -> Payload:
     account = _read_account(folder)
     copies: dict[str, str] = {}
     alike: dict[str, str] = {}
+    named_files: set[str] = set()
     problems = []
     for row in _read_rows(folder, account):
-        for name, sha256 in row.files:
+        named_files.update(row.paths)
+        for name, sha256 in without_copy(row, accepted_only).files:
             problem = _problem(folder, name, sha256, copies, alike)
             if problem:
                 problems.append(f"{printable(name)}: {problem}")
@@ -62,9 +70,15 @@ def collect(folder: str) -> Payload:
         raise Disagreement(problems)
     found = [info.path.removeprefix(f"{folder}/") for info in files.list_folder(folder)]
     listings = tuple(name for name in found if layout.is_listing(name))
-    known = {*copies, *listings}
+    known = {*named_files, *listings}
     foreign = tuple(printable(name) for name in found if name not in known and not layout.is_apart(name))
-    return Payload(copies, listings, foreign, account.runs, account.summary)
+    return Payload(copies, listings, foreign, account.runs, account.summary, accepted_only)
+
+
+def without_copy(row: Row, accepted_only: bool) -> Row:
+    """Returns a row without its copy, if that stays out of the bag."""
+    is_out = row.decision == REJECTED or (accepted_only and row.decision != ACCEPTED)
+    return dataclasses.replace(row, output="", output_sha256="", sidecars={}) if is_out else row
 
 
 class Disagreement(errors.PhotochromError):
@@ -76,9 +90,10 @@ class Disagreement(errors.PhotochromError):
         self.problems = problems
 
 
-def read_listing(folder: str, name: str) -> Iterator[Row]:
-    """Yields the rows of one file of the manifest that was placed in a bag."""
-    yield from map(Row.from_json, json_lines.read(files.join(folder, name)))
+def read_listing(folder: str, name: str, accepted_only: bool) -> Iterator[Row]:
+    """Yields the rows of one file of the manifest that was placed in a bag, without copies that stay out of it."""
+    rows = map(Row.from_json, json_lines.read(files.join(folder, name)))
+    return (without_copy(row, accepted_only) for row in rows)
 
 
 def _read_account(folder: str) -> reader.Account:

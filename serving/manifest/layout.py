@@ -1,9 +1,9 @@
 """The layout of an output folder: the names of its folders and files stand here only.
 
-OUT/images has the copies. OUT/manifest has items-00000-of-00002.jsonl ... (a row for each listed input),
-gone-00000-of-00002.jsonl ... (rows of delisted inputs whose copies are kept), summary.json, runs.jsonl, canary.png, and
-pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run under way. OUT/review is the review page,
-made from all of this.
+OUT/images has the copies, OUT/rejected those that reviewers rejected. OUT/manifest has items-00000-of-00002.jsonl ...
+(a row for each listed input), gone-00000-of-00002.jsonl ... (rows of delisted inputs whose copies are kept),
+summary.json, runs.jsonl, canary.png, and pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run
+under way. OUT/review is the review page, made from all of this.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ ITEMS = re.compile(r"items-(\d+)-of-(\d+)\.jsonl")
 GONE = re.compile(r"gone-(\d+)-of-(\d+)\.jsonl")
 ALL = re.compile(f"{ITEMS.pattern}|{GONE.pattern}")
 # Folders below the output folder.
-IMAGES, _MANIFEST, PENDING = "images", "manifest", "manifest/pending"
+IMAGES, REJECTED, _MANIFEST, PENDING = "images", "rejected", "manifest", "manifest/pending"
 _ROWS_OR_NOTES = re.compile(rf"{_MANIFEST}/({ALL.pattern})|{PENDING}/[0-9a-f]{{32}}\.jsonl")
 
 
@@ -38,6 +38,11 @@ class OutputPaths:
     def images(self) -> str:
         """Folder of the copies."""
         return self.at(IMAGES)
+
+    @property
+    def rejected(self) -> str:
+        """Folder of the copies that reviewers rejected."""
+        return self.at(REJECTED)
 
     @property
     def manifest(self) -> str:
@@ -89,9 +94,9 @@ def note_file(name: str) -> str:
 
 
 def is_copy_path(name: str) -> bool:
-    """Whether an untrusted path below the output folder may be one of a copy: a file below images/, printable."""
+    """Whether an untrusted path may be one of a copy: below images/ or rejected/, printable."""
     parts = name.split("/")
-    is_below = len(parts) > 1 and parts[0] == IMAGES and parts[-1] not in ("", ".") and ".." not in parts
+    is_below = len(parts) > 1 and parts[0] in (IMAGES, REJECTED) and parts[-1] not in ("", ".") and ".." not in parts
     return is_below and printable(name) == name
 
 

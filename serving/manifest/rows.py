@@ -16,6 +16,9 @@ from photochrom.storage.names import printable
 from serving.manifest import layout, schema
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+# Decisions of reviewers: such rows stand until --retry asks for them. A rejected copy is set aside; a redone one was
+# made in its place.
+ACCEPTED, REJECTED, REDONE = "accepted", "rejected", "redone"
 # More is a chain of TIFF directories without end rather than a file of that many pages.
 MAX_PAGES = 10_000
 # Status of a note: a run began to write this copy.
@@ -65,6 +68,7 @@ class Row:
     spread: float = 0.0
     confidence: float = 0.0
     notes: tuple[str, ...] = ()
+    decision: str = ""
     run: int = 0  # set when the rows are written
 
     @classmethod
@@ -90,6 +94,8 @@ class Row:
         row = cls(**{**fields, "notes": tuple(fields["notes"])})
         if row.status not in (DONE, SKIPPED, FAILED):
             raise ValueError(f"status is {row.status[:40]!r}, expected {DONE}, {SKIPPED} or {FAILED}")
+        if row.decision not in ("", ACCEPTED, REJECTED, REDONE):
+            raise ValueError(f"decision is {row.decision[:40]!r}, expected {ACCEPTED}, {REJECTED}, {REDONE} or none")
         for name in ("reason", "kind"):
             if not _CODE.fullmatch(getattr(row, name)):
                 raise ValueError(f"{name} is {getattr(row, name)[:40]!r}, expected a code such as color_input")
@@ -103,8 +109,8 @@ class Row:
         return row
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields, as a line of the manifest has them."""
-        return {name: getattr(self, name) for name in _ROW_FIELDS}
+        """Returns the fields, as a line of the manifest has them: a decision only where there is one."""
+        return {name: getattr(self, name) for name in _ROW_FIELDS if name != "decision" or self.decision}
 
     def failed(self, error: errors.DataError) -> "Row":
         """Returns the row of an input that failed: without the date of a copy."""
@@ -112,8 +118,10 @@ class Row:
         return dataclasses.replace(row, status=FAILED)
 
     def skipped(self, reason: str, stage: str, message: str) -> "Row":
-        """Returns the row of an input that was left alone: without the date of a copy."""
-        return dataclasses.replace(self, status=SKIPPED, reason=reason, stage=stage, message=message, date="")
+        """Returns the row of an input that was left alone: without the date of a copy, or a decision about it."""
+        return dataclasses.replace(
+            self, status=SKIPPED, reason=reason, stage=stage, message=message, date="", decision=""
+        )
 
     @property
     def made_with(self) -> MadeWith:

@@ -74,7 +74,7 @@ def _fate(row: Row, last: Run | None) -> str:
     return (
         RETRIED if row.status == FAILED
         else RECHECKED if not row.model_digest  # no image: the row has no digest that would show it is current
-        else KEPT if not last
+        else KEPT if not last or row.decision
         else OTHER_MODEL if row.model_digest != last.model_digest
         else OTHER_SETTINGS if row.settings_digest != last.settings_digest
         else KEPT

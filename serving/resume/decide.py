@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from photochrom.sources.source import Source
 from photochrom.storage import json_lines
-from serving.manifest.rows import FAILED, Note, Outcome, Row
+from serving.manifest.rows import FAILED, REJECTED, MadeWith, Note, Outcome, Row
 
 _MODIFIED = re.compile(r"mtime:(\d+)")
 # A file that changes twice within the tick of its file system's clock looks the same after both; FAT's is 2 s.
@@ -94,8 +94,8 @@ def decide(
     Args:
         earlier: the results of earlier runs.
         is_same: whether a row has the same scan, model and settings.
-        retry: `failed`, `all` or `none`: which rows are made again nevertheless. The rows that an unfinished run has
-            made again count as done.
+        retry: `failed`, `rejected`, `all` or `none`: which rows are made again nevertheless. The rows that an
+            unfinished run has made again count as done.
         is_whole: whether a file below the output folder has a digest; reads the file.
         is_listed: whether the input is listed.
         is_excluded: whether it is on the exclusion list.
@@ -114,7 +114,17 @@ def decide(
 def _candidates(earlier: Earlier, retry: str) -> tuple[Row, ...]:
     """Returns the rows that `retry` does not ask to make again."""
     rows = tuple(note.row for note in earlier.noted) if retry == "all" else earlier.rows
-    return tuple(row for row in rows if retry != "failed" or row.status != FAILED)
+    is_retried = {"failed": lambda row: row.status == FAILED, "rejected": lambda row: row.decision == REJECTED}
+    return tuple(row for row in rows if not is_retried.get(retry, lambda _: False)(row))
+
+
+def is_current(row: Row, made_with: MadeWith, retry: str) -> bool:
+    """Whether a row is of that scan, and of that model and those settings too, unless a decision makes it stand.
+
+    With `rejected` all rows but those stand: their copies alone are made with other settings.
+    """
+    stands = bool(row.decision) or retry == "rejected"
+    return row.source_sha256 == made_with.source_sha256 if stands else row.made_with == made_with
 
 
 def _has_its_files(earlier: Earlier, row: Row, is_whole: Callable[[str, str], bool]) -> bool:

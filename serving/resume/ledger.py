@@ -5,6 +5,7 @@ exist: they are found in one listing of the copies, so that a bucket of millions
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -66,7 +67,9 @@ def _named(key: str, found: Row | Note) -> list[tuple[str, tuple[str, str]]]:
 
 def _copies(output: str) -> Iterator[str]:
     start = files.join(output, "")
-    return (info.path.removeprefix(start) for info in files.list_folder(OutputPaths(output).images))
+    paths = OutputPaths(output)
+    found = itertools.chain.from_iterable(map(files.list_folder, (paths.images, paths.rejected)))
+    return (info.path.removeprefix(start) for info in found)
 
 
 def _missing(element: tuple[str, dict[str, Iterable[Any]]], output: str) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ REASONS = {
     "text": "is a page of text",
     "negative": "looks like a negative",
     "uncolored": "the model found next to no colour",
+    "rejected": "a reviewer rejected the copy",
     "excluded": "is on the list of restricted items",
     # failed, or skipped where the name claims no picture
     "not_an_image": "is no picture, or of a format that is not read",

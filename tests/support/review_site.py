@@ -8,7 +8,6 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from photochrom.sources import keys
 from photochrom.sources.source import Source
 from serving.manifest.reader import Account
 from serving.manifest.rows import DONE, FAILED, SKIPPED, Row, Run, Summary
@@ -30,7 +29,7 @@ def picture(width: int = 400, height: int = 300) -> np.ndarray:
 def picture_row(key: str, confidence: float = 0.5, **values) -> Row:
     """Returns the row of a coloured copy in its usual place."""
     values = {
-        "output": f"images/{keys.to_path(key)}", "output_sha256": hashlib.sha256(key.encode()).hexdigest(),
+        "output": f"images/{key}", "output_sha256": hashlib.sha256(key.encode()).hexdigest(),
         "height": 300, "width": 400, "format": "PNG", "kind": "gray", "run": 1, "confidence": confidence, **values,
     }  # fmt: skip
     return Row.of(Source(key, key), **values)

@@ -11,6 +11,8 @@ from serving.manifest import layout
         ("images/box.tar/./a.jpg", True),  # as tar names members of the folder `.`
         ("images/..a/b..", True),
         ("images/caf\u00e9.jpg", True),
+        ("rejected/box/a.jpg", True),
+        ("rejected/../images/a.jpg", False),
         ("images", False),
         ("images/", False),
         ("images/box/", False),
@@ -27,7 +29,7 @@ from serving.manifest import layout
         ("", False),
     ],
 )
-def test_copy_path_is_a_file_below_images(name, expected):
+def test_copy_path_is_below_images_or_rejected(name, expected):
     assert layout.is_copy_path(name) is expected
 
 

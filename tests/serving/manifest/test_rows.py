@@ -49,6 +49,7 @@ def test_row_of_older_versions_is_read():
         ({"reason": "\x1b[0m"}, "reason is"),
         ({"kind": "a" * 41}, "kind is"),
         ({"message": "\ud800"}, "message is .* expected a text"),
+        ({"decision": "kept"}, "decision is 'kept', expected accepted, rejected, redone or none"),
         ({"pages": 0}, "pages is 0, expected 1 to 10000"),
         ({"pages": 10**18}, "pages is"),
         ({"run": True}, "run is 'True', expected a whole number of at least 0"),

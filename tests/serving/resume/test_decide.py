@@ -184,3 +184,37 @@ def test_version_of_a_settled_source_is_kept(version):
 def test_version_of_a_fresh_file_is_dropped():
     version = f"mtime:{int((time.time() + 600) * 1e9)}"  # by a clock that is ahead
     assert decide.settled(dataclasses.replace(SOURCE, version=version)).version == ""
+
+
+# decision, retry, same digests but those of the scan -> whether the row is of the current scan, model and settings
+@pytest.mark.parametrize(
+    ("decision", "retry", "made_with", "expected"),
+    [
+        ("", "failed", SAME, True),
+        ("", "failed", OTHER, False),
+        ("accepted", "failed", OTHER, True),
+        ("rejected", "none", OTHER, True),
+        ("redone", "failed", OTHER, True),
+        ("accepted", "failed", MadeWith("dd" * 32, "sha256:m", "sha256:s"), False),
+        ("", "rejected", OTHER, True),
+        ("", "rejected", MadeWith("dd" * 32, "sha256:m", "sha256:s"), False),
+    ],
+)
+def test_decided_row_stands_for_other_models(decision, retry, made_with, expected):
+    assert decide.is_current(row(decision=decision), made_with, retry) is expected
+
+
+@pytest.mark.parametrize(
+    ("decision", "status", "retry", "fate"),
+    [
+        ("accepted", "done", "rejected", KEEP),
+        ("accepted", "done", "all", MAKE),
+        ("rejected", "skipped", "rejected", MAKE),
+        ("rejected", "skipped", "failed", KEEP),
+        ("rejected", "skipped", "all", MAKE),
+        ("", "failed", "rejected", KEEP),
+    ],
+)
+def test_retry_of_rejected_makes_these_alone(decision, status, retry, fate):
+    earlier = Earlier.of([row(status, decision=decision)], [], [])
+    assert decide.decide(earlier, lambda one: True, retry, lambda path, sha256: True).fate is fate
