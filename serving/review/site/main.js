@@ -67,6 +67,10 @@
     by("states").replaceChildren(...buttons);
     if (focused !== null) buttons.find((button) => button.dataset.state === focused)?.focus();
     by("again").hidden = !(isOutdated && view.state);
+  };
+
+  const renderStore = () => {
+    by("export").textContent = store.size ? `Export ${number(store.size)} decisions` : "Export decisions";
     by("undo").disabled = by("undo-single").disabled = !store.canUndo;
   };
 
@@ -118,6 +122,7 @@
       if (wasSingle) grid.chooseKey(wasSingle.key);
       renderStates();
     }
+    renderStore();
     renderPagers();
   };
 
@@ -143,7 +148,7 @@
     if (next) open(next); else say(by > 0 ? "This is the last picture" : "This is the first picture");
     return Boolean(next);
   };
-  const moveCard = (x, y) => grid.move(x, y) || turn(x, x < 0);
+  const moveCard = (x, y) => grid.move(x, y) || turn(x, x < 0) || say(x > 0 ? "This is the last picture" : "This is the first picture");
 
   const decide = (row, decision, isNext) => {
     if (!row) return;
@@ -199,7 +204,7 @@
     if (single.row === row) single.update();
     if (!changed.isPlanned) {  // once for many decisions
       changed.isPlanned = true;
-      queueMicrotask(() => { changed.isPlanned = false; renderStates(); });
+      queueMicrotask(() => { changed.isPlanned = false; renderStates(); renderStore(); });
     }
   };
 

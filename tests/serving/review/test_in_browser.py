@@ -16,7 +16,7 @@ from PIL import Image
 from photochrom.color import cielab
 from photochrom.sources.source import Source
 from serving.manifest.rows import FAILED, SKIPPED, Row
-from serving.review import items
+from serving.review import decisions, items
 from tests.support import review_site
 from tests.support.review_site import picture_row
 
@@ -121,10 +121,14 @@ class Visit:
         return int(self.text(f"#states [data-state='{state}'] .count").replace(",", ""))
 
     def export(self, reviewer: str) -> list[dict]:
+        """Exports, checks that colorize reads the file, and returns its lines."""
         self.page.fill("#reviewer", reviewer)
         with self.page.expect_download() as download:
             self.page.click("#export")
-        return [json.loads(line) for line in pathlib.Path(download.value.path()).read_text().splitlines()]
+        path = str(download.value.path())
+        lines = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+        assert decisions.read(path).of_key.keys() == {line["key"] for line in lines}
+        return lines
 
     def give(self, *lines: dict | str) -> str:
         """Imports a file and returns the report."""
@@ -284,6 +288,7 @@ def test_export_states_key_digest_and_reviewer(visit):
     visit.page.click("#export")
     assert "Enter your name" in visit.text("#warning")
     (line,) = visit.export("Ada")
+    assert visit.text("#export") == "Export 1 decisions"
     assert {**line, "time": ""} == decision(KEYS[1], "Ada", "reject", time="")
 
 
