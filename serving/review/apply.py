@@ -1,7 +1,8 @@
 """Applies decisions to the manifest of a finished run, before the next one: sets rejected copies aside, marks accepted.
 
 A rejected copy moves from images/ to rejected/, with its sidecars: it is copied, its row is written, the original is
-deleted. So a kill at any moment leaves a file that a row names; applying the decisions again deletes the rest.
+deleted. So a kill at any moment leaves a file that a row names; applying the decisions again deletes the rest. A row
+whose copy moved is of the run that follows (`run=0`); an accepted one stays of the run that made the copy.
 """
 
 import dataclasses
@@ -85,7 +86,7 @@ def _accepted(output: str, row: Row, applied: Applied) -> Row:
     if row.decision != REJECTED:
         return dataclasses.replace(row, decision=ACCEPTED)
     moved = _moved(row, layout.REJECTED, layout.IMAGES)
-    back = dataclasses.replace(moved, status=DONE, reason="", stage="", message="", decision=ACCEPTED)
+    back = dataclasses.replace(moved, status=DONE, reason="", stage="", message="", decision=ACCEPTED, run=0)
     return _place(output, row, back, applied)
 
 
@@ -97,7 +98,9 @@ def _rejected(output: str, row: Row, reason: str, applied: Applied) -> Row:
     if row.decision == REJECTED:
         return dataclasses.replace(row, message=message)
     moved = _moved(row, layout.IMAGES, layout.REJECTED)
-    aside = dataclasses.replace(moved, status=SKIPPED, reason=REJECTED, stage=STAGE, message=message, decision=REJECTED)
+    aside = dataclasses.replace(
+        moved, status=SKIPPED, reason=REJECTED, stage=STAGE, message=message, decision=REJECTED, run=0
+    )
     return _place(output, row, aside, applied)
 
 

@@ -19,7 +19,7 @@ PICTURES, OTHERS = "pictures", "others"
 _ROWS_PER_FILE = 2_000
 _STEPS = 1000  # of the confidence
 # Columns of few different values, which a file has once: column -> field of Row.
-_CODED = ("status", "reason", "stage", "kind", "format", "notes", "message")
+_CODED = ("status", "reason", "stage", "kind", "format", "notes", "message", "decision")
 _MAX_MESSAGE = 1000
 
 

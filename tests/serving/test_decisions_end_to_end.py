@@ -36,6 +36,7 @@ def test_decisions_need_no_model_call(output, tint, gray_folder, decisions, caps
     assert "1 accepted, 1 rejected and set aside" in capsys.readouterr().out
     assert (output / "rejected/scans/tall.tif").is_file() and not (output / "images/scans/tall.tif").exists()
     assert (run.rows[ACCEPTED]["decision"], run.rows[REJECTED]["reason"]) == ("accepted", "rejected")
+    assert (run.rows[ACCEPTED]["run"], run.rows[REJECTED]["run"]) == (1, 2)
     assert cli.main(["verify", str(output)]) == 0 and cli.main(["status", str(output)]) == 0
     before = tree(output)
     assert runs.colorize(tint, output, gray_folder).work[1:] == BROKEN_ALONE and tree(output) == before

@@ -12,14 +12,14 @@ globalThis.photochrom = {};
   photochrom.add = (data) => {
     const coded = (name) => (i) => data[name].values[data[name].codes[i]];
     const get = Object.fromEntries(
-      ["folder", "problem", "status", "reason", "stage", "kind", "format", "notes", "message"].map((name) => [name, coded(name)]));
+      ["folder", "problem", "status", "reason", "stage", "kind", "format", "notes", "message", "decision"].map((name) => [name, coded(name)]));
     parts[data.part][data.number] = data.name.map((name, i) => {
       const row = {
         name, folder: get.folder(i), key: get.folder(i) + name, output: data.output[i], sha256: data.sha256[i],
         confidence: data.confidence[i] / 1000, chroma: data.chroma[i] / 10, hasView: data.view[i] === 1,
         height: data.height[i], width: data.width[i], run: data.run[i], problem: get.problem(i),
         status: get.status(i), reason: get.reason(i), stage: get.stage(i), kind: get.kind(i), format: get.format(i),
-        notes: get.notes(i), message: get.message(i), state: "undecided",
+        notes: get.notes(i), message: get.message(i), decision: get.decision(i), state: "undecided",
       };
       row.thumbnail = data.chroma[i] < 0 ? "" : `thumbs/${row.sha256.slice(0, 2)}/${row.sha256}-${data.chroma[i]}${row.hasView ? "v" : ""}.webp`;
       return row;

@@ -14,6 +14,7 @@
     const run = photochrom.about.runs.find((one) => one.run === row.run);
     return [
       ...fact("Decisions", ...decisions()),
+      ...fact("In the manifest", row.decision),
       ...fact("Input", element("bdi", {}, printable(row.key))),
       ...fact("Confidence", row.confidence.toFixed(3)),
       ...fact("Chroma", row.chroma < 0 ? "" : `${row.chroma.toFixed(1)} CIE units`),

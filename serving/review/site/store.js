@@ -54,10 +54,13 @@
     get: (key) => all.get(key) ?? [],
     get size() { return all.size; },
 
-    /** undecided, accept, reject, later, conflict (reviewers differ), or stale (about another version of the copy). */
+    /**
+     * undecided, accept, reject, later, conflict (reviewers differ), or stale (about another version of the copy).
+     * Where this browser has no decision, the row's own counts: colorize --decisions wrote it.
+     */
     state(row) {
       const list = store.get(row.key), current = list.filter((one) => one[1] === row.sha256), found = firm(current);
-      return !list.length ? "undecided" : !current.length ? "stale" : found.size > 1 ? "conflict" : [...found, "later"][0];
+      return !list.length ? (row.decision === "accepted" ? "accept" : "undecided") : !current.length ? "stale" : found.size > 1 ? "conflict" : [...found, "later"][0];
     },
 
     /** Decides on rows: replaces all decisions on them, those of other reviewers too, whom the reviewer has seen. */

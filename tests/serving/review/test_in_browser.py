@@ -263,6 +263,17 @@ def test_gray_has_the_lightness_of_the_copy(visit):
     np.testing.assert_allclose(seen[:, 1:], 0, atol=0.1)
 
 
+def test_decision_of_the_manifest_counts(chromium, tmp_path):
+    rows = [picture_row("a.png", 0.1, decision="accepted"), picture_row("b.png", 0.2)]
+    visit = Visit(chromium, review_site.write(tmp_path / "out", rows)).open()
+    assert visit.states() == ["accept", "undecided"]
+    visit.page.click("#grid .reject")
+    assert visit.states() == ["reject", "undecided"] and len(visit.export("Ada")) == 1
+    visit.page.click("#undo")
+    assert visit.states() == ["accept", "undecided"]
+    visit.context.close()
+
+
 def test_rest_of_a_page_is_accepted_at_once(visit):
     visit.open()
     visit.page.click("#grid li:nth-child(2) .reject")
