@@ -1,4 +1,4 @@
-"""The review page of an output folder: thumbnails, data files, the static site, and the reviewers' decisions.
+"""The review page of an output folder: thumbnails, data files, the static site, the reviewers' decisions, their effect.
 
-Not here: the manifest that it shows (`serving.manifest`), the work that follows from decisions (`serving.resume`).
+Not here: the manifest that it shows (`serving.manifest`), which decided inputs a run does again (`serving.resume`).
 """

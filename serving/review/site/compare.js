@@ -7,17 +7,30 @@
       const {element} = photochrom;
       this.after = element("img", {alt: "", className: "after", draggable: false});
       this.before = element("img", {alt: "", className: "before", draggable: false});
-      this.range = element("input", {type: "range", min: 0, max: 1000, value: 500, ariaLabel: "Line between gray and coloured"});
-      const pictures = element("div", {className: "both"}, this.after, this.before, this.range, element("span", {className: "line"}));
+      this.range = element("input", {
+        type: "range",
+        min: 0,
+        max: 1000,
+        value: 500,
+        ariaLabel: "Line between gray and coloured",
+      });
+      const pictures = element(
+        "div",
+        {className: "both"},
+        this.after,
+        this.before,
+        this.range,
+        element("span", {className: "line"}),
+      );
       this.append(pictures);
       this.range.addEventListener("input", () => this.move(+this.range.value));
-      this.range.addEventListener("pointerup", () => this.range.blur());  // arrow keys then go to the next picture
+      this.range.addEventListener("pointerup", () => this.range.blur()); // arrow keys then go to the next picture
       this.move(500);
     }
 
     /** Shows a picture: first a small one, then the full one once it is loaded. */
     show({small, full, alt, width, height, onFail}) {
-      const ratio = (w, h) => this.style.setProperty("--ratio", String((w / h) || 1));
+      const ratio = (w, h) => this.style.setProperty("--ratio", String(w / h || 1));
       this.wanted = full;
       this.after.alt = alt;
       this.set(small || full);
@@ -29,7 +42,9 @@
         this.style.setProperty("--natural", `${loader.naturalWidth}px`);
         this.set(full);
       };
-      loader.onerror = () => { if (this.wanted === full) onFail(); };
+      loader.onerror = () => {
+        if (this.wanted === full) onFail();
+      };
       loader.src = full;
     }
 

@@ -2,9 +2,17 @@
 "use strict";
 (() => {
   const {by, element, printable} = photochrom;
-  const STATES = {undecided: "undecided", accept: "accepted", reject: "rejected", later: "later", conflict: "conflict", stale: "stale"};
+  const STATES = {
+    undecided: "undecided",
+    accept: "accepted",
+    reject: "rejected",
+    later: "later",
+    conflict: "conflict",
+    stale: "stale",
+  };
   const SIGNS = {undecided: "", accept: "✓", reject: "✕", later: "…", conflict: "≠", stale: "↻"};
-  let cards = [], current = 0;
+  let cards = [],
+    current = 0;
 
   const describe = (row) => `${printable(row.name)}, confidence ${row.confidence.toFixed(2)}, ${STATES[row.state]}`;
 
@@ -12,13 +20,33 @@
     const picture = row.thumbnail
       ? element("img", {src: row.thumbnail, alt: "", loading: "lazy", decoding: "async"})
       : element("span", {className: "missing"}, row.problem || "no thumbnail");
-    const open = element("button", {type: "button", className: "open", tabIndex: -1},
+    const open = element(
+      "button",
+      {type: "button", className: "open", tabIndex: -1},
       element("span", {className: "picture"}, picture),
       element("bdi", {className: "name"}, printable(row.name)),
-      element("span", {className: "meta"}, ""));
-    const actions = element("span", {className: "actions"}, ...["accept", "reject", "later"].map((decision) =>
-      element("button", {type: "button", tabIndex: -1, className: decision, title: decision, ariaLabel: `${decision} ${printable(row.name)}`}, SIGNS[decision])));
-    [...actions.children].forEach((button, i) => { button.dataset.decision = ["accept", "reject", "later"][i]; });
+      element("span", {className: "meta"}, ""),
+    );
+    const actions = element(
+      "span",
+      {className: "actions"},
+      ...["accept", "reject", "later"].map((decision) =>
+        element(
+          "button",
+          {
+            type: "button",
+            tabIndex: -1,
+            className: decision,
+            title: decision,
+            ariaLabel: `${decision} ${printable(row.name)}`,
+          },
+          SIGNS[decision],
+        ),
+      ),
+    );
+    [...actions.children].forEach((button, i) => {
+      button.dataset.decision = ["accept", "reject", "later"][i];
+    });
     const card = element("li", {}, open, actions);
     card.dataset.place = place;
     return card;
@@ -37,8 +65,9 @@
     return first < 0 ? cards.length : first;
   };
 
-  const grid = photochrom.grid = {
-    STATES, SIGNS,
+  const grid = (photochrom.grid = {
+    STATES,
+    SIGNS,
 
     show(rows) {
       cards = rows.map((row, place) => ({row, card: makeCard(row, place)}));
@@ -52,8 +81,12 @@
       for (const {row, card} of cards) if (row.key === key) update(card, row);
     },
 
-    get row() { return cards[current]?.row; },
-    get rows() { return cards.map(({row}) => row); },
+    get row() {
+      return cards[current]?.row;
+    },
+    get rows() {
+      return cards.map(({row}) => row);
+    },
 
     /** Makes a card the current one; returns false if it is not on this page. */
     choose(place, focus = true) {
@@ -65,7 +98,11 @@
       if (focus) open.focus();
       return true;
     },
-    chooseKey: (key, focus) => grid.choose(cards.findIndex(({row}) => row.key === key), focus),
+    chooseKey: (key, focus) =>
+      grid.choose(
+        cards.findIndex(({row}) => row.key === key),
+        focus,
+      ),
 
     /** Moves by cards (x) or lines (y); returns false at the end of the page. */
     move(x, y) {
@@ -73,7 +110,11 @@
       return y ? true : false;
     },
 
-    toggleGray() { return cards[current]?.card.classList.toggle("gray"); },
-    get length() { return cards.length; },
-  };
+    toggleGray() {
+      return cards[current]?.card.classList.toggle("gray");
+    },
+    get length() {
+      return cards.length;
+    },
+  });
 })();

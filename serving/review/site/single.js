@@ -2,13 +2,26 @@
 "use strict";
 (() => {
   const {by, element, printable} = photochrom;
-  let compare = null, row = null;
+  let compare = null,
+    row = null;
 
-  const fact = (name, ...values) => values.length && values[0] !== "" ? [element("dt", {}, name), element("dd", {}, ...values)] : [];
+  const fact = (name, ...values) =>
+    values.length && values[0] !== "" ? [element("dt", {}, name), element("dd", {}, ...values)] : [];
 
-  const decisions = () => photochrom.store.get(row.key).map(([decision, sha256, reason, reviewer, time]) =>
-    element("span", {className: "decision"}, element("bdi", {}, printable(reviewer) || "no name"), `: ${decision}, ${time.slice(0, 16).replace("T", " ")}`,
-      sha256 === row.sha256 ? "" : ", about another version of the copy", reason && ": ", element("bdi", {}, printable(reason))));
+  const decisions = () =>
+    photochrom.store
+      .get(row.key)
+      .map(([decision, sha256, reason, reviewer, time]) =>
+        element(
+          "span",
+          {className: "decision"},
+          element("bdi", {}, printable(reviewer) || "no name"),
+          `: ${decision}, ${time.slice(0, 16).replace("T", " ")}`,
+          sha256 === row.sha256 ? "" : ", about another version of the copy",
+          reason && ": ",
+          element("bdi", {}, printable(reason)),
+        ),
+      );
 
   const facts = () => {
     const run = photochrom.about.runs.find((one) => one.run === row.run);
@@ -24,13 +37,21 @@
       ...fact("Notes", ...row.notes.map((note) => element("span", {className: "note"}, printable(note)))),
       ...fact("Problem", row.problem),
       ...fact("Run", run ? `${row.run}, ${run.started}, model ${printable(run.model)}` : String(row.run)),
-      ...fact("Copy", element("a", {href: photochrom.copy(row), target: "_blank", rel: "noopener"}, "open the file"), ` SHA-256 ${row.sha256}`),
+      ...fact(
+        "Copy",
+        element("a", {href: photochrom.copy(row), target: "_blank", rel: "noopener"}, "open the file"),
+        ` SHA-256 ${row.sha256}`,
+      ),
     ];
   };
 
-  const single = photochrom.single = {
-    get row() { return row; },
-    get isOpen() { return !by("single").hidden; },
+  const single = (photochrom.single = {
+    get row() {
+      return row;
+    },
+    get isOpen() {
+      return !by("single").hidden;
+    },
 
     show(shown, position, preload) {
       compare ??= by("stage").appendChild(document.createElement("photo-compare"));
@@ -38,10 +59,18 @@
       by("single").hidden = false;
       by("name").replaceChildren(element("bdi", {}, printable(row.name)));
       by("position").textContent = position;
-      by("said").textContent = row.hasView ? "Browsers do not show the copy itself: this is a picture of at most 2,048 px." : "";
+      by("said").textContent = row.hasView
+        ? "Browsers do not show the copy itself: this is a picture of at most 2,048 px."
+        : "";
       compare.show({
-        small: row.thumbnail, full: photochrom.full(row), alt: `coloured copy of ${printable(row.name)}`, width: row.width, height: row.height,
-        onFail: () => { by("said").textContent = "The copy cannot be loaded or shown; this is its thumbnail."; },
+        small: row.thumbnail,
+        full: photochrom.full(row),
+        alt: `coloured copy of ${printable(row.name)}`,
+        width: row.width,
+        height: row.height,
+        onFail: () => {
+          by("said").textContent = "The copy cannot be loaded or shown; this is its thumbnail.";
+        },
       });
       by("compare").ariaPressed = String(+compare.range.value === 1000);
       by("note").value = photochrom.store.get(row.key).find((one) => one[1] === row.sha256)?.[2] ?? "";
@@ -53,12 +82,17 @@
       if (!row) return;
       by("facts").replaceChildren(...facts());
       by("single").dataset.state = row.state;
-      for (const button of by("verdict").querySelectorAll("[data-decision]")) button.ariaPressed = String(button.dataset.decision === row.state);
+      for (const button of by("verdict").querySelectorAll("[data-decision]"))
+        button.ariaPressed = String(button.dataset.decision === row.state);
       if (row.state === "conflict") by("said").textContent = "Reviewers differ; your decision replaces theirs.";
-      if (row.state === "stale") by("said").textContent = "The decision is about another version of the copy: decide again.";
+      if (row.state === "stale")
+        by("said").textContent = "The decision is about another version of the copy: decide again.";
     },
 
-    hide() { by("single").hidden = true; row = null; },
+    hide() {
+      by("single").hidden = true;
+      row = null;
+    },
     toggleGray() {
       const isGray = compare.toggle();
       by("compare").ariaPressed = String(isGray);
@@ -68,5 +102,5 @@
       const isActual = by("stage").classList.toggle("actual");
       by("actual").ariaPressed = String(isActual);
     },
-  };
+  });
 })();
