@@ -40,4 +40,6 @@ def test_every_reason_has_words():
     reasons = {
         kind.reason for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DataError)
     } - {errors.Colourless.reason}  # of prepare alone
-    assert reasons | set(triage.UNSUITABLE) | {"toned", "color_input", "copied"} <= words.REASONS.keys()
+    assert (
+        reasons | errors.IGNORED | set(triage.UNSUITABLE) | {"toned", "color_input", "copied"} <= words.REASONS.keys()
+    )
