@@ -130,7 +130,7 @@
     return known.get(folder);
   };
 
-  /** A list of thousands of folders serves nobody: the largest, in order of names. */
+  /** The largest folders, in order of names: a list of thousands is of no use. */
   const mostUsed = (counts) =>
     counts.length <= 500
       ? counts
