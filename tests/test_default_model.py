@@ -57,7 +57,7 @@ def test_bundle_can_be_trained_further(predict):
     opened = bundle.open_bundle(bundle.DEFAULT)
     shape = build.Shape(opened.info["settings"]["width"], opened.info["settings"]["decoder_width"], opened.ab_stride)
     network = build.build_model(shape, Backbone(opened.info["backbone"], name="backbone"))
-    warm_start.load_weights(network, opened)
+    warm_start.load_weights(network, [opened])
     lightness = np.random.default_rng(0).uniform(0, 100, (1, 64, 64, 1)).astype(np.float32)
     outputs, (ab, confidence) = network(lightness, training=False), predict(lightness)
     np.testing.assert_allclose(outputs["confidence"], confidence, atol=1e-3)
