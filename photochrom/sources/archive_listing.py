@@ -11,13 +11,13 @@ from contextlib import AbstractContextManager
 from typing import IO
 
 from photochrom import errors
-from photochrom.sources import tar_listing, unpacking, zip_listing
+from photochrom.sources import foreign, tar_listing, unpacking, zip_listing
 from photochrom.sources.read_errors import explained
 from photochrom.sources.source import Source
 
 _ZIP_SUFFIX = ".zip"
 _SUFFIXES = (_ZIP_SUFFIX, ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
-_ZIP_SIGNATURES = (b"PK\3\4", b"PK\5\6")
+_EMPTY_ZIP = b"PK\5\6"
 
 
 def is_archive(path: str) -> bool:
@@ -36,16 +36,20 @@ def list_members(
         key: the archive's key.
         spool: opens the spool of a compressed tar.
     """
-    start = file.read(6)
+    start = file.read(foreign.SIGNATURE_BYTES)
     file.seek(0)
     decompressor = unpacking.decompressor_of(start)
     if decompressor:
         with spool() as opened:  # kept where the archive breaks: earlier members can be read
             yield from _until_broken(tar_listing.spool_tar(file, decompressor, path, key, opened), path, key)
-    elif start.startswith(_ZIP_SIGNATURES) or path.lower().endswith(_ZIP_SUFFIX):
+        return
+    kind = foreign.archive_kind(start)
+    if kind == "zip" or start.startswith(_EMPTY_ZIP) or (not kind and path.lower().endswith(_ZIP_SUFFIX)):
         yield from _until_broken(zip_listing.list_zip(file, path, key), path, key)
-    else:
+    elif kind in ("", "tar"):
         yield from _until_broken(tar_listing.list_tar(file, path, key), path, key)
+    else:
+        yield Source.failed(key, path, foreign.misnamed(kind))
 
 
 def _until_broken(members: Iterator[Source], path: str, key: str) -> Iterator[Source]:

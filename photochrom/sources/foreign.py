@@ -19,9 +19,12 @@ _UNREAD_SUFFIX = re.compile(
 _SIGNATURES = (
     (b"Rar!\x1a\7", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x1f\x8b\x08", "gzip"), (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "Zstandard"), (b"LZIP", "lzip"), (b"PK\3\4", "zip"),
+    (b"\x04\x22\x4d\x18", "LZ4"), (b"\x5d\0\0", "LZMA"), (b"\x1f\x9d", "compress"), (b"MSCF\0\0\0\0", "cabinet"),
+    (b"xar!", "xar"), (b"070701", "cpio"), (b"070702", "cpio"), (b"070707", "cpio"), (b"\xc7\x71", "cpio"),
 )  # fmt: skip
 # The first members of documents, which are zips as well: Office Open XML, OpenDocument, EPUB, JAR.
 _DOCUMENTS = (b"[Content_Types].xml", b"mimetype", b"_rels/", b"docProps/", b"word/", b"xl/", b"ppt/", b"META-INF/")
+SIGNATURE_BYTES = 512
 _ADVICE = "unpack it and give the folder, or pack it as zip or tar.gz"
 
 
@@ -59,12 +62,22 @@ def recognized(data: bytes) -> Iterator[None]:
     except errors.NotAnImage as error:
         if data.startswith(_APPLE_DOUBLE):
             raise errors.Ignored("macOS's data about a file (AppleDouble), no scan", "system_file") from error
-        kind = next((kind for magic, kind in _SIGNATURES if data.startswith(magic)), "")
-        if data.startswith(b"ustar", 257):
-            kind = "tar"
+        kind = archive_kind(data)
         if kind and not data.startswith(_DOCUMENTS, 30):
-            raise _unread(f"its content is an archive ({kind}), which its name does not say") from error
+            raise misnamed(kind) from error
         raise
+
+
+def archive_kind(start: bytes) -> str:
+    """Returns the kind of archive that content begins like, by SIGNATURE_BYTES of it; "" for none."""
+    if start.startswith(b"ustar", 257):
+        return "tar"
+    return next((kind for magic, kind in _SIGNATURES if start.startswith(magic)), "")
+
+
+def misnamed(kind: str) -> errors.ReadError:
+    """Returns the error of an archive of a kind that its name does not state."""
+    return _unread(f"its content is an archive ({kind}), which its name does not say")
 
 
 def _unread(text: str) -> errors.ReadError:

@@ -9,15 +9,21 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from photochrom import errors
 from photochrom.sources.member_checks import broken
 
 _BLOCK = 512
 # Extended headers of one member, bytes: file systems keep up to 64 KiB in an attribute.
 _MAX_EXTENDED_BYTES = 1 << 20
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_LINK, _SPARSE = b"xX", b"g", b"L", b"K", b"S"
-_REGULAR, _FOLDER = b"0\07", b"5"
+# A label of the archive, GNU's: about no member.
+_LABEL = b"V"
+# Stated, or by programs before POSIX, or contiguous; of folders, that of incremental backups lists its files.
+_REGULAR, _FOLDERS = b"0\x007", b"5D"
 _WITHOUT_CONTENT = b"123456"
 _POSIX = b"ustar\0"
+# Zeros after the end mark, in which further members are looked for: blocks of tapes have at most 32 MiB.
+_MAX_PADDING_BYTES = 32 << 20
 # Records of a pax header that begin so are about a sparse file.
 _PAX_SPARSE = b"GNU.sparse."
 
@@ -51,14 +57,17 @@ def read(file: Any) -> Iterator[Header]:
             caller may read the content of the first.
 
     Raises:
-        ReadError: a header is damaged, or missing where neither a member nor the end mark follows.
+        ReadError: a header is damaged, or missing where neither a member nor the end mark follows; there are members
+            after the end mark, or neither a member nor an end.
     """
+    is_empty = True
     shared: dict[bytes, bytes] = {}  # of the pax header for all following members
     own: dict[bytes, bytes] = {}
     left = _MAX_EXTENDED_BYTES
     while (block := _next_block(file)) is not None:
         kind, size = block[156:157], _size(block[124:136])
-        if kind not in _PAX + _PAX_GLOBAL + _LONG_NAME + _LONG_LINK:
+        if kind not in _PAX + _PAX_GLOBAL + _LONG_NAME + _LONG_LINK + _LABEL:
+            is_empty = False
             header = _header(block, {**shared, **own}, file)
             yield header
             file.seek(header.offset + _padded(header.size))
@@ -70,22 +79,46 @@ def read(file: Any) -> Iterator[Header]:
         content = _exactly(file, _padded(size))[:size]
         if kind == _LONG_NAME:
             own[b"path"] = content.partition(b"\0")[0]
-        elif kind != _LONG_LINK:
+        elif kind not in _LONG_LINK + _LABEL:
             (shared if kind == _PAX_GLOBAL else own).update(_records(content))
+    _check_rest(file, is_empty)
+
+
+def _check_rest(file: Any, is_empty: bool) -> None:
+    """Refuses members after the end mark, which are those of archives that were joined, and zeros before no tar."""
+    block, left = b"", _MAX_PADDING_BYTES
+    while not any(block) and left > 0 and (block := file.read(_BLOCK)):
+        left -= _BLOCK
+    if any(block) and _is_header(block):
+        raise broken("members after its end mark, of an archive that was joined to it, are not read; divide them")
+    if any(block) and is_empty:
+        raise broken("it begins with zeros and is no tar")
 
 
 def _next_block(file: Any) -> bytes | None:
     """Returns a header whose checksum is right, or None at the mark that ends an archive."""
+    is_first = not file.tell()
     block = file.read(_BLOCK)
+    if is_first and any(block) and not _is_header(block):
+        raise broken("it does not begin like a tar, and is none, or is damaged from its start")
     if len(block) < _BLOCK:
         raise broken(f"{len(block)} bytes where a member or the end mark is expected; truncated or damaged")
     if not any(block):
         return None
-    summed = block[:148] + b" " * 8 + block[156:]
-    wrong_by = sum(summed) - _number(block[148:156])
-    if wrong_by and wrong_by != 256 * sum(byte > 127 for byte in summed):  # some old programs add signed bytes
+    if not _is_header(block):
         raise broken("a header with a wrong checksum, expected a member or the end mark; truncated or damaged")
     return block
+
+
+def _is_header(block: bytes) -> bool:
+    """Returns whether the checksum of a block is right."""
+    summed = block[:148] + b" " * 8 + block[156:]
+    try:
+        wrong_by = sum(summed) - _number(block[148:156])
+    except errors.ReadError:
+        return False
+    # Some old programs add signed bytes.
+    return len(block) == _BLOCK and wrong_by in (0, 256 * sum(byte > 127 for byte in summed))
 
 
 def _header(block: bytes, extended: dict[bytes, bytes], file: Any) -> Header:
@@ -103,7 +136,7 @@ def _header(block: bytes, extended: dict[bytes, bytes], file: Any) -> Header:
         size=0 if kind in _WITHOUT_CONTENT else size,
         mtime=_time(extended[b"mtime"]) if b"mtime" in extended else _number(block[136:148]),
         offset=file.tell(),
-        is_folder=kind == _FOLDER or (kind == b"\0" and name.endswith(b"/")),
+        is_folder=kind in _FOLDERS or (kind == b"\0" and name.endswith(b"/")),
         is_plain=kind in _REGULAR and not is_sparse,
     )
 

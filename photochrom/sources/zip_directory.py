@@ -5,6 +5,7 @@ Source: PKWARE, APPNOTE.TXT 6.3.10, sections 4.3 (records), 4.5 (extra fields), 
 """
 
 import dataclasses
+import re
 import stat
 import struct
 import zlib
@@ -16,12 +17,14 @@ from photochrom.sources.member_checks import broken
 
 # Read into memory whole; 5 million members of usual names.
 MAX_DIRECTORY_BYTES = 512 << 20
-_END = struct.Struct("<4s4H2LH")
+_END_MARK, _END = b"PK\5\6", struct.Struct("<4s4H2LH")
 _LOCATOR_64, _END_64 = struct.Struct("<4sLQL"), struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _MAX_COMMENT_BYTES = 0xFFFF
 _UTF8_FLAG = 0x800
 _UNIX_SYSTEMS = (3, 19)  # Unix, macOS
+# Older .NET separates folders so. A backslash after a byte above 127 may be half of a Japanese character.
+_WINDOWS_PATH = re.compile(rb"(?:[^/\\]*[^/\\\x80-\xff]\\)+[^/\\]*")
 _UNICODE_PATH, _ZIP64 = 0x7075, 0x0001
 _IN_ZIP64 = 0xFFFFFFFF
 _MOST = 1 << 62
@@ -95,12 +98,12 @@ def read(file: IO[bytes]) -> Directory:
     size = file.seek(0, 2)
     tail_start = file.seek(max(0, size - _MAX_COMMENT_BYTES - _END.size - _LOCATOR_64.size - _END_64.size))
     tail = file.read(size - tail_start)
-    at = tail.rfind(b"PK\5\6")
+    at = _end(tail)
     if at < 0 or at + _END.size > len(tail):
         raise broken("no directory at its end; truncated, or no zip")
     _, disk, *_, length, offset, _ = _END.unpack_from(tail, at)
-    in_64 = at - _LOCATOR_64.size - _END_64.size
-    if in_64 >= 0 and tail.startswith(b"PK\6\7", at - _LOCATOR_64.size) and tail.startswith(b"PK\6\6", in_64):
+    in_64 = _end_64(tail, at)
+    if in_64 >= 0:
         at = in_64
         *_, disk, _, _, _, length, offset = _END_64.unpack_from(tail, at)
     if disk:
@@ -112,6 +115,25 @@ def read(file: IO[bytes]) -> Directory:
         raise errors.TooLarge(f"a directory of {length} bytes, at most {MAX_DIRECTORY_BYTES}; divide the archive")
     file.seek(start)
     return Directory(file.read(length), start, start - offset)
+
+
+def _end(tail: bytes) -> int:
+    """Returns the place of the record that ends a zip, -1 for none; of several the one whose comment ends the file."""
+    last = at = tail.rfind(_END_MARK)
+    while at >= 0:
+        if int.from_bytes(tail[at + _END.size - 2 : at + _END.size], "little") == len(tail) - at - _END.size:
+            return at
+        at = tail.rfind(_END_MARK, 0, at)
+    return last
+
+
+def _end_64(tail: bytes, end: int) -> int:
+    """Returns the place of the record of zip64 before the end record, -1 for none; it may have further fields."""
+    locator = end - _LOCATOR_64.size
+    if locator < 0 or not tail.startswith(b"PK\6\7", locator):
+        return -1
+    at = tail.rfind(b"PK\6\6", 0, locator)
+    return at if at + _END_64.size <= locator else -1
 
 
 def _entry(fields: tuple, raw: bytes, extra: bytes, moved: int) -> Entry:
@@ -147,7 +169,7 @@ def _name(raw: bytes, flags: int, system: int, unicode_path: bytes) -> str:
     """Returns a name in the encoding that the entry states.
 
     Without a statement it is IBM's code page 437, but for valid UTF-8 of a program on Unix: many of them, macOS's among
-    them, write that.
+    them, write that. In a name without slashes by a program on Windows, backslashes separate folders.
     """
     if not flags & _UTF8_FLAG and unicode_path[:5] == b"\1" + zlib.crc32(raw).to_bytes(4, "little"):
         raw, flags = unicode_path[5:], _UTF8_FLAG
@@ -156,4 +178,6 @@ def _name(raw: bytes, flags: int, system: int, unicode_path: bytes) -> str:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
             pass
+    if system not in _UNIX_SYSTEMS and _WINDOWS_PATH.fullmatch(raw):
+        raw = raw.replace(b"\\", b"/")
     return raw.decode("cp437")

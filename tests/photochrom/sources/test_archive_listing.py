@@ -261,3 +261,16 @@ def test_member_beyond_end_of_tar_is_refused(tmp_path):
     path.write_bytes(PACKED["box.tar"][:1600])
     with pytest.raises(errors.ReadError, match="1088 bytes of 2000; truncated"):
         read(Source("a.tar!x", str(path), offset=512, size=2000, version="mtime:0"))
+
+
+def test_tar_named_zip_is_read(tmp_path):
+    assert [source.failure for source in listed(PACKED["box.tar"], tmp_path, "a.zip")] == [None, None]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])
+@pytest.mark.parametrize(
+    ("start", "kind"), [(b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"Rar!\x1a\7", "RAR"), (b"070701", "cpio")]
+)
+def test_other_archives_are_named_by_content(start, kind, name, tmp_path):
+    (source,) = listed(start + bytes(3000), tmp_path, name)
+    assert source.failure.reason == "unsupported_format" and f"archive ({kind})" in source.failure.message

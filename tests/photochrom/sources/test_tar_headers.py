@@ -103,7 +103,7 @@ def test_sparse_files_are_skipped():
         (extended(b"K", b"x") * 2000, "extended headers of more than"),
         (sealed(bytearray(header("a", b"0", 0).replace(b"00000000000", b"\xff" * 12, 1)[:512])), "below zero"),
         (header("a", b"0", 600), "0 bytes where a member"),
-        (b"\1" * 512, "number that is none|checksum"),
+        (b"\1" * 512, "does not begin like a tar"),
     ],
     ids=range(10),
 )
@@ -127,3 +127,39 @@ def test_headers_are_not_read_beyond_limit():
     with pytest.raises(errors.ReadError):
         list(tar_headers.read(file))
     assert file.asked <= 1 << 20
+
+
+@pytest.mark.parametrize("kind", [b"\0", b"0", b"7"])
+def test_all_kinds_of_regular_files_are_plain(kind):
+    (one,) = read(header("a.jpg", kind, 3) + b"abc".ljust(512, b"\0"))
+    assert one.is_plain and one.size == 3
+
+
+def test_folders_of_incremental_backups_are_folders():
+    one, two = read(header("p/", b"D", 4) + b"Ya\0\0".ljust(512, b"\0") + header("p/a.jpg", b"0", 0))
+    assert one.is_folder and two.name == "p/a.jpg"
+
+
+def test_label_of_an_archive_is_no_member():
+    (one,) = read(header("1932", b"V", 0) + header("a.jpg", b"0", 0))
+    assert one.name == "a.jpg"
+
+
+def test_joined_archives_are_reported():
+    found = tar_headers.read(io.BytesIO((header("a.jpg", b"0", 0) + bytes(10240)) * 2))
+    assert next(found).name == "a.jpg"
+    with pytest.raises(errors.ReadError, match="members after its end mark"):
+        next(found)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"\xff\xd8\xff" * 400, "does not begin like a tar"), (bytes(32768) + b"\1CD001" * 999, "begins with zeros")],
+)
+def test_content_of_other_kinds_is_no_tar(data, message):
+    with pytest.raises(errors.ReadError, match=message):
+        list(tar_headers.read(io.BytesIO(data)))
+
+
+def test_bytes_after_the_end_mark_are_ignored():
+    assert len(read(header("a.jpg", b"0", 0) + bytes(1024) + b"garbage" * 999)) == 1

@@ -146,3 +146,31 @@ def test_huge_directory_is_not_read(monkeypatch):
     monkeypatch.setattr(zip_directory, "MAX_DIRECTORY_BYTES", 50)
     with pytest.raises(errors.TooLarge, match="a directory of 102 bytes, at most 50"):
         read(packed((zipfile.ZipInfo("a.jpg"), b"x"), (zipfile.ZipInfo("b.jpg"), b"y")))
+
+
+def test_end_mark_in_a_comment_is_no_end():
+    assert read(packed((zipfile.ZipInfo("a.jpg"), b"1"), comment=b"x PK\5\6" + b"y" * 40))[0].name == "a.jpg"
+
+
+@pytest.mark.parametrize("further", [b"", b"\1\0\4\0abcd"])
+def test_end_of_zip64_may_have_further_fields(further):
+    plain = packed((zipfile.ZipInfo("a.jpg"), b"1"))
+    start, length = plain.index(b"PK\1\2"), plain.index(b"PK\5\6") - plain.index(b"PK\1\2")
+    end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44 + len(further), 45, 45, 0, 0, 1, 1, length, start) + further
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, start + length, 1)
+    last = struct.pack("<4s4H2LH", b"PK\5\6", *[0xFFFF] * 4, *[0xFFFFFFFF] * 2, 0)
+    assert read(plain[: start + length] + end + locator + last)[0].name == "a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("raw", "system", "name"),
+    [
+        (b"box\\sub\\a.jpg", DOS, "box/sub/a.jpg"),
+        (b"box\\", DOS, "box/"),
+        (b"box\\a.jpg", UNIX, "box\\a.jpg"),
+        (b"box/a\\b.jpg", DOS, "box/a\\b.jpg"),
+        ("表.jpg".encode("cp932"), DOS, "ò\\.jpg"),
+    ],
+)
+def test_backslashes_of_windows_separate_folders(raw, system, name):
+    assert read(named(raw, system))[0].name == name
