@@ -134,7 +134,10 @@ def _list_manifest(one: Input) -> Iterator[Listed]:
         source = Source(keys.of_path(_manifest_path(row, full)), full)
         found = (keys.split_member(row.source)[1] for row in group)
         while members := tuple(dict.fromkeys(itertools.islice(found, _MEMBERS_AT_ONCE))):
-            yield Listed(source, () if "" in members else members)
+            if "" in members:
+                yield Listed(source)
+            if named := tuple(filter(None, members)):
+                yield Listed(source, named)
 
 
 def _group(row: manifests.Row) -> str | manifests.Row:

@@ -19,6 +19,9 @@ SUFFIXES = (".txt", ".csv", ".jsonl")
 # The column of a CSV, and the field of a JSON line, that names the source.
 COLUMN = "source"
 _SEPARATORS = ",;\t"
+# Separators that are not read; Excel's statement of the separator, before the header.
+_OTHER_SEPARATORS = re.compile(r"[|:^~ ]")
+_SEPARATOR_LINE = re.compile(r'\s*"?sep=."?[,;\s]*', re.IGNORECASE)
 # Characters of a row, lines of a row of a CSV whose quoted cells have line breaks.
 _MAX_ROW, _MAX_ROW_LINES = 64 << 10, 100
 _SAMPLE_BYTES = 8 << 10
@@ -62,7 +65,7 @@ def check(path: str) -> None:
             )
         if path.lower().endswith(".csv"):
             with _opened(path) as opened:
-                _csv_layout(path, next(_not_blank(_lines(opened)), (1, ""))[1])
+                _csv_layout(path, next(_csv_lines(_lines(opened)), (1, ""))[1])
     except OSError as error:
         raise errors.UsageError(f"manifest {path} cannot be read: {error}") from error
 
@@ -76,7 +79,7 @@ def read(path: str) -> Iterator[Row]:
     with _opened(path) as text:
         lines = _not_blank(_lines(text))
         if path.lower().endswith(".csv"):
-            rows = _csv_rows(path, lines)
+            rows = _csv_rows(path, _csv_lines(lines))
         elif path.lower().endswith(".jsonl"):
             rows = (_json_row(*line) for line in lines)
         else:
@@ -113,9 +116,18 @@ def _not_blank(lines: Iterator[_Line]) -> Iterator[_Line]:
     return (line for line in lines if line[1].strip())
 
 
+def _csv_lines(lines: Iterator[_Line]) -> Iterator[_Line]:
+    """Yields lines without blank ones and the statement of a separator in the first one."""
+    for first in _not_blank(lines):
+        if not _SEPARATOR_LINE.fullmatch(first[1]):
+            yield first
+        break
+    yield from _not_blank(lines)
+
+
 def _problem(source: str) -> str:
     """Returns why a text cannot name a source; "" if it can."""
-    if not source:
+    if not source.rpartition("://")[2].strip("/."):
         return "it names no source"
     if len(source) > _MAX_ROW:
         return f"it is longer than {_MAX_ROW} characters"
@@ -139,7 +151,7 @@ def _json_row(number: int, line: str) -> Row:
     source = value.get(COLUMN) if isinstance(value, dict) else None
     if not isinstance(source, str):
         return Row(number, "", f"expected an object with the field {COLUMN!r}, a text")
-    return Row(number, source.strip())
+    return Row(number, source if source.strip() else "")
 
 
 def _csv_layout(path: str, header: str) -> tuple[str, int, bool]:
@@ -154,12 +166,18 @@ def _csv_layout(path: str, header: str) -> tuple[str, int, bool]:
         if COLUMN in names:
             return separator, names.index(COLUMN), True
     columns = max(found.values(), key=len)
-    if len(columns) > 1:
+    if len(columns) > 1 or _has_other_separator(header):
         raise errors.UsageError(
             f"manifest {path}: columns {str(columns)[:300]}, none of them is {COLUMN!r}; expected a first row that "
             "names it, and a comma, a semicolon or a tab between columns"
         )
     return ",", 0, False
+
+
+def _has_other_separator(header: str) -> bool:
+    """Returns whether a first row, which no path is, names the column among others."""
+    names = [name.strip("\"' \r\n").lower() for name in _OTHER_SEPARATORS.split(header.strip())]
+    return len(names) > 1 and COLUMN in names and not {".", "/"}.intersection(header)
 
 
 def _csv_rows(path: str, lines: Iterator[_Line]) -> Iterator[Row]:

@@ -72,6 +72,11 @@ def test_missing_manifest_entry_is_its_own_failure(scans):
     assert keys_of(scans.parent / "list.txt") == ["scans/roll.zip!p/1.jpg", "scans/roll.zip!p/9.jpg: not_found"]
 
 
+def test_missing_member_beside_whole_archive_is_reported(scans):
+    (scans.parent / "list.txt").write_text("scans/roll.zip\nscans/roll.zip!p/9.jpg\n")
+    assert "scans/roll.zip!p/9.jpg: not_found" in keys_of(scans.parent / "list.txt")
+
+
 @pytest.mark.parametrize("row", [f"{os.sep}etc{os.sep}hostname", "../../../../../../../../etc/hostname"])
 def test_outside_manifest_row_has_safe_key(scans, row):
     (scans.parent / "list.txt").write_text(row)

@@ -123,3 +123,28 @@ def test_memory_does_not_grow_with_rows(tmp_path, name):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 20_001 and peak < 2_000_000
+
+
+@pytest.mark.parametrize("header", ["source|title", "id:source", '"id"^"source"', "source title"])
+def test_other_separators_are_refused(tmp_path, header):
+    with pytest.raises(errors.UsageError, match="a comma, a semicolon or a tab"):
+        read(tmp_path, "a.csv", f"{header}\n1\n")
+
+
+@pytest.mark.parametrize("first", ["source/a b.jpg", "box:source.jpg", "sources"])
+def test_first_row_that_is_a_path_is_one(tmp_path, first):
+    assert read(tmp_path, "a.csv", f"{first}\nb.jpg\n") == [(1, first), (2, "b.jpg")]
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+def test_separator_line_of_excel_is_left_out(tmp_path, line):
+    assert read(tmp_path, "a.csv", f"{line}\r\nid;source\r\n1;a.jpg\r\n") == [(3, "a.jpg")]
+
+
+@pytest.mark.parametrize("source", ["/", ".", "..", "gs://", "s3:///", "../.."])
+def test_line_that_names_no_file_is_bad(tmp_path, source):
+    assert read(tmp_path, "a.txt", f"{source}\na.jpg\n") == [(1, "!it names no source"), (2, "a.jpg")]
+
+
+def test_json_text_is_taken_as_it_stands(tmp_path):
+    assert read(tmp_path, "a.jsonl", '{"source": " a.jpg\\u00a0"}\n') == [(1, " a.jpg\u00a0")]
