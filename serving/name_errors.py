@@ -29,5 +29,6 @@ def as_data_errors(output: str, path: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _NAME_ERRORS:
-            raise errors.DataError(f"cannot be written under its name: {error}", "unwritable_name", "write") from error
+            text = f"cannot be written as {path}: {os.strerror(error.errno)}; rename the scan"
+            raise errors.DataError(text, "unwritable_name", "write") from error
         raise

@@ -41,10 +41,11 @@ _INTEROPERABILITY_INDEX, _OPTION_FILE = 1, "R03"
 
 
 class CodePoints(NamedTuple):
-    """Codes of H.273 for the primaries and the transfer curve of a picture."""
+    """Codes of H.273 for the primaries and the transfer curve of a picture, and whether 0 is black in its values."""
 
     primaries: int
     transfer: int
+    is_full_range: bool = True
 
 
 def of_code_points(points: CodePoints) -> tuple[bytes, tuple[str, ...]]:
@@ -54,6 +55,8 @@ def of_code_points(points: CodePoints) -> tuple[bytes, tuple[str, ...]]:
         notes = (f"HDR ({_HDR[points.transfer]}) taken as sRGB: lightness is approximate",)
     elif points.transfer not in (*_LIKE_SRGB, *GAMMAS):
         notes = (f"transfer curve {points.transfer} of H.273 taken as sRGB",)
+    if not points.is_full_range:
+        notes += ("values of narrow range, stated by H.273, taken as of full range: lightness is approximate",)
     if points.primaries not in (*PRIMARIES, *_UNSPECIFIED):
         notes += (f"primaries {points.primaries} of H.273 taken as sRGB",)
     primaries = points.primaries if points.primaries in PRIMARIES else 1

@@ -31,8 +31,8 @@ def completed(data: bytes, decode: Callable[[bytes], np.ndarray]) -> bytes:
     """
     end = len(data.rstrip(b"\0"))
     body = data[:end] if data.endswith(_FREE_BYTES) else data
-    if body.endswith(b"\xff"):  # half of the marker, or of a stuffed byte
-        body = body[:-1] if body is data else body + b"\0"
+    if body.endswith(b"\xff"):  # half of the marker, memory never written, or half of a stuffed byte
+        body = body.rstrip(b"\xff") if body is data else body + b"\0"
     first = decode(body + jpeg.END)
     for more in _CONTINUATIONS[1:]:
         if not _has_all_scans(body) or not np.array_equal(first, decode(body + more + jpeg.END)):

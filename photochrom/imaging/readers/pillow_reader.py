@@ -40,7 +40,7 @@ def without_size_limit() -> Iterator[None]:
 
 def prepared(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Returns the file without parts that Pillow would refuse it for, and notes on what is left out."""
-    return png.without_large_chunks(data) if png.is_png(data) else (data, ())
+    return png.without_bad_chunks(data) if png.is_png(data) else (data, ())
 
 
 def open_header(data: bytes) -> Image.Image:
@@ -175,12 +175,22 @@ def with_frames_noted(samples: Samples, image: Image.Image) -> Samples:
 def without_gamma(samples: Samples, image: Image.Image) -> Samples:
     """Converts the samples of a PNG without a profile from its gAMA to sRGB; an sRGB chunk overrules gAMA."""
     gamma = image.info.get("gamma") if image.format == "PNG" else None
-    if not isinstance(gamma, float) or "srgb" in image.info:
+    if "srgb" in image.info:
+        return samples
+    if samples.values.ndim == 3 and _has_other_primaries(image.info.get("chromaticity", ())):
+        samples = samples.with_notes(("PNG chromaticities (cHRM) taken as sRGB's: colours are approximate",))
+    if not isinstance(gamma, float):
         return samples
     values = undo_gamma(samples.values, gamma)
     if values is samples.values:
         return samples
     return dataclasses.replace(samples, values=values, notes=(*samples.notes, f"PNG gamma {gamma:g} converted"))
+
+
+def _has_other_primaries(stated: tuple[float, ...]) -> bool:
+    """Returns whether a PNG's cHRM (x, y of white, red, green and blue) differs from sRGB's by more than rounding."""
+    white, primaries = stated_colour.PRIMARIES[1]
+    return bool(stated) and max(abs(a - b) for a, b in zip(stated, (*white, *primaries), strict=True)) > 0.01
 
 
 def undo_gamma(values: np.ndarray, gamma: float) -> np.ndarray:

@@ -73,7 +73,11 @@ def check_kind(reader: Reader, page: Directory, stored: tifffile.TiffPage, photo
             "CIELAB",
             "unsupported_colour",
         )
-    if (stored.imagewidth, stored.imagelength) != size(reader, page) or stored.imagedepth != 1:
+    if stored.imagedepth != 1:
+        raise errors.DecodeError(f"TIFF of a volume, {stored.imagedepth} pictures deep", "unsupported_depth")
+    if stored.rowsperstrip < 1 and not stored.is_tiled:
+        raise errors.DecodeError("TIFF with strips of 0 rows (RowsPerStrip)")
+    if (stored.imagewidth, stored.imagelength) != size(reader, page):
         raise errors.DecodeError(f"TIFF whose size is stated twice: {stored.imagelength}, {size(reader, page)}")
     if not COLOURS[photometric] <= stored.samplesperpixel <= MAX_CHANNELS:
         raise errors.DecodeError(
@@ -110,13 +114,27 @@ def mend_counts(reader: Reader, page: Directory, stored: tifffile.TiffPage, phot
         counts = needed if is_one or not stated else tuple(map(_least_known, stated, needed))
     elif len(stored.dataoffsets) == 1 and stored.compression in _WITH_END:
         rest = max(len(reader.data) - stored.dataoffsets[0], 0)
-        counts = (min((stated or (0,))[0] or rest, rest),)
+        count = (stated or (0,))[0]
+        if stored.compression == COMPRESSION.PACKBITS and not 0 < count <= rest:  # of which nothing may follow
+            (size,) = _uncompressed_bytes(reader, page, stored, photometric)
+            count = _packbits_bytes(reader.data, stored.dataoffsets[0], size)
+        counts = (min(count or rest, rest),)
     elif not stated and stored.compression not in _FAX:
         raise errors.DecodeError(f"StripByteCounts is missing: where {len(stored.dataoffsets)} strips end is unknown")
     else:
         return ()
     stored.databytecounts = counts
     return () if counts == stated else ("wrong byte counts of strips corrected",)
+
+
+def _packbits_bytes(data: bytes, start: int, size: int) -> int:
+    """Returns the bytes of PackBits that unpack to `size` bytes. Source: TIFF 6.0, section 9."""
+    at = start
+    while size > 0 and at < len(data):
+        code = data[at]
+        at += code + 2 if code < 128 else 1 if code == 128 else 2
+        size -= code + 1 if code < 128 else 0 if code == 128 else 257 - code
+    return at - start
 
 
 def _least_known(stated: int, needed: int) -> int:

@@ -25,7 +25,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("rest", [b"", b"\xff", bytes(4096)], ids=["nothing", "half a marker", "zeros"])
+@pytest.mark.parametrize("rest", [b"", b"\xff", b"\xff" * 99, bytes(4096)], ids=["nothing", "half", "ones", "zeros"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_decode_needs_no_end_marker(kind, rest):
     data = KINDS[kind]()

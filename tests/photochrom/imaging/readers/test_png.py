@@ -55,9 +55,9 @@ def test_decode_drops_larger_chunks_with_a_note(kind):
     np.testing.assert_array_equal(picture.pixels, RGB)
 
 
-def test_without_large_chunks_bounds_all_together():
+def test_without_bad_chunks_bounds_all_together():
     text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(15_000_000)))
-    data, notes = png.without_large_chunks(with_chunk(RGB, *[text] * 5))
+    data, notes = png.without_bad_chunks(with_chunk(RGB, *[text] * 5))
     assert data.count(b"zTXt") == 3 and len(notes) == 1
 
 
@@ -81,3 +81,30 @@ def test_decode_lets_cicp_overrule_the_profile():
 def test_decode_notes_hdr(transfer, name):
     picture = decoding.decode(with_chunk(RGB, chunk(b"cICP", bytes([9, transfer, 0, 1]))), max_pixels=10**6)
     assert picture.notes == (f"HDR ({name}) taken as sRGB: lightness is approximate",)
+
+
+def damaged(body: bytes) -> bytes:
+    return chunk(b"tIME", body)[:-1] + b"\xff"
+
+
+BAD = [damaged(b"1234567"), chunk(b"iCCP", b""), chunk(b"iCCP", b"name\0"), chunk(b"pHYs", b"1"), chunk(b"gAMA", b"")]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=["checksum", "no profile", "short profile", "short pHYs", "short gAMA"])
+def test_decode_leaves_out_damaged_metadata(bad):
+    picture = decoding.decode(with_chunk(RGB, bad), max_pixels=10**6)
+    np.testing.assert_array_equal(picture.pixels, RGB)
+    assert picture.notes == (f"PNG {bad[4:8].decode()} is damaged, and not kept",)
+
+
+def test_decode_notes_other_primaries():
+    adobe = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+    chrm = chunk(b"cHRM", struct.pack(">8I", *(round(value * 100_000) for value in adobe)))
+    (note,) = decoding.decode(with_chunk(RGB, chrm), max_pixels=10**6).notes
+    assert note.startswith("PNG chromaticities (cHRM) taken as sRGB's")
+    assert decoding.decode(with_chunk(RGB, chrm, chunk(b"sRGB", b"\0")), max_pixels=10**6).notes == ()
+
+
+def test_decode_notes_narrow_range():
+    (note,) = decoding.decode(with_chunk(RGB, chunk(b"cICP", bytes((1, 13, 0, 0)))), max_pixels=10**6).notes
+    assert "narrow range" in note

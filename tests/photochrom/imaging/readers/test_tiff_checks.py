@@ -1,6 +1,7 @@
 import io
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 import skimage.data
@@ -56,3 +57,27 @@ def test_decode_refuses_cut_strip_without_count():
     data = with_counts(compression="lzw")
     with pytest.raises(errors.DecodeError):
         decoding.decode(data[:-200], max_pixels=10**6)
+
+
+def with_directory_last(count: int) -> bytes:
+    """A TIFF of one PackBits strip of that byte count, whose directory follows it."""
+    strip = imagecodecs.packbits_encode(GRAY.tobytes())
+    height, width = GRAY.shape
+    entries = {256: width, 257: height, 258: 8, 259: 32773, 262: 1, 273: 8, 277: 1, 278: height, 279: count}
+    directory = b"".join(struct.pack("<2H2I", number, 4, 1, value) for number, value in entries.items())
+    start = struct.pack("<2sHI", b"II", 42, 8 + len(strip))
+    return start + strip + struct.pack("<H", len(entries)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize("count", [0, 10**9])
+def test_decode_finds_the_end_of_packbits(count):
+    np.testing.assert_array_equal(decoding.decode(with_directory_last(count), max_pixels=10**6).pixels, GRAY)
+
+
+def test_decode_names_volumes():
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer, np.zeros((4, 48, 64), np.uint8), volumetric=True, tile=(16, 16, 16), photometric="minisblack"
+    )
+    with pytest.raises(errors.DecodeError, match="a volume, 4 pictures deep"):
+        decoding.decode(buffer.getvalue(), max_pixels=10**6)
