@@ -131,6 +131,8 @@ def _list_manifest(one: Input) -> Iterator[Listed]:
             yield Listed(Source.failed(keys.of_line(own_key, row.line), one.path, error))
             continue
         full = row if not files.is_local(row) or os.path.isabs(row) else one.base + row
+        if files.is_local(full):  # `./a` and `a` are one place; `..` stays, which may lead through a link
+            full = keys.normalized(full)
         source = Source(keys.of_path(_manifest_path(row, full)), full)
         found = (keys.split_member(row.source)[1] for row in group)
         while members := tuple(dict.fromkeys(itertools.islice(found, _MEMBERS_AT_ONCE))):

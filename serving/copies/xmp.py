@@ -60,7 +60,8 @@ _BARE = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"></rdf:
 # How a packet begins -> its encoding.
 _ENCODINGS = (
     *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16")),
-    *((codecs.BOM_UTF16_BE, "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"), (b"", "utf-8-sig")),
+    *((codecs.BOM_UTF16_BE, "utf-16"), (b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"), (b"<\0", "utf-16-le")),
+    *((b"\0<", "utf-16-be"), (b"", "utf-8-sig")),
 )
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -106,7 +107,7 @@ def _decode(source: bytes) -> str:
     try:
         text = source[: len(source) // unit * unit].decode(encoding).strip("\0 \t\r\n\ufeff")
     except UnicodeDecodeError as error:
-        raise ValueError(f"XMP that is not valid {encoding}") from error
+        raise ValueError(f"XMP that is not valid {encoding.removesuffix('-sig')}") from error
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("XMP with a document type, which may define entities")
     return re.sub(r"^<\?xml [^>]*\?>", "", text)  # it is text now, whatever encoding was stated

@@ -72,6 +72,12 @@ def test_missing_manifest_entry_is_its_own_failure(scans):
     assert keys_of(scans.parent / "list.txt") == ["scans/roll.zip!p/1.jpg", "scans/roll.zip!p/9.jpg: not_found"]
 
 
+def test_file_spelled_twice_is_one_place(scans):
+    (scans.parent / "list.txt").write_text("scans/b.jpg\n./scans//b.jpg\nscans/./b.jpg\n")
+    (parsed,) = inputs.parse([str(scans.parent / "list.txt")])
+    assert {one.source.path for one in inputs.list_files(parsed)} == {str(scans / "b.jpg")}
+
+
 def test_missing_member_beside_whole_archive_is_reported(scans):
     (scans.parent / "list.txt").write_text("scans/roll.zip\nscans/roll.zip!p/9.jpg\n")
     assert "scans/roll.zip!p/9.jpg: not_found" in keys_of(scans.parent / "list.txt")

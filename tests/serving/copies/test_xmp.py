@@ -57,7 +57,9 @@ def test_merge_twice_has_one_of_each():
     assert merged(once).count(b"<xmp:CreatorTool>") == 1
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
 def test_merge_reads_any_encoding(encoding):
     source = XMP.decode().partition("?>")[2].strip().encode(encoding)
     assert said(merged(source))["City"] == "Köln"

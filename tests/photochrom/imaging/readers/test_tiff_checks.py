@@ -75,9 +75,7 @@ def test_decode_finds_the_end_of_packbits(count):
 
 
 def test_decode_names_volumes():
-    buffer = io.BytesIO()
-    tifffile.imwrite(
-        buffer, np.zeros((4, 48, 64), np.uint8), volumetric=True, tile=(16, 16, 16), photometric="minisblack"
-    )
+    buffer, volume = io.BytesIO(), np.zeros((4, 48, 64), np.uint8)
+    tifffile.imwrite(buffer, volume, volumetric=True, tile=(16, 16, 16), photometric="minisblack")
     with pytest.raises(errors.DecodeError, match="a volume, 4 pictures deep"):
         decoding.decode(buffer.getvalue(), max_pixels=10**6)
