@@ -188,12 +188,25 @@ def _encoded(owner: Owner) -> bytes:
 
 
 def _read(path: str) -> Owner | None:
-    """Returns the owner of the lock; None if it is gone. An unreadable one belongs to a run that is just starting."""
+    """Returns the owner of the lock; None if it is gone. A broken one belongs to a run that is just starting.
+
+    Raises:
+        UsageError: it is a link, no regular file, or cannot be read.
+    """
     try:
         found = Owner(**json.loads(files.read_bytes(path)))
         return dataclasses.replace(found, pid=int(found.pid), host=str(found.host))
-    except OSError:
+    except FileNotFoundError:
+        if files.is_local(path) and os.path.islink(path):
+            raise errors.UsageError(f"{path} is a symbolic link to nothing, expected a file; remove the link") from None
         return None
+    except OSError as error:
+        if not files.is_local(path):
+            raise
+        reason = error.strerror or str(error)
+        raise errors.UsageError(
+            f"{path}, the lock of runs, cannot be read ({reason}); if no run is active, remove it"
+        ) from error
     except (ValueError, TypeError):
         return Owner("", "an unknown host", 0, "", "just now", 0.0)
 

@@ -190,6 +190,14 @@ def test_scratch_folder_that_is_a_link_is_refused(tmp_path):
     assert left(tmp_path / "other") == ["spool"]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("nothing", path)])
+def test_lock_that_is_no_file_is_refused(tmp_path, make):
+    (tmp_path / ".job").mkdir()
+    make(tmp_path / ".job/lock")
+    with pytest.raises(errors.UsageError, match="remove"), held(tmp_path):
+        pass
+
+
 def test_files_of_others_in_scratch_stay(tmp_path):
     write_lock(tmp_path, pid=2**40)
     (tmp_path / ".job/mine").mkdir()
