@@ -33,6 +33,7 @@ _OF_PYTHON = (
     TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, struct.error, UnicodeError, RecursionError,
     NotImplementedError,
 )  # fmt: skip
+_WORDS_OF_PYTHON = re.compile(r"\w\(\)|NoneType|\bobject\b|\bargument\b|not iterable|unpack|base 10|reshape|\bself\.")
 _QUOTED = re.compile(r"""\bb'[^']*'|\bb"[^"]*\"|\bbytearray\(.*\)""")
 
 # A picture of more pixels has at least a byte for each ten; hardly any has fewer that is no blank page or bomb.
@@ -88,9 +89,10 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
 
 def described(error: Exception) -> str:
     """Returns the words of a library about broken content; neither Python's own ones nor bytes of the file."""
-    if isinstance(error, _OF_PYTHON):
+    text = _QUOTED.sub("...", " ".join(str(error).split()))
+    if isinstance(error, _OF_PYTHON) or _WORDS_OF_PYTHON.search(text):
         return "values that contradict each other or the format"
-    return _QUOTED.sub("...", str(error))[:300] or type(error).__name__
+    return text[:300] or type(error).__name__
 
 
 def count_pages(data: bytes) -> int:

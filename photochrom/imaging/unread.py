@@ -51,7 +51,7 @@ FORMATS = (
     Format("OpenEXR", _CONVERT, (".exr",), ((0, b"\x76\x2f\x31\x01"),)),
     Format("Radiance HDR", _CONVERT, (".rgbe",), ((0, b"#?RADIANCE"), (0, b"#?RGBE"))),
     Format("JPEG XR", _CONVERT, (".jxr", ".wdp", ".hdp"), ((0, b"II\xbc\x01"),)),
-    Format("JPEG-LS", _CONVERT, (".jls",)),
+    Format("JPEG-LS", _CONVERT, (".jls",), ((0, b"\xff\xd8\xff\xf7"), (0, b"\xff\xd8\xff\xe8"))),
     Format("JBIG2", _CONVERT, (".jb2", ".jbig2"), ((0, b"\x97JB2\r\n\x1a\n"),)),
     Format("FITS", _CONVERT, (".fits", ".fts"), ((0, b"SIMPLE  ="),)),
     Format("Photo CD", _CONVERT, (".pcd",), ((2048, b"PCD_IPI"),)),

@@ -208,7 +208,7 @@ def _read(path: str) -> Owner | None:
             f"{path}, the lock of runs, cannot be read ({reason}); if no run is active, remove it"
         ) from error
     except (ValueError, TypeError):
-        return Owner("", "an unknown host", 0, "", "just now", 0.0)
+        return Owner("", "unknown", 0, "", "just now", 0.0)
 
 
 def _seconds_since_beat(path: str) -> float:

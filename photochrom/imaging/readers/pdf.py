@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from photochrom.imaging.picture import check_size
 from photochrom.imaging.stored_pixels import Samples, of_channels
 
 _MARK = b"%PDF-"
+# ISO 32000-1, Annex H.3: readers accept a header within the first 1024 bytes.
+_MARK_WITHIN = 1024
+_TEXT = frozenset((*b"\t\n\r\f\x1b\xef\xbb\xbf", *range(32, 127)))
+_PNM = re.compile(rb"P[1-7Ff]\s")
 _POINTS_PER_INCH = 72
 # Resolution of a page without pictures, and the limits of one that follows its pictures.
 _TEXT_DPI, _LEAST_DPI, _MOST_DPI = 300, 150, 1200
@@ -35,8 +40,9 @@ _ORIENTATIONS = {
 
 
 def is_pdf(data: bytes) -> bool:
-    """Returns whether the content begins like a PDF."""
-    return data.startswith(_MARK)
+    """Returns whether the content begins like a PDF, perhaps after lines of text, as of a printer or a mail."""
+    at = data.find(_MARK, 0, _MARK_WITHIN)
+    return at == 0 or (at > 0 and _TEXT.issuperset(data[:at]) and not _PNM.match(data))
 
 
 def count_pages(data: bytes) -> int:

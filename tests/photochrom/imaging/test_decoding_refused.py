@@ -151,6 +151,8 @@ def test_decode_ignores_channels_of_unstated_use(is_stated):
     ("error", "text"),
     [
         (TypeError("int() argument must be a string"), "values that contradict each other or the format"),
+        (ValueError("invalid literal for int() with base 10: b'x'"), "values that contradict each other or the format"),
+        (ValueError("two\n\nlines "), "two lines"),
         (KeyError("x"), "values that contradict each other or the format"),
         (ValueError("Non-decimal-ASCII found in header: b'secret'"), "Non-decimal-ASCII found in header: ..."),
         (SyntaxError("broken PNG file (chunk b'\\x00a\\'')"), "broken PNG file (chunk ...')"),

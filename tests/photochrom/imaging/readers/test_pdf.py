@@ -7,6 +7,7 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.imaging import decoding
+from photochrom.imaging.readers import pdf as reader
 
 RGB = np.ascontiguousarray(skimage.data.coffee()[100:340, 100:420])
 GRAY = np.ascontiguousarray(RGB[:, :, 1])
@@ -136,3 +137,18 @@ def test_decode_refuses_broken_pdf():
     with pytest.raises(errors.DecodeError, match="PDF that cannot be opened"):
         decode(b"%PDF-1.7\nnothing else")
     assert decoding.count_pages(b"%PDF-1.7\nnothing else") == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"%PDF-1.4", True),
+        (b"\x1b%-12345X@PJL\r\n%PDF-1.4", True),
+        (b"\xef\xbb\xbf%PDF-1.4", True),
+        (b"P5\n# %PDF-1.4\n", False),
+        (b"\xff\xd8\xff\xfe\0\x10%PDF-1.4", False),
+        (b" " * 1024 + b"%PDF-1.4", False),
+    ],
+)
+def test_is_pdf_accepts_text_before_the_header(data, expected):
+    assert reader.is_pdf(data) is expected
