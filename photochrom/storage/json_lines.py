@@ -30,3 +30,5 @@ def read(path: str) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
             except RecursionError as error:
                 raise ValueError("a line is nested too deep") from error
+            except UnicodeDecodeError as error:
+                raise ValueError("a line is no UTF-8") from error
