@@ -43,7 +43,7 @@ class Target(Protocol):
 
     Attributes:
         name: for the report.
-        peak: the most resident memory of any process for one input, bytes.
+        peak: the most resident memory of any process for one input, bytes; of the fuzzer's own, what it grew by.
     """
 
     name: str
@@ -119,10 +119,12 @@ class Listings:
         path.write_bytes(data)
         before = limits.files_below(self._folder, [self._spool])
         limits.reset_peaks([os.getpid(), *pool.helper_pids()])
+        own = limits.peak_bytes(os.getpid())
         try:
             ends = self._list(path)
         finally:
-            self.peak = max(self.peak, *map(limits.peak_bytes, [os.getpid(), *pool.helper_pids()]))
+            grown = limits.peak_bytes(os.getpid()) - own  # this process may hold more than a job's does
+            self.peak = max(self.peak, grown, *map(limits.peak_bytes, pool.helper_pids()))
             changed = limits.files_below(self._folder, [self._spool]) ^ before
             path.unlink(missing_ok=True)
         return ends + Ends({"escape": len(changed)})

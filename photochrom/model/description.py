@@ -46,6 +46,11 @@ def _is_simple(value: Any) -> bool:
     return value is None or isinstance(value, bool) or _is_number(value) or _is_text(value, 1000)
 
 
+def _is_setting(value: Any) -> bool:
+    many = value if isinstance(value, (list, tuple)) else (value,)
+    return len(many) <= 1000 and all(map(_is_simple, many))
+
+
 def _is_mapping(value: Any, fits: Callable[[Any], bool]) -> bool:
     return isinstance(value, dict) and all(_is_text(name, 100) and fits(one) for name, one in value.items())
 
@@ -70,7 +75,9 @@ _RULES = {
     "init": _TEXT,
     "licences": _TEXTS,
     "metrics": _Rule("names with numbers", lambda value: _is_mapping(value, _is_number)),
-    "settings": _Rule("names with numbers, texts or truth values", lambda value: _is_mapping(value, _is_simple)),
+    "settings": _Rule(
+        "names with numbers, texts, truth values or lists of them", lambda value: _is_mapping(value, _is_setting)
+    ),
     "steps": _Rule("a whole number", lambda value: _is_whole(value) and 0 <= value < 1 << 63),
 }
 # The names without which a bundle cannot be used.

@@ -221,7 +221,7 @@ def _write_zip(path: pathlib.Path, members: list[tuple[str, bytes]], good: bytes
     path.write_bytes(raw)
     key = f"{path.parent.name}/{path.name}!"
     return {
-        f"{key}crc.png": ("failed", "unreadable"),
+        f"{key}crc.png": ("failed", "broken_archive"),
         f"{key}../hostile.jpg": ("failed", "unsafe_name"),
         f"{key}twice.jpg": DONE,
         f"{key}twice.jpg#2": ("failed", "duplicate_name"),
@@ -248,11 +248,11 @@ def _write_tar(path: pathlib.Path, members: list[tuple[str, bytes]]) -> dict[str
 
 
 def _write_broken(folder: pathlib.Path, members: list[tuple[str, bytes]]) -> dict[str, End]:
-    """Writes a tar truncated within its last member, a truncated tar.gz, and an invalid zip."""
+    """Writes a tar truncated within its last member, a tar.gz truncated there, and an invalid zip."""
     whole = _tar(members)
     last = whole.rindex(members[-1][0].encode())
     (folder / "cut.tar").write_bytes(whole[: last + 300])
-    (folder / "cut.tar.gz").write_bytes(gzip.compress(whole, mtime=_OLD)[:3000])
+    (folder / "cut.tar.gz").write_bytes(gzip.compress(whole[: last + 300], mtime=_OLD)[:-8])  # without its checksum
     (folder / "none.zip").write_bytes(b"PK\x03\x04" + bytes(100))
     ends = {f"{folder.name}/{name}": ("failed", "broken_archive") for name in ("cut.tar", "cut.tar.gz", "none.zip")}
-    return ends | {f"{folder.name}/cut.tar!{name}": DONE for name, _ in members[:-1]}
+    return ends | {f"{folder.name}/{cut}!{name}": DONE for cut in ("cut.tar", "cut.tar.gz") for name, _ in members[:-1]}

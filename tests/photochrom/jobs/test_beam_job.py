@@ -90,9 +90,16 @@ def test_other_runner_gets_only_its_flags():
     assert "direct_num_workers" not in options.get_all_options(drop_default=True)
 
 
-@pytest.mark.parametrize("flag", ["--imagesize=3", "--direct_num_worker=3", "stray"])
-def test_unknown_flag_is_refused(flag):
-    with pytest.raises(errors.UsageError, match=r"unknown flag .*neither this job nor Beam has it"):
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--imagesize=3", "unknown flag '--imagesize'; see --help"),
+        ("--direct_num_worker=3", "unknown flag '--direct_num_worker', did you mean --direct_num_workers"),
+        ("stray", "unexpected argument 'stray': expected flags such as --output=DIR; see --help"),
+    ],
+)
+def test_unknown_flag_is_refused(flag, message):
+    with pytest.raises(errors.UsageError, match=message):
         beam_job.parse_options([flag])
 
 

@@ -62,7 +62,7 @@ def test_check_requires_the_names_of_the_kind(info, kind):
         ("metrics", {"loss": float("nan")}, "names with numbers"),
         ("metrics", {"loss": "1"}, "names with numbers"),
         ("metrics", [1.0], "names with numbers"),
-        ("settings", {"width": [8]}, "names with numbers, texts or truth values"),
+        ("settings", {"width": [[8]]}, "names with numbers, texts, truth values or lists of them"),
         ("licences", {"code": 1}, "names with texts"),
         ("backbone_weights", {"source": None}, "a text, or names with texts"),
         ("steps", -1, "a whole number"),

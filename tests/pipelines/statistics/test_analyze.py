@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from photochrom import records
 from photochrom.color import ab_bins
+from photochrom.model.loaded import load
 from pipelines.statistics import analyze, histograms
 
 pytestmark = pytest.mark.job  # whole jobs or trainings
@@ -64,7 +65,8 @@ def test_moments_and_prior_match_the_records(dataset):
 
 def test_saved_graph_computes_training_tensors(dataset):
     path, examples = dataset
-    loaded = tf.saved_model.load(str(path / "transform_fn" / "transform_fn"))
+    folder = str(path / "transform_fn" / "transform_fn")
+    loaded = load(folder, folder)
     serialized = [e.to_example() for e in examples["train"][:3]]
     tensors = loaded.transform_fn(records.parse_examples(tf.constant(serialized)))
     assert tensors["lightness"].shape == (3, 64, 64, 1) and tensors["ab"].shape == (3, 32, 32, 2)
