@@ -41,7 +41,7 @@ BROKEN = [
     (lambda o: edit_run(o, finished="yesterday"), "does not match format"),
     (lambda o: edit_run(o, model_name=[]), "line 1 is broken: model_name is '[]', expected a text"),
     (lambda o: edit_run(o, listed="9"), "listed is '9', expected a whole number"),
-    (lambda o: (o / ITEMS).write_bytes(b"\xff\n"), f"{ITEMS}, line 1 is broken: 'utf-8' codec"),
+    (lambda o: (o / ITEMS).write_bytes(b"\xff\n"), f"{ITEMS}, line 1 is broken: a line is no UTF-8"),
     (lambda o: (o / ITEMS).write_text('{"key": '), f"{ITEMS}, line 1 is broken: Expecting value"),
     (lambda o: (o / ITEMS).write_text("[" * 10**5), "nested too deep"),
     (lambda o: (o / ITEMS).write_text("[]\n"), "line 1 is broken: is '[]', expected a JSON object"),
