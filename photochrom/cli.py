@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="photochrom",
         description="Colorizes archives of black-and-white photographs: prepares data, trains, evaluates, colorizes.",
         epilog=f"commands:\n{listing}\n\n`photochrom COMMAND --help` explains each.\n\nexit status: 0 done, 1 failed, "
-        "2 bad usage, 3 finished but too many inputs failed, 130 and 143 stopped by a signal",
+        "2 bad usage, 3 finished but too many inputs failed or none is done, 130 and 143 stopped by a signal",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="photochrom [--help] [--version] COMMAND [flags]",
     )
