@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from photochrom import dataset, errors, records
 from photochrom.color import ab_bins
-from photochrom.dataset import TRAINING_TENSORS
+from photochrom.dataset import TRAINING_TENSORS, Shard
 from photochrom.model import loaded, signature
 from photochrom.storage import json_lines
 from trainer.data.cached_features import CachedFeatures
@@ -80,12 +80,13 @@ class Dataset:
         return found
 
     def keys(self, split: str) -> list[list[str]]:
-        """Returns the keys of the records of each shard of `files`, in order.
+        """Returns the keys of the records of each shard of `files`, in order; the shards themselves are not needed.
 
         Raises:
             UsageError: the list of a shard's records is missing or broken.
         """
-        return [self._shard_keys(dataset.shard_of(file)) for file in self.files(split)]
+        count = len(self._info.split(split).shard_lengths)
+        return [self._shard_keys(name) for name in sorted(Shard(split, i, count).name for i in range(count))]
 
     def _shard_keys(self, shard: str) -> list[str]:
         name = dataset.items_file(shard)

@@ -1,12 +1,13 @@
 """Choice of a dataset's records by their keys: the share of each source in training, the part for validation."""
 
+import collections
 import re
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 # A collection that is repeated more often would be learned by heart.
 _MOST_REPEATS = 100
+# Shares that differ by less are equal: the rest of shares that add up to 1 is rarely 0.
+_NO_SHARE = 1e-9
 
 
 def compile_pattern(flag: str, pattern: str) -> re.Pattern[str]:
@@ -36,17 +37,17 @@ def parse_shares(texts: Iterable[str]) -> dict[re.Pattern[str], float]:
         if not pattern or not 0 <= value <= 1:
             raise ValueError(f"--source_weights is {text!r}, expected REGEX=SHARE with a share of 0 to 1")
         shares[compile_pattern("source_weights", pattern)] = value
-    if sum(shares.values()) > 1 + 1e-9:
+    if sum(shares.values()) > 1 + _NO_SHARE:
         raise ValueError(f"the shares of --source_weights add up to {sum(shares.values()):g}, expected at most 1")
     return shares
 
 
-def matches(pattern: re.Pattern[str], keys: Sequence[str]) -> np.ndarray:
-    """Returns for each key whether the pattern is found in it: [N] bool."""
-    return np.array([bool(pattern.search(key)) for key in keys], bool)
+def matches(pattern: re.Pattern[str], keys: Iterable[str]) -> list[bool]:
+    """Returns for each key whether the pattern is found in it."""
+    return [bool(pattern.search(key)) for key in keys]
 
 
-def repeats(shares: dict[re.Pattern[str], float], keys: Sequence[str]) -> np.ndarray:
+def repeats(shares: dict[re.Pattern[str], float], keys: Sequence[str]) -> list[float]:
     """Returns the expected number of times that each record occurs in an epoch.
 
     Args:
@@ -54,23 +55,20 @@ def repeats(shares: dict[re.Pattern[str], float], keys: Sequence[str]) -> np.nda
         keys: of all N records.
 
     Returns:
-        [N] float32, N in sum: of each source its share, of the records that no pattern matches what is left.
+        N numbers, N in sum: of each source its share, of the records that no pattern matches what is left.
 
     Raises:
         ValueError: a source has no record, or too few for its share.
     """
-    source = np.full(len(keys), len(shares))
-    for number, pattern in reversed(list(enumerate(shares))):
-        source[matches(pattern, keys)] = number
-    rest = 1 - sum(shares.values())
-    names = [*(pattern.pattern for pattern in shares), "the other photographs"]
-    found = np.zeros(len(keys), np.float32)
-    for number, (name, share) in enumerate(zip(names, [*shares.values(), rest], strict=True)):
-        count = int((source == number).sum())
-        if share * len(keys) > _MOST_REPEATS * count and share > 1e-9:
+    sources = [next((pattern for pattern in shares if pattern.search(key)), None) for key in keys]
+    counts = collections.Counter(sources)
+    wanted: dict[re.Pattern[str] | None, float] = {None: 1 - sum(shares.values())}
+    wanted.update(shares.items())
+    for source, share in wanted.items():
+        if share * len(keys) > _MOST_REPEATS * counts[source] and share > _NO_SHARE:
+            name = source.pattern if source else "the other photographs"
             raise ValueError(
-                f"--source_weights: {name} has {count} of {len(keys)} training photographs, for a share of {share:g} "
-                f"each would be repeated over {_MOST_REPEATS} times an epoch"
+                f"--source_weights: {name} has {counts[source]} of {len(keys)} training photographs, for a share of "
+                f"{share:g} each would be repeated over {_MOST_REPEATS} times an epoch"
             )
-        found[source == number] = share * len(keys) / max(count, 1)
-    return found
+    return [wanted[source] * len(keys) / counts[source] for source in sources]

@@ -5,7 +5,6 @@ import functools
 import re
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from photochrom import errors
@@ -33,8 +32,7 @@ class TrainStream:
         crop: side of random crops, px; 0 for whole photographs.
         film: share of photographs with simulated film, 0..1.
         mirror: whether half of the photographs are mirrored.
-        shares: share of each source, a pattern of keys, in the photographs of an epoch; without any, each photograph
-            occurs once.
+        repeats: [shards, records] float32, of `expected_repeats`; None: each photograph occurs once in an epoch.
         features: the backbone's maps; with them a batch has the maps as a tuple named MAPS, and no random changes.
     """
 
@@ -45,14 +43,13 @@ class TrainStream:
     crop: int = 0
     film: float = 0.0
     mirror: bool = True
-    shares: dict[re.Pattern[str], float] = dataclasses.field(default_factory=dict)
+    repeats: tf.RaggedTensor | None = None
     features: CachedFeatures | None = None
 
     def __post_init__(self) -> None:
         examples = self.dataset.examples("train")
         if examples < self.batch_size:
             raise errors.UsageError(f"--batch_size is {self.batch_size}, the train split has {examples} photographs")
-        _ = self._repeats  # checks the sources
 
     @property
     def steps_per_epoch(self) -> int:
@@ -79,7 +76,7 @@ class TrainStream:
         shards = tf.data.Dataset.from_tensor_slices(files).enumerate().shuffle(len(files), seed)
         read = functools.partial(self._read, seed=seed)
         examples = shards.interleave(read, cycle_length=4, num_parallel_calls=4, deterministic=True)
-        if self._repeats is not None:
+        if self.repeats is not None:
             examples = examples.repeat()  # by chance an epoch may have too few
         batches = examples.shuffle(self.shuffle_buffer, seed).batch(self.batch_size, drop_remainder=True)
         seeds = tf.data.Dataset.range(self.steps_per_epoch).map(lambda batch: tf.stack([seed, batch]))
@@ -88,23 +85,11 @@ class TrainStream:
     def _read(self, shard: tf.Tensor, file: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
         """Returns the (serialized example, shard, position) of each record in a shard, as often as it occurs."""
         records = self.dataset.read(file).enumerate().map(lambda position, serialized: (serialized, shard, position))
-        if self._repeats is None:
+        if self.repeats is None:
             return records
-        expected = self._repeats[shard]
+        expected = self.repeats[shard]
         counts = tf.cast(expected + tf.random.stateless_uniform(tf.shape(expected), tf.stack([seed, shard])), tf.int64)
         return records.flat_map(lambda *record: tf.data.Dataset.from_tensors(record).repeat(counts[record[2]]))
-
-    @functools.cached_property
-    def _repeats(self) -> tf.RaggedTensor | None:
-        """Expected occurrences of each record in an epoch, [shards, records]; None where each occurs once."""
-        if not self.shares:
-            return None
-        keys = self.dataset.keys("train")
-        try:
-            flat = key_selection.repeats(self.shares, [key for shard in keys for key in shard])
-        except ValueError as error:
-            raise errors.UsageError(str(error)) from error
-        return tf.RaggedTensor.from_row_lengths(flat, [len(shard) for shard in keys])
 
     def _to_tensors(self, batch: tuple[tf.Tensor, ...], seed: tf.Tensor) -> dict[str, Any]:
         serialized, *places = batch
@@ -119,6 +104,26 @@ class TrainStream:
         if self.crop:
             tensors = augment.crop(tensors, self.crop, seed)
         return film.simulate(tensors, self.film, seed) if self.film else tensors
+
+
+def expected_repeats(dataset: Dataset, shares: dict[re.Pattern[str], float]) -> tf.RaggedTensor | None:
+    """Returns how often each training record is expected in an epoch, [shards, records] float32; None without shares.
+
+    Args:
+        dataset: the dataset, of which the lists of records suffice.
+        shares: share of each source, a pattern of keys, in the photographs of an epoch.
+
+    Raises:
+        UsageError: a source has too few records for its share, or the list of a shard's records is missing.
+    """
+    if not shares:
+        return None
+    keys = dataset.keys("train")
+    try:
+        flat = key_selection.repeats(shares, [key for shard in keys for key in shard])
+    except ValueError as error:
+        raise errors.UsageError(str(error)) from error
+    return tf.RaggedTensor.from_row_lengths(flat, [len(shard) for shard in keys])
 
 
 def validation_batches(dataset: Dataset, batch_size: int, examples: int, pattern: str = "") -> tf.data.Dataset:
@@ -143,7 +148,7 @@ def validation_batches(dataset: Dataset, batch_size: int, examples: int, pattern
 def _matching(serialized: tf.data.Dataset, dataset: Dataset, pattern: re.Pattern[str]) -> tf.data.Dataset:
     """Returns the validation records whose keys match."""
     chosen = key_selection.matches(pattern, [key for shard in dataset.keys("validation") for key in shard])
-    if not np.any(chosen):
+    if not any(chosen):
         raise errors.UsageError(f"--validate_on {pattern.pattern!r} matches no key of the validation split")
     pairs = tf.data.Dataset.zip(serialized, tf.data.Dataset.from_tensor_slices(chosen))
     return pairs.filter(lambda _, is_chosen: is_chosen).map(lambda record, _: record)

@@ -14,7 +14,7 @@ from trainer.data import dataset_copy, key_selection
 from trainer.data.cached_features import CachedFeatures
 from trainer.data.dataset import Dataset
 from trainer.data.dataset_copy import DatasetCopy
-from trainer.data.stream import TrainStream, validation_batches
+from trainer.data.stream import TrainStream, expected_repeats, validation_batches
 from trainer.model import backbones, build
 from trainer.model.weights import Weights, fetch, load_backbone
 from trainer.training import features_bundle, hosts, loop, phases, promotion, reporting, stopping, warm_start
@@ -33,19 +33,19 @@ def train(config: TrainConfig) -> bundle.Bundle:
         UsageError: a setting or an input does not fit; no step was made.
         PhotochromError: training stopped early; the checkpoints remain.
     """
-    run = _check(config)
+    run, stream = _check(config)
     claim(run.own_folder, run.identity())
     if run.bundle.exists():
         _log.info("%s is finished", run.bundle)
     else:
-        _train(run)
+        _train(run, stream)
     made = bundle.open_bundle(str(run.bundle))
     if config.promote_if_better and hosts.index() == 0:
         promotion.promote_if_better(made, pathlib.Path(config.promote_if_better), str(run.dataset.folder), run.folder)
     return made
 
 
-def _check(config: TrainConfig) -> Run:
+def _check(config: TrainConfig) -> tuple[Run, TrainStream]:
     """Opens and checks the run's inputs; raises UsageError if one does not fit."""
     backbones.check_name(config.backbone)
     if config.promote_if_better:
@@ -59,10 +59,10 @@ def _check(config: TrainConfig) -> Run:
     if starts:
         config = warm_start.adopt_shape(config, starts)
     copy.bring(*_key_lists(config))
-    _open_stream(config, dataset)  # checks the number of photographs before they are copied
+    stream = _open_stream(config, dataset)  # checks number and sources of the photographs before they are copied
     copy.bring(*map(shard_prefix, ("train", "validation")), *_beside_records(config))
     dataset.files("validation")
-    return Run(config, strategy, dataset, starts, teachers, weights)
+    return Run(config, strategy, dataset, starts, teachers, weights), stream
 
 
 def _key_lists(config: TrainConfig) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:
         config.crop,
         config.film,
         config.mirror,
-        key_selection.parse_shares(config.source_weights),
+        expected_repeats(dataset, key_selection.parse_shares(config.source_weights)),
     )
 
 
@@ -95,7 +95,7 @@ def _find_weights(config: TrainConfig, starts: tuple[bundle.Bundle, ...]) -> Wei
     return fetch(config.backbone_weights, config.backbone, config.backbone_weights_sha256)
 
 
-def _train(run: Run) -> None:
+def _train(run: Run, stream: TrainStream) -> None:
     """Builds the network, trains it from its latest checkpoint, and writes the bundle."""
     config = run.config
     # bfloat16 has float32's range: no loss scaling.
@@ -103,7 +103,7 @@ def _train(run: Run) -> None:
     keras.utils.set_random_seed(1 + config.seed)  # at a global seed of 0 tf.data cannot take a tensor as seed
     with run.strategy.scope():
         colorizer = _build(run)
-        stages = phases.make_phases(config, colorizer, _open_stream(config, run.dataset), _features(run, colorizer))
+        stages = phases.make_phases(config, colorizer, stream, _features(run, colorizer))
         optimizers = [phase.optimizer for phase in stages]
         checkpoints = Checkpoints(run.folder / "checkpoints", colorizer, optimizers, run.own_folder / "checkpoints")
     _restore(run, colorizer, checkpoints)

@@ -59,6 +59,13 @@ def remote(bucket, dataset):
     return f"{bucket}/lab"
 
 
+def test_sources_in_a_bucket_are_weighted_and_validated_on(bucket, dataset, tmp_path):
+    files.copy_folder(str(dataset), f"{bucket}/lab")
+    flags = ("--source_weights=^train/0/=0.9", "--validate_on=/0/", f"--cache_dir={tmp_path / 'cache'}")
+    made = train_on(f"{bucket}/lab", tmp_path / "run", *flags)
+    assert made.info["metrics"]["examples"] == 2
+
+
 def test_network_errors_do_not_change_trained_weights(store, remote, trained, tmp_path):
     cache = f"--cache_dir={tmp_path / 'cache'}"
     store.fault = every(4, "503", "429", RESET, LOST, CUT)

@@ -8,7 +8,7 @@ KEYS = [f"street/{i}" for i in range(6)] + [f"clothes/{i}" for i in range(3)] + 
 
 def test_repeats_give_each_source_its_share():
     shares = key_selection.parse_shares(["^street/=0.3", "^clothes/=0.6"])
-    found = key_selection.repeats(shares, KEYS)
+    found = np.asarray(key_selection.repeats(shares, KEYS))
     np.testing.assert_allclose([found[:6].sum(), found[6:9].sum(), found[9]], [3, 6, 1], rtol=1e-6)
     np.testing.assert_allclose(found[:6], 0.5)
 

@@ -8,7 +8,7 @@ import pytest
 from photochrom import errors
 from trainer.data import key_selection
 from trainer.data.dataset import Dataset
-from trainer.data.stream import TrainStream, validation_batches
+from trainer.data.stream import TrainStream, expected_repeats, validation_batches
 
 pytestmark = pytest.mark.job  # whole jobs or trainings
 
@@ -59,8 +59,8 @@ def _counts(stream, epochs):
 def test_sources_have_their_shares(dataset):
     opened = Dataset(dataset)
     first = opened.keys("train")[0][0]
-    shares = key_selection.parse_shares([f"^{re.escape(first)}$=0.5"])
-    stream = TrainStream(opened, 4, 8, 0, mirror=False, shares=shares)
+    repeats = expected_repeats(opened, key_selection.parse_shares([f"^{re.escape(first)}$=0.5"]))
+    stream = TrainStream(opened, 4, 8, 0, mirror=False, repeats=repeats)
     often, *others = _counts(stream, epochs=8)
     assert sum([often, *others]) == 96
     assert 40 <= often <= 56
@@ -71,8 +71,8 @@ def test_sources_have_their_shares(dataset):
 def test_source_with_share_0_is_left_out(dataset):
     opened = Dataset(dataset)
     dropped = opened.keys("train")[0][:3]
-    shares = key_selection.parse_shares([f"^{re.escape(key)}$=0" for key in dropped])
-    assert len(_counts(TrainStream(opened, 4, 8, 0, mirror=False, shares=shares), epochs=8)) == 9
+    repeats = expected_repeats(opened, key_selection.parse_shares([f"^{re.escape(key)}$=0" for key in dropped]))
+    assert len(_counts(TrainStream(opened, 4, 8, 0, mirror=False, repeats=repeats), epochs=8)) == 9
 
 
 def test_validation_batches_take_matching_keys(dataset):
