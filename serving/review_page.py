@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from photochrom import cli, errors, settings
+from photochrom.flags import names
 from photochrom.imaging.sandbox.decoder import DEFAULT_MAX_PIXELS, DEFAULT_TIMEOUT, Decoder
 from photochrom.jobs import output_lock, progress
 from photochrom.settings import check, setting
@@ -58,11 +59,12 @@ def run(argv: Sequence[str] | None = None) -> Any:
     Raises:
         UsageError: there is no manifest, or it is broken, or the page cannot be written.
     """
-    flags, beam_flags = build_parser().parse_known_args(argv)
+    parser = build_parser()
+    flags, beam_flags = parser.parse_known_args(argv)
     config = settings.from_flags(ReviewConfig, flags)
     from photochrom.jobs import beam_job, clusters, dataflow
 
-    options = beam_job.parse_options(beam_flags)
+    options = beam_job.parse_options(beam_flags, names(parser))
     folder = files.absolute(flags.folder.rstrip("/") or flags.folder)
     clusters.check_job(options, {"OUT": (folder,)})
     if dataflow.is_template(options):
@@ -107,4 +109,4 @@ def _report(result: Any, paths: ReviewPaths, pictures: int, is_open: bool) -> No
 
 
 if __name__ == "__main__":
-    sys.exit(cli.call(run))
+    sys.exit(cli.end(cli.call(run)))

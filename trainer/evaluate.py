@@ -6,7 +6,6 @@ trainer/evaluation/PROTOCOL.md defines photographs, methods, metrics and interva
 import argparse
 import collections
 import dataclasses
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from photochrom.settings import check, setting
 from photochrom.sources import inputs
 from photochrom.storage import files
 from trainer import fit
+from trainer.data import key_selection
 
 # Version of trainer/evaluation/PROTOCOL.md.
 PROTOCOL = 3
@@ -92,11 +92,8 @@ class EvaluateConfig:
         check(self)
         if len(self.model) not in (1, 2):
             raise ValueError(f"--model is given {len(self.model)} times, expected once, or twice to compare bundles")
-        try:
-            groups = re.compile(self.subsets).groups
-        except re.error as error:
-            raise ValueError(f"--subsets {self.subsets!r} is no regular expression: {error}") from error
-        if self.subsets and not groups:
+        pattern = key_selection.compile_pattern("subsets", self.subsets)
+        if self.subsets and not pattern.groups:
             raise ValueError(
                 f"--subsets {self.subsets!r} has no group, expected one around the subset's name: '^(\\w+)-'"
             )
