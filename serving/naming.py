@@ -23,7 +23,7 @@ from serving.copies import formats
 from serving.manifest import layout
 
 _PAGE = re.compile(r"#page=\d{4,}$")
-# What listings take for an unfinished file, and what readers of bags take for a line break; the same with marks.
+# Parts that listings take for an unfinished file, or readers of bags for a line break; the same with marks.
 _RESERVED = ((re.compile(r"\.(?=~*photochrom-tmp-)"), ".~"), (re.compile("%(?=(?:25)*0[ad])", re.IGNORECASE), "%25"))
 # Parts that no file or folder may have as its name, and the same with marks.
 _NO_NAME = re.compile(r"\.{0,2}~*")

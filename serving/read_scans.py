@@ -34,7 +34,7 @@ from serving.screening.exclusion import ExclusionList
 NEW, KEPT, DELISTED = "new", "kept", "delisted"
 # Paths of copies that must not stay, without a row.
 OBSOLETE = "obsolete"
-# What the join has of each key of a group, beside missing files.
+# Parts of the join for each key of a group, beside missing files.
 _OF_KEYS = ("sources", "finished", "pending")
 
 

@@ -1,6 +1,6 @@
 """Decisions of reviewers: the file that the review page exports, read and checked, and what it says about a row.
 
-A file is JSON Lines, a decision a line; docs/review.md has the fields. Of each reviewer the last decision on a key
+A file is JSON Lines, a decision a line; docs/review.md has the fields. The last decision of each reviewer on a key
 counts. Reviewers who differ are a conflict, and a decision about another version of the copy is stale: neither has an
 effect.
 """
@@ -15,7 +15,7 @@ from photochrom import errors
 from photochrom.storage import files, json_lines
 
 ACCEPT, REJECT, LATER = "accept", "reject", "later"
-# What a file says about a row, beside ACCEPT and REJECT.
+# Verdicts of a file on a row, beside ACCEPT and REJECT.
 UNDECIDED, CONFLICT, STALE = "undecided", "conflict", "stale"
 _MOST_BYTES = 1 << 30  # a few million decisions
 _MOST_CHARACTERS = 4096  # of a field

@@ -15,7 +15,7 @@ from serving.manifest import layout
 
 PAGE, INDEX = "index.html", "data/index.js"
 ASSETS, DATA, THUMBS, VIEWS = "assets", "data", "thumbs", "views"
-# Of objects in a bucket: with another one, browsers would save the page instead of showing it.
+# Types of objects in a bucket: with another one, browsers would save the page instead of showing it.
 _CONTENT_TYPES = {
     "html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml",
     "webp": "image/webp",

@@ -44,7 +44,7 @@ def read(data: bytes, max_pixels: int) -> tuple[Samples, embedded_metadata.Embed
     if BLACK in header.extra:
         raise errors.DecodeError("JPEG XL in CMYK is not read, expected gray or RGB", "unsupported_colour")
     pyjpegxl.set_num_threads(1)
-    # Of pixels in XYB the decoder makes sRGB, or linear light where the original had a profile: coarse in 8 bit.
+    # The decoder converts pixels in XYB to sRGB, or to linear light where the original had a profile: coarse in 8 bit.
     dtype = "uint8" if header.bits <= 8 and not header.is_xyb else "uint16"
     if header.is_animation:
         found, values = pyjpegxl.probe(data), _first_frame(data, header)
