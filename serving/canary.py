@@ -160,6 +160,4 @@ def _read(config: ColorizeConfig, row: Row) -> np.ndarray | None:
         rgb = config.decoder().decode(files.read_bytes(files.join(config.output, row.output))).opaque_rgb()
     except (OSError, errors.DataError):
         return None
-    scale = _SIZE / max(rgb.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
-    return resizing.resize(rgb, height, width)
+    return resizing.fit(rgb, _SIZE)

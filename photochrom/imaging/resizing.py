@@ -14,6 +14,13 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
+def fit(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Resizes [H, W] or [H, W, C] pixels so that the longer side has `size` px; the aspect ratio is kept."""
+    scale = size / max(pixels.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    return resize(pixels, height, width)
+
+
 def center_square(pixels: np.ndarray, size: int) -> np.ndarray:
     """Returns the middle square of the picture, resized.
 

@@ -86,9 +86,7 @@ def _needs_view(picture: Picture) -> bool:
 
 def shrink(rgb: np.ndarray, size: int) -> np.ndarray:
     """Returns [H, W, 3] pixels with a longer side of at most `size` px."""
-    scale = min(1.0, size / max(rgb.shape[:2]))
-    height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
-    return resizing.resize(rgb, height, width)
+    return resizing.fit(rgb, min(size, max(rgb.shape[:2])))
 
 
 def to_webp(rgb: np.ndarray) -> bytes:

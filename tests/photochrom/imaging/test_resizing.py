@@ -23,3 +23,10 @@ def test_resize_averages_areas_and_keeps_dtype():
     assert resizing.resize(pixels, 1, 1).tolist() == [[100]]
     assert resizing.resize(pixels, 2, 2) is pixels
     assert resizing.resize(pixels.astype(np.float32), 4, 4).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"), [((30, 60, 3), 20, (10, 20, 3)), ((60, 30), 90, (90, 45)), ((1, 300), 30, (1, 30))]
+)
+def test_fit_gives_the_longer_side_its_size(shape, size, expected):
+    assert resizing.fit(np.zeros(shape, np.uint8), size).shape == expected
