@@ -172,19 +172,25 @@ class ModelError(DataError):
     reason = "inference"
 
 
-# Errors that Python itself raises where broken data surprises code, and the words of its ValueErrors.
-_OF_PYTHON = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RecursionError, struct.error)
-_PYTHONS_WORDS = re.compile(
-    r"\w\(\) |invalid literal|to unpack|could not convert|embedded null|buffer|broadcast|reshape"
+# Errors that Python itself raises where broken data surprises a library, and the words of its ValueErrors.
+_OF_PYTHON = (
+    TypeError, ArithmeticError, AssertionError, AttributeError, LookupError, NameError, NotImplementedError,
+    RecursionError, UnicodeError, struct.error,
+)  # fmt: skip
+_WORDS_OF_PYTHON = re.compile(
+    r"\w\(\)|NoneType|\bobject\b|\bargument\b|not iterable|invalid literal|unpack|could not convert|embedded null"
+    r"|buffer|broadcast|reshape|base 10|\bself\."
 )
+_QUOTED_BYTES = re.compile(r"""\bb'[^']*'|\bb"[^"]*\"|\bbytearray\(.*\)""")
 
 
 def said(error: BaseException) -> str:
-    """Returns what a library says about bad data, for a row; of Python's own errors the class alone."""
-    is_words = isinstance(error, ValueError) and _PYTHONS_WORDS.search(str(error))
-    if isinstance(error, (TypeError, *_OF_PYTHON)) or is_words:
+    """Returns what a library says about bad data, for a row: neither Python's own words nor bytes of the data."""
+    text = _QUOTED_BYTES.sub("...", " ".join(str(error).split()))
+    is_of_python = isinstance(error, ValueError) and _WORDS_OF_PYTHON.search(text)
+    if is_of_python or isinstance(error, _OF_PYTHON):
         return f"unexpected content ({type(error).__name__})"
-    return f"{type(error).__name__}: {error}"
+    return text[:500] or type(error).__name__
 
 
 @dataclasses.dataclass(frozen=True, order=True)

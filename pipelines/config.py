@@ -60,7 +60,7 @@ class PrepareConfig:
         at_least=1,
     )
     image_timeout: int = setting(
-        "time limit for reading and for decoding one photograph, seconds; beyond it the photograph counts as broken",
+        "time limit for reading and decoding one photograph, seconds; beyond it the photograph counts as broken",
         DEFAULT_TIMEOUT,
         group="limits",
         unit="s",

@@ -40,14 +40,20 @@ class Item:
     near_duplicate_of: str = ""
 
 
-def to_record(key: str, data: bytes, config: PrepareConfig) -> tuple[LabRecord, Item]:
+def to_record(key: str, data: bytes, config: PrepareConfig, spent_seconds: float = 0.0) -> tuple[LabRecord, Item]:
     """Returns the record of a colour photograph, and its row without the place of the record.
+
+    Args:
+        key: of the photograph.
+        data: its file.
+        config: the settings.
+        spent_seconds: those of --image_timeout that reading has taken.
 
     Raises:
         DataError: it cannot be decoded, is too large or small, or has no colour to learn from.
     """
     with foreign.recognized(data):
-        picture, rgb, lab = photograph.to_lab(data, config.image_size, config.decoder())
+        picture, rgb, lab = photograph.to_lab(data, config.image_size, config.decoder().after(spent_seconds))
     record = LabRecord.from_lab(key, lab, config.ab_stride, (picture.source_height, picture.source_width))
     return record, Item(
         key=key,

@@ -20,8 +20,7 @@ from photochrom import dataset, errors, settings
 from photochrom.dataset import Shard
 from photochrom.jobs import progress
 from photochrom.records import LabRecord, read_tfrecords, write_tfrecord
-from photochrom.sources import keys
-from photochrom.sources.prefetch import Reading
+from photochrom.sources import keys, prefetch
 from photochrom.sources.source import Source, only_one
 from photochrom.storage import files, json_lines
 from pipelines import photographs
@@ -135,7 +134,7 @@ class WriteShard(beam.DoFn):
         self._progress_folder = progress_folder
 
     def setup(self) -> None:
-        self._reading = Reading(self._config.image_timeout)
+        self._reading = prefetch.Reading(self._config.image_timeout)
 
     def teardown(self) -> None:
         self._reading.close()
@@ -163,7 +162,8 @@ class WriteShard(beam.DoFn):
         with _opened(paths.records, self._config.compression) as (stream, hasher):
             for source, read in self._reading.each(sources):
                 try:
-                    record, item = photographs.to_record(source.key, read(), self._config)
+                    data, seconds = prefetch.timed(read)
+                    record, item = photographs.to_record(source.key, data, self._config, seconds)
                 except errors.DataError as error:
                     failures.append(errors.Failure.of(source.key, error))
                 else:

@@ -166,7 +166,7 @@ class ColorizeConfig:
         "larger scans are refused by their header, px", 300_000_000, group="limits", unit="px", at_least=1
     )
     image_timeout: int = setting(
-        "time limit for reading and for decoding one scan, seconds; beyond it the scan counts as broken",
+        "time limit for reading and decoding one scan, seconds; beyond it the scan counts as broken",
         DEFAULT_TIMEOUT,
         group="limits",
         unit="s",

@@ -13,6 +13,8 @@ from photochrom.sources import keys, member_reader
 from photochrom.sources.source import Source
 from serving.manifest.rows import MAX_PAGES, Row
 
+# Reasons that would cost the time limit once more where the file is decoded.
+_TIMEOUTS = ("read_timeout", "decode_timeout")
 # TIFF 6.0 and BigTIFF, in either byte order, and PDF.
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"%PDF")
 
@@ -62,18 +64,23 @@ class CountPages(beam.DoFn):
             yield from self._split(source, known.get((source.version, source.size), 0))
 
     def _split(self, source: Source, known: int) -> Iterator[Source]:
-        count = known or (1 if source.failure else self._count(source))
+        try:
+            count = known or (1 if source.failure else self._count(source))
+        except errors.DataError as error:
+            source, count = dataclasses.replace(source, failure=errors.Failure.of(source.key, error)), 1
         if count > 1:
             progress.Tally.add(self._progress_folder, "listed", count - 1)
         for page in range(count):
             yield dataclasses.replace(source, key=keys.of_page(source.key, page, count), page=page, page_count=count)
 
     def _count(self, source: Source) -> int:
-        """Returns how many pages are inputs; the fault of a broken file is reported when it is decoded."""
+        """Returns how many pages are inputs; any fault but a timeout is reported when the file is decoded."""
         try:
             if member_reader.read_start(source, 4) not in _SIGNATURES:
                 return 1
             count = self._decoder.count_pages(member_reader.read(source, self._decoder.timeout_seconds))
-        except errors.DataError:
+        except errors.DataError as error:
+            if error.reason in _TIMEOUTS:
+                raise
             return 1
         return count if count <= MAX_PAGES else 1

@@ -210,11 +210,11 @@ class ReadScan(_Step):
 
     def _process_source(self, unread: Unread, read: Callable[[], bytes]) -> Candidate | TaggedOutput:
         try:
-            return self._process_bytes(unread, read())
+            return self._process_bytes(unread, *prefetch.timed(read))
         except errors.DataError as error:
             return TaggedOutput(NEW, self._refused(unread, error))
 
-    def _process_bytes(self, unread: Unread, data: bytes) -> Candidate | TaggedOutput:
+    def _process_bytes(self, unread: Unread, data: bytes, spent_seconds: float) -> Candidate | TaggedOutput:
         beam.metrics.Metrics.counter(ReadScans, "scans-read").inc()
         source, earlier = unread.source, unread.earlier
         made_with = identity.made_with(hashlib.sha256(data).hexdigest(), self._config, self._bundle)
@@ -222,17 +222,17 @@ class ReadScan(_Step):
         if kept:
             return TaggedOutput(KEPT, Outcome(decide.with_listing(kept.row, source), kept.obsolete))
         try:
-            scan = self._decode(source, data)
+            scan = self._decode(source, data, spent_seconds)
         except errors.DataError as error:
             return TaggedOutput(NEW, Outcome.of(_failed_row(Row.of(source, made_with), error), earlier.paths()))
         return self._screen(scan, unread, data)
 
-    def _decode(self, source: Source, data: bytes) -> Scan:
+    def _decode(self, source: Source, data: bytes, spent_seconds: float) -> Scan:
         # On its way to other workers a file is smaller than its pixels.
         kept_pixels = 0 if self._config.accelerator else scans.KEPT_PIXELS
-        bundle = self._bundle
+        bundle, decoder = self._bundle, self._config.decoder().after(spent_seconds)
         with foreign.recognized(data):
-            return scans.read(source, data, bundle.image_size, bundle.ab_stride, self._config.decoder(), kept_pixels)
+            return scans.read(source, data, bundle.image_size, bundle.ab_stride, decoder, kept_pixels)
 
     def _screen(self, scan: Scan, unread: Unread, data: bytes) -> Candidate | TaggedOutput:
         """Decides by the result of triage whether a scan is colorized, skipped or copied."""

@@ -5,8 +5,6 @@ a module for each kind of file; `icc` converts the colours to sRGB, and `embedde
 """
 
 import dataclasses
-import re
-import struct
 
 import numpy as np
 from PIL import UnidentifiedImageError
@@ -28,14 +26,6 @@ _MAGICS = (
     (b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"),
 )  # fmt: skip
-# Errors that Python raises in a library that did not foresee the content.
-_OF_PYTHON = (
-    TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, struct.error, UnicodeError, RecursionError,
-    NotImplementedError,
-)  # fmt: skip
-_WORDS_OF_PYTHON = re.compile(r"\w\(\)|NoneType|\bobject\b|\bargument\b|not iterable|unpack|base 10|reshape|\bself\.")
-_QUOTED = re.compile(r"""\bb'[^']*'|\bb"[^"]*\"|\bbytearray\(.*\)""")
-
 # A picture of more pixels has at least a byte for each ten; hardly any has fewer that is no blank page or bomb.
 _PIXELS_OF_SMALL_FILE, _PIXELS_PER_BYTE = 100_000_000, 10
 
@@ -84,15 +74,7 @@ def decode(data: bytes, *, max_pixels: int, draft_size: int = 0, page: int = 0) 
             f"no image of a known format: {len(data)} bytes, expected one of {', '.join(FORMATS)}"
         ) from error
     except Exception as error:  # three libraries and a dozen codecs raise any class on broken bytes
-        raise errors.DecodeError(f"broken image: {described(error)}") from error
-
-
-def described(error: Exception) -> str:
-    """Returns the words of a library about broken content; neither Python's own ones nor bytes of the file."""
-    text = _QUOTED.sub("...", " ".join(str(error).split()))
-    if isinstance(error, _OF_PYTHON) or _WORDS_OF_PYTHON.search(text):
-        return "values that contradict each other or the format"
-    return text[:300] or type(error).__name__
+        raise errors.DecodeError(f"broken image: {errors.said(error)}") from error
 
 
 def count_pages(data: bytes) -> int:

@@ -67,7 +67,7 @@ class Model:
         try:
             ab, confidence = self.predict(lightness)
         except (tf.errors.OpError, TypeError, KeyError) as error:
-            raise errors.PhotochromError(f"the model failed: {errors.said(error)[:500]}") from error
+            raise errors.PhotochromError(f"the model failed: {errors.said(error)}") from error
         _check(ab, confidence)
         return ab, confidence
 

@@ -107,7 +107,7 @@ class Predictor:
 
 
 def _message(error: Exception) -> str:
-    return f"the model failed: {errors.said(error)[:500]}"
+    return f"the model failed: {errors.said(error)}"
 
 
 def _cut(scan: Scan, ab: np.ndarray, confidence: np.ndarray) -> Result:

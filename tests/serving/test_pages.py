@@ -13,7 +13,8 @@ SCANS = [Image.fromarray(np.full((20, 30), value, np.uint8)) for value in (40, 9
 
 def several(format: str) -> bytes:
     buffer = io.BytesIO()
-    SCANS[0].save(buffer, format, save_all=True, append_images=SCANS[1:])
+    first, *others = (scan.copy() for scan in SCANS)  # saving leaves an encoder's settings on them
+    first.save(buffer, format, save_all=True, append_images=others)
     return buffer.getvalue()
 
 
@@ -29,3 +30,12 @@ def test_count_pages_makes_a_source_of_each(tmp_path, data, count):
     found = list(step.process(("s/a", {"known": [], "sources": [source]})))
     keys = [f"s/a#page={n:04d}" for n in range(1, count + 1)] if count > 1 else ["s/a"]
     assert [(one.key, one.page, one.page_count) for one in found] == [(key, i, count) for i, key in enumerate(keys)]
+
+
+def test_count_pages_that_takes_too_long_is_the_failure(tmp_path):
+    """So the file is not opened a second time, for as long again."""
+    (tmp_path / "a").write_bytes(several("TIFF") + bytes(20 << 20))
+    step = pages.CountPages(Decoder(10**6, timeout_seconds=0), str(tmp_path / "progress"))
+    source = Source("s/a", str(tmp_path / "a"))
+    (found,) = step.process(("s/a", {"known": [], "sources": [source]}))
+    assert found.failure.reason == "read_timeout"

@@ -48,11 +48,17 @@ class Decoder:
 
     Attributes:
         max_pixels: the most pixels of a picture.
-        timeout_seconds: for one file.
+        timeout_seconds: for reading and decoding one file.
+        spent_seconds: those that reading has taken.
     """
 
     max_pixels: int
     timeout_seconds: float = DEFAULT_TIMEOUT
+    spent_seconds: float = 0.0
+
+    def after(self, spent_seconds: float) -> "Decoder":
+        """Returns a decoder for a file whose reading has taken a part of the time."""
+        return dataclasses.replace(self, spent_seconds=spent_seconds)
 
     def decode(self, data: bytes, *, draft_size: int = 0, page: int = 0) -> Picture:
         """Decodes an image file as decoding.decode does.
@@ -61,8 +67,7 @@ class Decoder:
             DataError: as decoding.decode, and DecodeError with the reasons above.
             PhotochromError: no helper can be started.
         """
-        request = Request("decode", len(data), self.max_pixels, self.timeout_seconds, draft_size, page)
-        return self._ask(request, data)
+        return self._ask(Request("decode", len(data), self.max_pixels, self._seconds_left, draft_size, page), data)
 
     def count_pages(self, data: bytes) -> int:
         """Counts the pages of a file as decoding.count_pages does.
@@ -70,7 +75,11 @@ class Decoder:
         Raises:
             DataError: as `decode`.
         """
-        return self._ask(Request("count_pages", len(data), self.max_pixels, self.timeout_seconds), data)
+        return self._ask(Request("count_pages", len(data), self.max_pixels, self._seconds_left), data)
+
+    @property
+    def _seconds_left(self) -> float:
+        return max(self.timeout_seconds - self.spent_seconds, _LEAST_SECONDS)
 
     def _ask(self, request: Request, data: bytes) -> Any:
         for fresh in (False, True):
@@ -103,7 +112,7 @@ class Decoder:
             return _crashed(f"invalid answer of the decoder: {error}")
 
     def _timeout(self) -> errors.DecodeError:
-        text = f"decoding took longer than {self.timeout_seconds:g} s, which is the limit"
+        text = f"reading and decoding took longer than {self.timeout_seconds:g} s, which is the limit"
         text += "; prepare and colorize set it by --image_timeout"
         return errors.DecodeError(text, "decode_timeout")
 

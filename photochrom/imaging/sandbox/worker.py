@@ -117,7 +117,7 @@ def _describe(error: Exception) -> dict[str, str]:
         text = f"decoding took more memory than a picture of its size may: {error}"
         error = errors.DecodeError(text, "out_of_memory")
     elif not isinstance(error, errors.DataError):
-        error = errors.DecodeError(f"broken image: {decoding.described(error)}")
+        error = errors.DecodeError(f"broken image: {errors.said(error)}")
     return {"kind": type(error).__name__, "message": str(error), "reason": error.reason, "stage": error.stage}
 
 

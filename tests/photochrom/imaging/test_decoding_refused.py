@@ -147,23 +147,6 @@ def test_decode_ignores_channels_of_unstated_use(is_stated):
     np.testing.assert_array_equal(picture.pixels[:, :, 0], GRAY)
 
 
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (TypeError("int() argument must be a string"), "values that contradict each other or the format"),
-        (ValueError("invalid literal for int() with base 10: b'x'"), "values that contradict each other or the format"),
-        (ValueError("two\n\nlines "), "two lines"),
-        (KeyError("x"), "values that contradict each other or the format"),
-        (ValueError("Non-decimal-ASCII found in header: b'secret'"), "Non-decimal-ASCII found in header: ..."),
-        (SyntaxError("broken PNG file (chunk b'\\x00a\\'')"), "broken PNG file (chunk ...')"),
-        (OSError("image file is truncated"), "image file is truncated"),
-        (OSError(), "OSError"),
-    ],
-)
-def test_errors_of_libraries_are_described_in_words(error, text):
-    assert decoding.described(error) == text
-
-
 @pytest.mark.parametrize("start", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a"])
 def test_decode_names_damage_of_a_known_format(start):
     with pytest.raises(errors.DecodeError, match="it begins like a"):

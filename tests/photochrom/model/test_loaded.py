@@ -96,5 +96,5 @@ def test_predict_leaves_tensorflow_errors_to_the_caller(model):
     failing = model(outputs)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too light"):
         failing.predict(LIGHTNESS)
-    with pytest.raises(errors.PhotochromError, match="the model failed: InvalidArgumentError: "):
+    with pytest.raises(errors.PhotochromError, match=r"the model failed: .*too light"):
         failing.predict_checked(LIGHTNESS)

@@ -182,6 +182,13 @@ def test_decoder_replaces_helper_that_died_between_files(new_helpers, small):
     assert Decoder(LIMIT).decode(small).pixels.shape == (60, 90, 3)
 
 
+def test_decoder_has_what_reading_left(new_helpers, endless_jpeg):
+    started = time.monotonic()
+    with pytest.raises(errors.DecodeError, match=r"longer than 120 s, which is the limit"):
+        Decoder(LIMIT, timeout_seconds=120).after(119.5).decode(endless_jpeg)
+    assert time.monotonic() - started < 10
+
+
 def test_decoder_times_out_on_endless_file(new_helpers, endless_jpeg, small):
     Decoder(LIMIT).decode(small)
     started = time.monotonic()
