@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from photochrom.storage import patterns
 from photochrom.storage.store import FileInfo, LinkLoop
 
+_LISTED = "the link, itself behind a link, leads to a folder that is listed already"
 _Identities = tuple[tuple[int, int], "_Identities | None"]  # of a folder and of those above it: device and inode
 
 
@@ -18,12 +19,14 @@ def walk(folder: str, follow: bool = False, avoid: str = "") -> Iterator[FileInf
 
     Args:
         folder: its path.
-        follow: whether links to folders are followed, but for loops; else they are left out.
+        follow: whether links to folders are followed, but for loops, and for links behind links to a folder that is
+            listed already: else n folders that link to each other would have n! paths. Without it they are left out.
         avoid: links to this folder, to one in it or to one above it have a `problem`.
     """
-    pending: list[tuple[str, _Identities | None]] = [(folder, None)]
+    pending: list[tuple[str, _Identities | None, int]] = [(folder, None, 0)]
+    listed: set[tuple[int, int]] = set()
     while pending:
-        path, parents = pending.pop()
+        path, parents, links = pending.pop()
         try:
             status = os.stat(path)
             with os.scandir(path) as found:
@@ -34,18 +37,22 @@ def walk(folder: str, follow: bool = False, avoid: str = "") -> Iterator[FileInf
             yield FileInfo(path, -1, "", error)
             continue
         identities = (status.st_dev, status.st_ino), parents
+        if links > 1 and os.path.islink(path) and identities[0] in listed:
+            yield FileInfo(path, -1, "", LinkLoop(errno.ELOOP, _LISTED))
+            continue
+        listed.add(identities[0])
         below = []
         for entry in entries:
             if not _is_folder(entry):
                 yield info(entry.path)
             elif not entry.is_symlink():
-                below.append((entry.path, identities))
+                below.append((entry.path, identities, links))
             elif follow:
                 problem = _problem(entry.path, identities, avoid)
                 if problem:
                     yield FileInfo(entry.path, -1, "", problem)
                 else:
-                    below.append((entry.path, identities))
+                    below.append((entry.path, identities, links + 1))
         pending.extend(reversed(below))
 
 

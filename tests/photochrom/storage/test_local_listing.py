@@ -46,6 +46,18 @@ def test_folders_that_link_to_each_other_end(tree):
     assert names(files.list_input(str(tree / "in")), tree / "in") == expected
 
 
+def test_many_folders_that_link_to_each_other_end(tmp_path):
+    """Twelve of them would have 12! paths."""
+    for name in "abcdefghijkl":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"")
+        for other in set("abcdefghijkl") - {name}:
+            (tmp_path / name / f"to-{other}").symlink_to(f"../{other}")
+    found = list(local_listing.walk(str(tmp_path), follow=True))
+    assert {f"{tmp_path}/{name}/1.jpg" for name in "abcdefghijkl"} < {one.path for one in found if not one.problem}
+    assert len(found) < 12**3
+
+
 def test_link_to_output_is_not_followed(tree):
     for name, target in (("to_output", "out"), ("above", "."), ("beside", "outside")):
         (tree / "in" / name).symlink_to(tree / target)
