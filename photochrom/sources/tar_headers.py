@@ -112,13 +112,15 @@ def _next_block(file: Any) -> bytes | None:
 
 def _is_header(block: bytes) -> bool:
     """Returns whether the checksum of a block is right."""
+    if len(block) < _BLOCK:
+        return False
     summed = block[:148] + b" " * 8 + block[156:]
     try:
         wrong_by = sum(summed) - _number(block[148:156])
     except errors.ReadError:
         return False
     # Some old programs add signed bytes.
-    return len(block) == _BLOCK and wrong_by in (0, 256 * sum(byte > 127 for byte in summed))
+    return wrong_by in (0, 256 * sum(byte > 127 for byte in summed))
 
 
 def _header(block: bytes, extended: dict[bytes, bytes], file: Any) -> Header:

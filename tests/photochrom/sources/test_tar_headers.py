@@ -163,3 +163,11 @@ def test_content_of_other_kinds_is_no_tar(data, message):
 
 def test_bytes_after_the_end_mark_are_ignored():
     assert len(read(header("a.jpg", b"0", 0) + bytes(1024) + b"garbage" * 999)) == 1
+
+
+@pytest.mark.parametrize("length", [1, 100, 147, 148, 155, 511])
+def test_short_rest_is_no_header(length):
+    found = list(tar_headers.read(io.BytesIO(header("a", tarfile.REGTYPE, 0) + bytes(1024) + b"\1" * length)))
+    assert [one.name for one in found] == ["a"]
+    with pytest.raises(errors.ReadError, match="does not begin like a tar"):
+        list(tar_headers.read(io.BytesIO(b"\1" * length)))
