@@ -17,8 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from photochrom import __version__, errors
-from photochrom.flags import Parser
+from photochrom import __version__, errors, flags
 from photochrom.jobs import crash_report, signals
 
 # As of a program that SIGPIPE ends, which Python ignores.
@@ -70,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the bare command; the jobs have parsers of their own."""
     width = max(map(len, COMMANDS))
     listing = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
-    parser = Parser(
+    parser = flags.Parser(
         prog="photochrom",
         description="Colorizes archives of black-and-white photographs: prepares data, trains, evaluates, colorizes.",
         epilog=f"commands:\n{listing}\n\n`photochrom COMMAND --help` explains each.\n\nexit status: 0 done, 1 failed, "
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     chosen: list[Command] = []
     status = call(lambda name: chosen.append(COMMANDS[build_parser().parse_args(name).command]), argv[:1])
-    return status or call(lambda flags: importlib.import_module(chosen[0].module).run(flags), argv[1:], chosen[0])
+    return status or call(lambda args: importlib.import_module(chosen[0].module).run(args), argv[1:], chosen[0])
 
 
 def program() -> int:
@@ -125,7 +124,7 @@ def call(
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         with signals.handled():
-            run(argv)
+            run(flags.with_file(argv))
             _flush()
     except errors.PhotochromError as error:
         return _ended(f"photochrom: {error}", error.exit_status)

@@ -3,13 +3,19 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from photochrom import errors
 
 # Similarity of two names, 0 to 1, from which on one may be meant by the other: --out and --output have 0.77.
 _SIMILAR = 0.7
+
+
+# The flag that `with_file` replaces before a parser sees it.
+CONFIG = "--config"
+_MAXCONFIG_BYTES = 1 << 20
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,3 +90,51 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     found = [] if name in known else difflib.get_close_matches(name, known, 1, _SIMILAR)
     return found[0] if found else ""
+
+
+def with_file(args: Sequence[str]) -> list[str]:
+    """Returns arguments with `--config FILE` replaced by the flags in that file; those given beside it replace its own.
+
+    A TOML file of `name = value`: text, a number, true or false for a switch, a list for a flag given several times.
+
+    Raises:
+        UsageError: the file cannot be read, or has another content.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument(CONFIG)
+    try:
+        given, others = parser.parse_known_args(list(args))
+    except argparse.ArgumentError as error:
+        raise errors.UsageError(f"{CONFIG} expects a TOML file") from error
+    if not given.config:
+        return list(args)
+    own = {_positive(arg) for arg in others}
+    found = [flag for flag in _flags_of(given.config) if _positive(flag) not in own]
+    return [*found, *others]
+
+
+def _positive(flag: str) -> str:
+    """Returns the name of the flag that an argument sets or, as --no-name, clears."""
+    name = _underscored(flag.partition("=")[0])
+    return f"--{name[5:]}" if name.startswith("--no_") else name
+
+
+def _flags_of(path: str) -> Iterator[str]:
+    """Yields the flags that a TOML file states."""
+    try:
+        with open(path, "rb") as file:
+            values = tomllib.loads(file.read(_MAXCONFIG_BYTES).decode())
+    except OSError as error:
+        raise errors.UsageError(f"{CONFIG} {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise errors.UsageError(f"{CONFIG} {path} is no TOML file: {error}") from error
+    for name, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, bool):
+                yield f"--{name}" if one else f"--no-{name}"
+            elif isinstance(one, (str, int, float)):
+                yield f"--{name}={one}"
+            else:
+                raise errors.UsageError(
+                    f"{CONFIG} {path}: {name} is {one!r:.100}, expected text, a number, true, false or a list of these"
+                )

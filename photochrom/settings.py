@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from photochrom import errors
-from photochrom.flags import Parser
+from photochrom.flags import CONFIG, Parser
 
 Settings = TypeVar("Settings")
 
@@ -80,6 +80,7 @@ def parser(command: str, description: str, epilog: str = "", cls: type | None = 
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.add_argument(CONFIG, metavar="FILE", help="TOML file of flags; flags beside it replace its own")
     if cls:
         add_flags(made, cls)
     return made

@@ -17,8 +17,8 @@ from serving import colorize
 ROOT = pathlib.Path(__file__).parents[1]
 METADATA = ROOT / "dataflow/colorize.json"
 IN_BUCKETS = ("input", "output")
-# A template only describes a job, so it cannot inspect the copies of a trial.
-NEEDS_A_LAUNCHER = ("canary", "canary_max_drift")
+# A template only describes a job, so it cannot inspect the copies of a trial; its file of flags is the launcher's own.
+NEEDS_A_LAUNCHER = ("canary", "canary_max_drift", "config")
 
 
 def parameter(action: argparse.Action) -> dict:

@@ -67,6 +67,12 @@ def test_unexpected_error_keeps_trace_in_file(capsys, tmp_path, monkeypatch):
     assert "cli.call(lambda argv: 1 / 0)" in pathlib.Path(said.split()[-1]).read_text()
 
 
+def test_flags_of_a_file_reach_the_command(capsys, tmp_path):
+    (tmp_path / "run.toml").write_text("jsn = true\n")
+    assert cli.main(["verify", "OUT", "--config", str(tmp_path / "run.toml")]) == 2
+    assert capsys.readouterr().err == "photochrom: unknown flag '--jsn', did you mean --json?\n"
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["--version"])
