@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from photochrom import cli, errors, settings
+from photochrom.jobs.progress import duration
 from photochrom.storage import files
 from photochrom.storage.names import printable
 
@@ -89,7 +90,7 @@ def _run_lines(state: dict[str, Any]) -> Iterator[str]:
     for run in state["runs"]:
         model, settings = (_short(run[name]) for name in ("model_digest", "settings_digest"))
         yield (
-            f"  run {run['run']}, {run['started']}, {_duration(run['seconds'])}: {run['listed']} inputs, "
+            f"  run {run['run']}, {run['started']}, {duration(run['seconds'])}: {run['listed']} inputs, "
             f"{run['done']} done, {run['skipped']} skipped, {run['failed']} failed; {run['rows']} rows are its own"
         )
         yield (
@@ -119,7 +120,7 @@ def _verdict_lines(state: dict[str, Any]) -> Iterator[str]:
         yield f"does not add up: {problem}"
     if state["unfinished"]:
         age = state["seconds_since_sign_of_life"]
-        sign = f"; its last heartbeat was {_duration(age)} ago" if age is not None else ""
+        sign = f"; its last heartbeat was {duration(age)} ago" if age is not None else ""
         yield f"not finished: {state['unfinished']}{sign}; {state['noted']} rows are noted for the next run to keep"
     if not state["problems"] and not state["unfinished"]:
         yield "the last run finished, and its rows add up"
@@ -127,12 +128,6 @@ def _verdict_lines(state: dict[str, Any]) -> Iterator[str]:
 
 def _short(digest: str) -> str:
     return printable(digest)[:19]  # sha256: and 12 digits
-
-
-def _duration(seconds: int) -> str:
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 if __name__ == "__main__":

@@ -70,12 +70,14 @@ class ListSources(beam.PTransform):
     Attributes:
         spool_folder: for the unpacked members of compressed tars.
         progress_folder: for the workers' counts.
+        counted_as: the count of the sources: `listed`, or `found` where the job takes a part of them.
         is_excluded: whether the input of a key is on the exclusion list.
     """
 
     spool_folder: str
     progress_folder: str
     is_excluded: Callable[[str], bool] = lambda key: False
+    counted_as: str = progress.LISTED
 
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         return (
@@ -86,9 +88,10 @@ class ListSources(beam.PTransform):
         )
 
     def _expand(self, listed: inputs.Listed) -> Iterator[Source]:
-        for source in inputs.expand(listed, self.spool_folder, self.is_excluded):
-            progress.Tally.add(self.progress_folder, "listed")
-            yield source
+        with progress.stage(self.progress_folder, progress.LISTING):
+            for source in inputs.expand(listed, self.spool_folder, self.is_excluded):
+                progress.Tally.add(self.progress_folder, self.counted_as)
+                yield source
 
 
 def run(build: Callable[[beam.Pipeline], Any], options: pipeline_options.PipelineOptions, output: str = "") -> Any:

@@ -71,9 +71,9 @@ def held() -> int:
     return _numbers(pathlib.Path("/proc/self/status")).get("VmRSS:", 0) << 10
 
 
-def peak() -> int:
-    """Returns the most bytes that this process held at a time, 0 if unknown."""
-    return _numbers(pathlib.Path("/proc/self/status")).get("VmHWM:", 0) << 10
+def peak(process: int | str = "self") -> int:
+    """Returns the most bytes that a process held at a time, this one by default; 0 if unknown."""
+    return _numbers(pathlib.Path(f"/proc/{process}/status")).get("VmHWM:", 0) << 10
 
 
 def _left_by_machine(root: pathlib.Path) -> Iterator[int]:

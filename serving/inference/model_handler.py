@@ -1,5 +1,6 @@
 """Beam's handler of a model bundle: full batches of one shape in, the same batches with ab out."""
 
+import contextlib
 import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from apache_beam.ml.inference import base
 
 from photochrom import errors
-from photochrom.jobs import tensorflow_setup
+from photochrom.jobs import progress, tensorflow_setup
 from photochrom.model import ensemble, loaded
 from photochrom.model.bundle import Bundle
 from serving.inference.memory import Room
@@ -21,9 +22,16 @@ _LARGE_BYTES = 100_000_000
 class BundleHandler(base.ModelHandler[Candidate, Inferred, Predictor]):
     """Loads a SavedModel once a process, or once a machine if it is large, and calls it on batches of one shape."""
 
-    def __init__(self, bundle: Bundle, ensemble: bool = False):
-        """Args: bundle: the model. ensemble: whether to average over several views."""
+    def __init__(self, bundle: Bundle, ensemble: bool = False, progress_folder: str = ""):
+        """Returns a handler.
+
+        Args:
+            bundle: the model.
+            ensemble: whether to average over several views.
+            progress_folder: where the worker that loads the model says so; "" for nowhere.
+        """
         super().__init__()
+        self._progress_folder = progress_folder
         self._bundle = bundle
         self._ab_stride = bundle.ab_stride
         self._ensemble = ensemble
@@ -33,8 +41,10 @@ class BundleHandler(base.ModelHandler[Candidate, Inferred, Predictor]):
         return self._is_large
 
     def load_model(self) -> Predictor:
-        tensorflow_setup.import_tensorflow()  # here, so that only workers that do inference wait for it
-        call = loaded.Model(self._bundle).predict
+        is_shown = bool(self._progress_folder)
+        with progress.stage(self._progress_folder, "loading the model") if is_shown else contextlib.nullcontext():
+            tensorflow_setup.import_tensorflow()  # here, so that only workers that do inference wait for it
+            call = loaded.Model(self._bundle).predict
         predict = functools.partial(ensemble.average, call) if self._ensemble else call
         return Predictor(predict, self._ab_stride, Room())
 

@@ -1,3 +1,4 @@
+import collections
 import json
 import logging
 import os
@@ -27,19 +28,60 @@ def test_unfinished_file_is_no_error(tmp_path):
     assert not any(progress.read(str(tmp_path / "none")).values())
 
 
-def test_threads_lose_no_count(tmp_path):
+def until(condition) -> None:
+    """Waits until something holds, at most 10 s."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_last_counts_are_written_without_further_ones(tmp_path):
     folder = str(tmp_path / "progress")
     threads = [
         threading.Thread(target=lambda: [progress.Tally.add(folder, "done") for _ in range(2000)]) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    time.sleep(1.1)
+    until(lambda: progress.read(folder)["done"] == 8000)
+    until(lambda: progress.Tally._writer is None)
+    progress.Tally.close(folder)
     progress.Tally.add(folder, "listed")
-    progress.Tally.settle()
-    assert progress.read(folder) == {"listed": 1, "compared": 0, "done": 8000}
+    until(lambda: progress.read(folder) == {"listed": 1})
+
+
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [
+        ({}, "colorize, starting"),
+        ({"listing": 1, "listed": 340}, "colorize, listing: 340 found"),
+        ({"listing": 1, "found": 340}, "colorize, listing: 340 found"),
+        ({"loading the model": 2, "listing": 0, "listed": 340}, "colorize, loading the model: 0 of 340"),
+        ({"loading TensorFlow": 1}, "colorize, loading TensorFlow"),
+        ({"listed": 340, "listing": 0}, "colorize: 0 of 340"),
+        ({"listed": 340, "compared": 10}, "colorize, looking for copies: 10 of 340, 4.0/s, 1 min 22 s left"),
+        ({"listed": 340, "done": 20, "failed": 2}, "colorize: 20 of 340, 2 failed, 4.0/s, 1 min 20 s left"),
+        ({"listed": 340, "done": 340}, "colorize: 340 of 340, 4.0/s"),
+    ],
+)  # fmt: skip
+def test_state_names_stage_failures_and_time_left(counts, line):
+    rate = 4.0 if counts.keys() & {"done", "compared"} else 0.0
+    assert progress.State.of(collections.Counter(counts), rate).line("colorize") == line
+
+
+def test_stage_is_active_while_its_body_runs(tmp_path):
+    folder = str(tmp_path)
+    with progress.stage(folder, "loading the model"):
+        until(lambda: progress.read(folder)["loading the model"] == 1)
+    until(lambda: progress.read(folder)["loading the model"] == 0)
+    progress.Tally.close(folder)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")]
+)
+def test_duration_is_in_words(seconds, words):
+    assert progress.duration(seconds) == words
 
 
 def test_log_lines_have_rate_and_time_left(tmp_path, caplog, monkeypatch):
@@ -62,7 +104,7 @@ def test_comparing_is_a_step_of_its_own(tmp_path, caplog, monkeypatch):
         for counts in ({"compared": 40, "done": 0}, {"compared": 100, "done": 7}):
             files.write_bytes(f"{folder}/w.json", json.dumps({"listed": 100, **counts}).encode())
             time.sleep(1.5)
-    assert any(line.startswith("prepare, looking for copies: 40 of 100") for line in caplog.messages)
+    assert caplog.messages[0].startswith("prepare, looking for copies: 40 of 100")
     assert any(line.startswith("prepare: 7 of 100") for line in caplog.messages)
 
 
