@@ -28,6 +28,7 @@ examples:
   photochrom colorize --input scans/ --input box7.zip --output coloured
   photochrom colorize --input list.csv --model bundle --output coloured --max_failures=1%
   photochrom colorize --input scans/ --exclude restricted.txt --output coloured
+  photochrom colorize --input scans/ --output trial --estimate
 
 Every input ends as one row of DIR/manifest/items-*.jsonl: done, skipped or failed, with a reason. The same command
 again does only what is new, changed or failed; it also continues a run that was stopped (Ctrl-C, SIGTERM, a crash).
@@ -68,25 +69,21 @@ def run(argv: Sequence[str] | None = None) -> Any:
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 
     options = beam_job.parse_options(beam_flags, names(parser))
-    clusters.check_job(options, config.paths())
-    for flag, is_given in (("canary", config.canary), ("review", config.review), ("decisions", config.decisions)):
-        if is_given and dataflow.is_template(options):
-            raise errors.UsageError(f"--{flag} needs the copies of a job, --template_location only describes one")
-    if config.accelerator and dataflow.has_accelerators(options):
-        raise errors.UsageError(
-            "--accelerator gives GPUs to the model's step, worker_accelerator in --dataflow_service_options to all: "
-            "give one of them"
-        )
+    _check_options(config, options)
     found = inputs.check_output_apart(inputs.parse(config.input), config.output)
     reader.check(config.output)
+    if config.sample_size:
+        from serving.trial import sample
+
+        sample.check(config.output, config.sample_size)
     files.check_writable(config.output)
     clusters.check_idle(options, config.output)
     paths = OutputPaths(config.output)
     with output_lock.held(config.output, paths.scratch):
-        tensorflow_setup.import_tensorflow()
-        from serving import canary, pipeline
-
         started = datetime.datetime.now(datetime.UTC)
+        with progress.shown(paths.progress, "colorize"), progress.stage(paths.progress, "loading TensorFlow"):
+            tensorflow_setup.import_tensorflow()
+        from serving import canary, pipeline
 
         def colorize(config: ColorizeConfig, only: frozenset[str] = frozenset(), title: str = "colorize") -> Any:
             def build(root: Any) -> None:
@@ -107,6 +104,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
         return result
     summary = reader.read_summary(config.output)
     _report(config, summary, exclusions)
+    if config.estimate:
+        _print_estimate(config, result, (datetime.datetime.now(datetime.UTC) - started).total_seconds(), options)
     if config.review:
         review_page.make(config.output, config.decoder(), options)
     else:
@@ -115,13 +114,38 @@ def run(argv: Sequence[str] | None = None) -> Any:
     return result
 
 
+def _check_options(config: ColorizeConfig, options: Any) -> None:
+    """Refuses settings that do not fit the runner."""
+    from photochrom.jobs import clusters, dataflow
+
+    clusters.check_job(options, config.paths())
+    for flag, is_given in (("canary", config.canary), ("review", config.review), ("decisions", config.decisions)):
+        if is_given and dataflow.is_template(options):
+            raise errors.UsageError(f"--{flag} needs the copies of a job, --template_location only describes one")
+    if config.accelerator and dataflow.has_accelerators(options):
+        raise errors.UsageError(
+            "--accelerator gives GPUs to the model's step, worker_accelerator in --dataflow_service_options to all: "
+            "give one of them"
+        )
+    if config.estimate and not clusters.is_local(options):
+        raise errors.UsageError("--estimate measures this machine; leave out --runner, or --estimate")
+
+
 def _report(config: ColorizeConfig, summary: Summary, exclusions: exclusion.ExclusionList) -> None:
     print(*summary.lines(config.output), sep="\n")
-    if exclusions.path:
+    if exclusions.path and not config.sample_size:
         idle = exclusions.idle(row.key for _, row in reader.read_rows(config.output) if row.reason == "excluded")
         if idle:
             print(f"  no input fits {len(idle)} of the lines of --exclude, such as {printable(idle[0])!r}")
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
+
+
+def _print_estimate(config: ColorizeConfig, result: Any, seconds: float, options: Any) -> None:
+    from serving.trial import estimate
+
+    workers = options.get_all_options()["direct_num_workers"]
+    sampled = estimate.measure(result, config.output, config.sample_size, seconds, workers)
+    print(sampled.line(estimate.free_bytes(config.output)))
 
 
 def _check_failures(config: ColorizeConfig, summary: Summary) -> None:

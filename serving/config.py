@@ -11,6 +11,8 @@ from serving.copies import formats, label, provenance
 from serving.copies.options import CopyOptions
 
 MAX_SATURATION = 10
+# Inputs of an estimate's sample.
+SAMPLE = 20
 _FAILURES = re.compile(r"^(\d+)(%?)$")
 _ACCELERATOR = re.compile(r"type:[\w-]+;count:[1-9]\d*(;[\w:.-]+)*")
 
@@ -134,6 +136,19 @@ class ColorizeConfig:
         group="runs",
         choices=("failed", "rejected", "all", "none"),
     )
+    limit: int = setting(
+        "do only so many of the inputs: a sample by the digests of their keys, the same in every run; 0 for all",
+        0,
+        group="runs",
+        unit="inputs",
+        at_least=0,
+    )
+    estimate: bool = setting(
+        f"do a sample, of --limit or {SAMPLE} inputs, and print the time, space and memory that all of them will take "
+        "on this machine",
+        False,
+        group="runs",
+    )
     canary: int = setting(
         "pictures that a changed model colours first, to compare them with the existing copies; 0 for none",
         0,
@@ -195,6 +210,11 @@ class ColorizeConfig:
         """Returns whether that many failed inputs are within `max_failures`."""
         number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
         return failed <= int(number) * (listed / 100 if percent else 1)
+
+    @property
+    def sample_size(self) -> int:
+        """The most inputs of which the run does a sample; 0 for all."""
+        return self.limit or (SAMPLE if self.estimate else 0)
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """Returns the paths that workers have to reach, by flag."""

@@ -21,10 +21,11 @@ from serving.copies import provenance
 from serving.inference import batching, model_handler
 from serving.manifest import writer
 from serving.manifest.layout import OutputPaths
-from serving.manifest.rows import Outcome, Summary
+from serving.manifest.rows import FAILED, Outcome, Summary
 from serving.resume import journal
 from serving.resume.ledger import ReadLedger
 from serving.screening.exclusion import ExclusionList
+from serving.trial import estimate, sample
 
 
 @dataclasses.dataclass
@@ -41,7 +42,9 @@ class ColorizeArchive(beam.PTransform):
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         paths = OutputPaths(self.config.output)
         ledger = listed_inputs.pipeline | "Ledger" >> ReadLedger(self.config.output)
-        sources = listed_inputs | "List" >> beam_job.ListSources(paths.spool, paths.progress, self.exclusions.covers)
+        sources = listed_inputs | "List" >> self._list(paths)
+        if self.config.sample_size:
+            sources = sources | "Sample" >> sample.TakeSample(self.config.sample_size, paths.progress)
         if self.config.pages == "all":
             split = pages.SplitPages(ledger["finished"], self.config.decoder(), paths.progress)
             sources = sources | "Pages" >> split
@@ -60,7 +63,7 @@ class ColorizeArchive(beam.PTransform):
             scanned["scans"]
             | "Batch" >> beam.ParDo(batching.BatchByShape(self.config.batch_size))
             | "NoteBegun" >> beam.ParDo(journal.NoteBegun(self.config.output))
-            | "Infer" >> self._infer()
+            | "Infer" >> self._infer(paths.progress)
             | "Write" >> beam.ParDo(write_copies.WriteCopies(self.config, self.bundle))
         )
         noted = {
@@ -81,8 +84,12 @@ class ColorizeArchive(beam.PTransform):
         deleted = self._delete_obsolete(obsolete, rows, scanned[read_scans.DELISTED])
         return self._write_manifest(sources, rows, scanned[read_scans.DELISTED], deleted)
 
-    def _infer(self) -> beam.PTransform:
-        handler = model_handler.BundleHandler(self.bundle, self.config.ensemble)
+    def _list(self, paths: OutputPaths) -> beam.PTransform:
+        counted_as = progress.FOUND if self.config.sample_size else progress.LISTED
+        return beam_job.ListSources(paths.spool, paths.progress, self.exclusions.covers, counted_as)
+
+    def _infer(self, progress_folder: str) -> beam.PTransform:
+        handler = model_handler.BundleHandler(self.bundle, self.config.ensemble, progress_folder)
         # Workers that share a model identify it by its digest: another job's model may be loaded beside it.
         infer = RunInference(handler.with_no_batching(), model_identifier=self.bundle.digest)
         return infer.with_resource_hints(accelerator=self.config.accelerator) if self.config.accelerator else infer
@@ -181,8 +188,11 @@ class CountRow(beam.DoFn):
         self._progress_folder = progress_folder
 
     def process(self, outcome: Outcome) -> Iterator[Outcome]:
-        progress.Tally.add(self._progress_folder, "done")
         row = outcome.row
+        if row.status == FAILED:
+            progress.Tally.add(self._progress_folder, progress.FAILED)
+        progress.Tally.add(self._progress_folder, progress.DONE)
+        estimate.mark()
         name = "-".join(filter(None, ("rows", row.status, row.reason.replace("_", "-"))))
         beam.metrics.Metrics.counter(ColorizeArchive, name).inc()
         yield outcome

@@ -29,6 +29,7 @@ from serving.resume.decide import Decision, Earlier, Fate
 from serving.scans import Candidate, Scan
 from serving.screening import screen
 from serving.screening.exclusion import ExclusionList
+from serving.trial import estimate
 
 # Outcomes of inputs that need no model or cannot be read; earlier rows that stand; rows of inputs that are not listed.
 NEW, KEPT, DELISTED = "new", "kept", "delisted"
@@ -197,6 +198,7 @@ class ReadScan(_Step):
         self._reading.close()
 
     def process(self, element: tuple[str, Iterable[Unread]]) -> Iterator[Any]:
+        estimate.mark()
         ordered = sorted(element[1], key=lambda unread: place(unread.source))
         reads = self._reading.add((unread.source, unread) for unread in ordered)
         yield from itertools.starmap(self._process_source, reads)

@@ -37,6 +37,7 @@ BELOW = {
     "serving.screening": ("serving.manifest",),
     "serving.bagit": ("serving.manifest",),
     "serving.review": ("serving.manifest",),
+    "serving.trial": ("serving.manifest", "serving.inference"),
     "benchmarks.faults": ("benchmarks",),
     "benchmarks.fuzz": ("benchmarks",),
 }

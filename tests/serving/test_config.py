@@ -20,6 +20,7 @@ def test_allows_a_number_or_a_share_of_failures(allowed, failed, listed, expecte
     [
         ({"max_failures": "few"}, "--max_failures is few, expected a number such as 20 or a share such as 5%"),
         ({"batch_size": 0}, "--batch_size is 0, expected at least 1"),
+        ({"limit": -1}, "--limit is -1, expected at least 0 inputs"),
         ({"max_pixels": 0}, "--max_pixels is 0, expected at least 1 px"),
         ({"quality": 0}, "--quality is 0, expected at least 1 and at most 100"),
         ({"saturation": -1.0}, "--saturation is -1.0, expected at least 0 and at most 10"),
@@ -39,10 +40,17 @@ def test_refuses_settings_that_make_no_sense(values, message):
         config(**values)
 
 
+@pytest.mark.parametrize(
+    ("values", "size"), [({}, 0), ({"limit": 5}, 5), ({"estimate": True}, 20), ({"estimate": True, "limit": 5}, 5)]
+)
+def test_sample_size_follows_limit_and_estimate(values, size):
+    assert config(**values).sample_size == size
+
+
 def test_digest_covers_what_changes_pixels_and_nothing_else():
     assert (
         config().output_digest()
-        == config(batch_size=3, retry="all", date="2026-01-31", image_timeout=7, pages="all").output_digest()
+        == config(batch_size=3, retry="all", date="2026-01-31", image_timeout=7, pages="all", limit=9).output_digest()
     )
     changes = (
         *({"color_inputs": "colorize"}, {"saturation": 0.9}, {"format": "png"}, {"quality": 90}, {"mark": "corner"}),
