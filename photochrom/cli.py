@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from photochrom import __version__, errors, flags
-from photochrom.jobs import crash_report, signals
+from photochrom.jobs import crash_report, extras, signals
 
 # As of a program that SIGPIPE ends, which Python ignores.
 _UNREAD = 128 + signal.SIGPIPE
@@ -34,20 +34,28 @@ class Command:
         module: has `run(argv)` and `build_parser()`; imported when called, so that `photochrom --help` answers at once.
         summary: input and output, for the listing.
         resumable: whether the same command continues from what an ended run has left.
+        needs: optional modules that it imports, beside those of colorize.
     """
 
     module: str
     summary: str
     resumable: bool = False
+    needs: tuple[str, ...] = ()
 
+
+_METRICS = ("skimage", "scipy")
 
 COMMANDS = {
     "features": Command("trainer.features", "pretrained network -> features bundle, for prepare --embed"),
     "prepare": Command(
-        "pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card", resumable=True
+        "pipelines.prepare", "colour photographs -> Lab TFRecords, statistics, dataset card", resumable=True,
+        needs=("tensorflow_transform",),
     ),
-    "train": Command("trainer.train", "Lab TFRecords -> model bundle, resumable", resumable=True),
-    "evaluate": Command("trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures"),
+    "train": Command("trainer.train", "Lab TFRecords -> model bundle, resumable", resumable=True, needs=_METRICS),
+    "evaluate": Command(
+        "trainer.evaluate", "model bundle + records or photographs -> metrics and sheets of pictures",
+        needs=(*_METRICS, "jinja2"),
+    ),
     "colorize": Command(
         "serving.colorize", "grayscale archive + model bundle -> coloured copies + manifest", resumable=True
     ),
@@ -61,8 +69,11 @@ COMMANDS = {
     "review": Command(
         "serving.review_page", "a finished colorize -> static page to look at, accept and reject its copies"
     ),
-    "demo": Command("photochrom.demo", "all of the above on photographs that come with the project"),
-}
+    "demo": Command(
+        "photochrom.demo", "all of the above on photographs that come with the project",
+        needs=("tensorflow_transform", *_METRICS, "jinja2"),
+    ),
+}  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,7 +98,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     chosen: list[Command] = []
     status = call(lambda name: chosen.append(COMMANDS[build_parser().parse_args(name).command]), argv[:1])
-    return status or call(lambda args: importlib.import_module(chosen[0].module).run(args), argv[1:], chosen[0])
+    return status or call(lambda args: _run(argv[0], chosen[0], args), argv[1:], chosen[0])
+
+
+def _run(name: str, command: Command, args: Sequence[str] | None) -> Any:
+    if not {"--help", "-h"} & set(args or ()):
+        extras.check(f"photochrom {name}", command.needs)
+    return importlib.import_module(command.module).run(args)
 
 
 def program() -> int:

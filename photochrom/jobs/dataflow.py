@@ -15,6 +15,7 @@ from apache_beam.options import pipeline_options
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 
 from photochrom import errors
+from photochrom.jobs import extras
 from photochrom.storage import files
 
 _NEED = "DataflowRunner needs"
@@ -52,6 +53,7 @@ def check(options: pipeline_options.PipelineOptions, paths: Mapping[str, Sequenc
     Raises:
         UsageError: a flag is missing or does not fit.
     """
+    extras.check("--runner=DataflowRunner", ["google.cloud.dataflow_v1beta3"])
     cloud = options.view_as(pipeline_options.GoogleCloudOptions)
     if not cloud.project:
         raise errors.UsageError(f"{_NEED} --project=ID, the project that pays for the job")
