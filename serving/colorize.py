@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import functools
+import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -17,9 +18,9 @@ from photochrom.storage import files
 from photochrom.storage.names import printable
 from serving import review_page
 from serving.config import ColorizeConfig
-from serving.manifest import reader
+from serving.manifest import changes, reader
 from serving.manifest.layout import OutputPaths
-from serving.manifest.rows import Summary
+from serving.manifest.rows import Run, Summary
 from serving.review import apply, decisions
 from serving.screening import exclusion
 
@@ -102,21 +103,25 @@ def run(argv: Sequence[str] | None = None) -> Any:
     if dataflow.is_template(options):
         print("the job is described, for Dataflow to launch: nothing was coloured yet")
         return result
-    summary = reader.read_summary(config.output)
+    summary, ended = reader.read_summary(config.output), reader.read_runs(config.output)[-1]
+    printed: dict[str, Any] = {"output": config.output, **summary.to_json(), "run": ended.to_json()}
     _report(config, summary, exclusions)
     if config.estimate:
-        _print_estimate(config, result, (datetime.datetime.now(datetime.UTC) - started).total_seconds(), options)
+        printed["estimate"] = _estimate(config, result, ended, options)
     if config.review:
         review_page.make(config.output, config.decoder(), options)
     else:
         print(f"to look at them, accept and reject: photochrom review {shlex.quote(config.output)}")
-    _check_failures(config, summary)
+    print(changes.line(ended))
+    if config.json:
+        print(json.dumps(printed))
+    _check_failures(config, summary, ended)
     return result
 
 
 def _check_options(config: ColorizeConfig, options: Any) -> None:
     """Refuses settings that do not fit the runner."""
-    from photochrom.jobs import clusters, dataflow
+    from photochrom.jobs import clusters, dataflow, extras
 
     clusters.check_job(options, config.paths())
     for flag, is_given in (("canary", config.canary), ("review", config.review), ("decisions", config.decisions)):
@@ -127,6 +132,8 @@ def _check_options(config: ColorizeConfig, options: Any) -> None:
             "--accelerator gives GPUs to the model's step, worker_accelerator in --dataflow_service_options to all: "
             "give one of them"
         )
+    if config.canary:
+        extras.check("--canary", ["skimage"])
     if config.estimate and not clusters.is_local(options):
         raise errors.UsageError("--estimate measures this machine; leave out --runner, or --estimate")
 
@@ -140,19 +147,23 @@ def _report(config: ColorizeConfig, summary: Summary, exclusions: exclusion.Excl
     print(f"pictures in {config.output}/images, rows in {config.output}/manifest/items-*.jsonl")
 
 
-def _print_estimate(config: ColorizeConfig, result: Any, seconds: float, options: Any) -> None:
+def _estimate(config: ColorizeConfig, result: Any, ended: Run, options: Any) -> dict[str, Any]:
+    """Prints the estimate for all inputs, and returns it."""
     from serving.trial import estimate
 
     workers = options.get_all_options()["direct_num_workers"]
-    sampled = estimate.measure(result, config.output, config.sample_size, seconds, workers)
+    sampled = estimate.measure(result, config.output, config.sample_size, ended.seconds, workers)
     print(sampled.line(estimate.free_bytes(config.output)))
+    return sampled.to_json()
 
 
-def _check_failures(config: ColorizeConfig, summary: Summary) -> None:
-    if not config.allows(summary.failed, summary.listed):
+def _check_failures(config: ColorizeConfig, summary: Summary, ended: Run) -> None:
+    failed, inputs, is_allowed = config.judged(ended)
+    if not is_allowed:
+        kind = "new or changed inputs newly" if config.max_failures.startswith("new:") else "inputs"
         raise errors.TooManyFailures(
-            f"{summary.failed} of {summary.listed} inputs failed, --max_failures allows {config.max_failures}; "
-            f"the rows with status failed in {config.output}/manifest say why"
+            f"{failed} of {inputs} {kind} failed, --max_failures allows {config.max_failures}; "
+            f"`photochrom status --list failed {shlex.quote(config.output)}` names them"
         )
     if summary.listed and not summary.done:
         counts = sorted(((count, reason) for reason, count in summary.reasons.items()), reverse=True)

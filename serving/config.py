@@ -9,11 +9,12 @@ from photochrom.model import bundle
 from photochrom.settings import check, digest, setting
 from serving.copies import formats, label, provenance
 from serving.copies.options import CopyOptions
+from serving.manifest.rows import Run
 
 MAX_SATURATION = 10
 # Inputs of an estimate's sample.
 SAMPLE = 20
-_FAILURES = re.compile(r"^(\d+)(%?)$")
+_FAILURES = re.compile(r"(new:)?(\d+)(%?)")
 _ACCELERATOR = re.compile(r"type:[\w-]+;count:[1-9]\d*(;[\w:.-]+)*")
 
 
@@ -163,6 +164,9 @@ class ColorizeConfig:
         at_least=0,
     )
     review: bool = setting("make the review page at the end, as `photochrom review` does", False, group="runs")
+    json: bool = setting(
+        "print the results of the run as one JSON object, in the last line of stdout", False, group="runs"
+    )
     batch_size: int = setting(
         "most pictures in one batch; fewer where memory is short",
         16,
@@ -188,7 +192,10 @@ class ColorizeConfig:
         at_least=1,
     )
     max_failures: str = setting(
-        "failed inputs, as a number or a share (5%), above which the exit status is 3", "10%", group="limits"
+        "failed inputs, as a number or a share (5%), above which the exit status is 3; new:0 and new:5% judge only "
+        "those that had not failed in the run before, as a share of the new and changed inputs",
+        "10%",
+        group="limits",
     )
 
     def __post_init__(self) -> None:
@@ -197,19 +204,21 @@ class ColorizeConfig:
             raise ValueError(
                 f"--accelerator is {self.accelerator}, expected a type and a number such as type:nvidia-l4;count:1"
             )
-        if not _FAILURES.match(self.max_failures):
+        if not _FAILURES.fullmatch(self.max_failures):
             raise ValueError(
-                f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%"
+                f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%, or either "
+                "of new failures, such as new:0"
             )
         if self.mark != label.NONE:
             label.check_text(self.mark_text)
         if self.date:
             provenance.check_date(self.date)
 
-    def allows(self, failed: int, listed: int) -> bool:
-        """Returns whether that many failed inputs are within `max_failures`."""
-        number, percent = _FAILURES.match(self.max_failures).groups()  # type: ignore[union-attr]
-        return failed <= int(number) * (listed / 100 if percent else 1)
+    def judged(self, run: Run) -> tuple[int, int, bool]:
+        """Returns (failed, of how many inputs, whether that is within `max_failures`) for a finished run."""
+        is_new, number, percent = _FAILURES.fullmatch(self.max_failures).groups()  # type: ignore[union-attr]
+        failed, inputs = (run.newly_failed, run.new + run.changed) if is_new else (run.failed, run.listed)
+        return failed, inputs, failed <= int(number) * (inputs / 100 if percent else 1)
 
     @property
     def sample_size(self) -> int:

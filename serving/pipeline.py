@@ -20,6 +20,7 @@ from serving.config import ColorizeConfig
 from serving.copies import provenance
 from serving.inference import batching, model_handler
 from serving.manifest import writer
+from serving.manifest.changes import Changes
 from serving.manifest.layout import OutputPaths
 from serving.manifest.rows import FAILED, Outcome, Summary
 from serving.resume import journal
@@ -42,6 +43,7 @@ class ColorizeArchive(beam.PTransform):
     def expand(self, listed_inputs: beam.PCollection) -> beam.PCollection:
         paths = OutputPaths(self.config.output)
         ledger = listed_inputs.pipeline | "Ledger" >> ReadLedger(self.config.output)
+        before = ledger.pop("before")
         sources = listed_inputs | "List" >> self._list(paths)
         if self.config.sample_size:
             sources = sources | "Sample" >> sample.TakeSample(self.config.sample_size, paths.progress)
@@ -82,7 +84,7 @@ class ColorizeArchive(beam.PTransform):
         obsolete = outcomes | "ObsoleteOfRows" >> of_rows
         obsolete = (obsolete, scanned[read_scans.OBSOLETE]) | "Obsolete" >> beam.Flatten()
         deleted = self._delete_obsolete(obsolete, rows, scanned[read_scans.DELISTED])
-        return self._write_manifest(sources, rows, scanned[read_scans.DELISTED], deleted)
+        return self._write_manifest(sources, rows, scanned[read_scans.DELISTED], before, deleted)
 
     def _list(self, paths: OutputPaths) -> beam.PTransform:
         counted_as = progress.FOUND if self.config.sample_size else progress.LISTED
@@ -110,7 +112,12 @@ class ColorizeArchive(beam.PTransform):
         )
 
     def _write_manifest(
-        self, sources: beam.PCollection, rows: beam.PCollection, delisted: beam.PCollection, deleted: beam.PCollection
+        self,
+        sources: beam.PCollection,
+        rows: beam.PCollection,
+        delisted: beam.PCollection,
+        before: beam.PCollection,
+        deleted: beam.PCollection,
     ) -> beam.PCollection:
         """Writes the rows, after the deletions: if a run is killed in between, the next one makes the missing files."""
         total = beam.pvalue.AsSingleton(sources | "CountSources" >> beam.combiners.Count.Globally())
@@ -119,19 +126,19 @@ class ColorizeArchive(beam.PTransform):
         listed = sources | "ListedKeys" >> beam.Map(
             lambda source, n: (writer.shard_of(source.key, n), source.key), total
         )
-        rows, delisted = (
+        rows, delisted, before = (
             part | f"Shard{name}" >> beam.Map(lambda row, n: (writer.shard_of(row.key, n), row), total)
-            for name, part in (("Rows", rows), ("Delisted", delisted))
+            for name, part in (("Rows", rows), ("Delisted", delisted), ("Before", before))
         )
         shards = (
-            {"listed": listed, "rows": rows, "gone": delisted}
+            {"listed": listed, "rows": rows, "gone": delisted, "before": before}
             | "Reconcile" >> beam.CoGroupByKey()
             | "WriteRows" >> beam.Map(writer.write_shard, self.config.output, run, beam.pvalue.AsList(deleted))
         )
         return (
             output
             | "Summarize" >> beam.Map(writer.write_summary, beam.pvalue.AsList(shards))
-            | "EndRun" >> beam.Map(_end_run, self.config, self.bundle, self.started, run)
+            | "EndRun" >> beam.Map(_end_run, self.config, self.bundle, self.started, run, beam.pvalue.AsList(shards))
         )
 
 
@@ -174,9 +181,17 @@ def build(
     return pipeline | "Inputs" >> beam.Create(inputs) | "Colorize" >> job
 
 
-def _end_run(summary: Summary, config: ColorizeConfig, bundle: Bundle, started: datetime.datetime, run: int) -> Summary:
+def _end_run(
+    summary: Summary,
+    config: ColorizeConfig,
+    bundle: Bundle,
+    started: datetime.datetime,
+    run: int,
+    shards: Iterable[writer.Shard],
+) -> Summary:
     """Records the run and clears its notes: in the graph, for a remote job's launcher may have ended by then."""
-    writer.add_run(config.output, run, started, bundle, config.output_digest())
+    changes = Changes.total(shard.changes for shard in shards)
+    writer.add_run(config.output, run, started, bundle, config.output_digest(), changes)
     journal.clear(config.output)
     return summary
 

@@ -1,6 +1,7 @@
 """`photochrom status`: totals, reasons, runs and state of an output folder, from its manifest alone."""
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,18 +10,23 @@ from typing import Any
 from photochrom import cli, errors, settings
 from photochrom.jobs.progress import duration
 from photochrom.storage import files
-from photochrom.storage.names import printable
+from photochrom.storage.names import inert, printable
+from serving.manifest import reader
+from serving.manifest.rows import DONE, FAILED, SKIPPED, Summary
 
 _EPILOG = """\
 examples:
   photochrom status coloured
   photochrom status coloured --json
+  photochrom status coloured --list failed --csv > failed.csv
 
 No scan and no copy is opened; `photochrom verify` reads the copies.
 
 exit status: 0 the last run finished and adds up, 1 it did not finish or rows do not add up, 2 there is no manifest, or
-it is broken
+it is broken. With --list: 0 the list is complete
 """
+# Fields of a row that --list prints.
+_LISTED = ("key", "status", "reason", "stage", "message", "source", "output", "run")
 _WIDTH = 9  # of a count
 _FATES = {
     "kept": "keep",
@@ -40,7 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
         _EPILOG,
     )
     parser.add_argument("folder", metavar="OUT", help="the --output of `photochrom colorize`")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--list", choices=(DONE, SKIPPED, FAILED), help="print the inputs of that status alone, one a line"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object; with --list one for each input")
+    form.add_argument("--csv", action="store_true", help="with --list: print CSV, with a header")
     return parser
 
 
@@ -54,6 +65,11 @@ def run(argv: Sequence[str] | None = None) -> None:
     flags = build_parser().parse_args(argv)
     from serving.manifest import status_report
 
+    if flags.csv and not flags.list:
+        raise errors.UsageError("--csv is for a list of inputs: give --list failed, or --json for the totals")
+    if flags.list:
+        _print_list(flags)
+        return
     state = status_report.read(files.absolute(flags.folder))
     print(
         json.dumps({"output": flags.folder, **state}, indent=2)
@@ -67,9 +83,27 @@ def run(argv: Sequence[str] | None = None) -> None:
         raise errors.PhotochromError(f"{flags.folder}: the last run did not finish: {state['unfinished']}")
 
 
-def _lines(folder: str, state: dict[str, Any]) -> Iterator[str]:
-    from serving.manifest.rows import Summary
+def _print_list(flags: argparse.Namespace) -> None:
+    """Prints the inputs of one status, in the order of the manifest."""
+    folder = files.absolute(flags.folder)
+    reader.read(folder)
+    if flags.csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerow(_LISTED)
+    for _, row in reader.read_rows(folder):
+        if row.status == flags.list:
+            _print_row({name: getattr(row, name) for name in _LISTED}, flags)
 
+
+def _print_row(fields: dict[str, Any], flags: argparse.Namespace) -> None:
+    if flags.json:
+        print(json.dumps(fields, ensure_ascii=False))
+    elif flags.csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerow([inert(printable(str(text))) for text in fields.values()])
+    else:
+        print(": ".join(printable(fields[name]) for name in ("key", "reason", "message") if fields[name]))
+
+
+def _lines(folder: str, state: dict[str, Any]) -> Iterator[str]:
     totals = {name: state[name] for name in ("listed", "done", "skipped", "failed", "reasons")}
     yield from Summary(**totals).lines(folder)
     if state["share_done"] is not None:

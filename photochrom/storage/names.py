@@ -91,3 +91,8 @@ def _escape(match: re.Match[str]) -> str:
     if code > 0xFFFF or (code > 0xFF and _HIDDEN.match(chr(int(digits[:2], 16)))):
         return f"\\U{code:08x}"
     return f"\\x{digits}"
+
+
+def inert(text: str) -> str:
+    """Returns a text that no spreadsheet takes for a formula. Source: OWASP, CSV Injection."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

@@ -249,6 +249,11 @@ class Run:
     done: int
     skipped: int
     failed: int
+    new: int = 0  # these five as in serving.manifest.changes; 0 in runs of older versions
+    changed: int = 0
+    kept: int = 0
+    delisted: int = 0
+    newly_failed: int = 0
 
     @classmethod
     def from_json(cls, value: Any) -> "Run":

@@ -18,6 +18,7 @@ from photochrom.model.bundle import Bundle
 from photochrom.sources import keys
 from photochrom.storage import files, json_lines
 from serving.manifest import layout, reader
+from serving.manifest.changes import Before, Changes
 from serving.manifest.layout import OutputPaths
 from serving.manifest.rows import Row, Run, Summary, timestamp
 
@@ -32,12 +33,14 @@ class Shard:
         files: names of the files that were written.
         listed, gone: rows of listed and of delisted inputs.
         reasons: `status:reason` -> rows.
+        changes: since the run before.
     """
 
     files: tuple[str, ...]
     listed: int
     gone: int
     reasons: dict[str, int]
+    changes: Changes = dataclasses.field(default_factory=Changes)
 
 
 def shard_of(key: str, total: int) -> tuple[int, int]:
@@ -60,12 +63,14 @@ def write_shard(
     listed, rows, gone = sorted(set(groups["listed"])), _sorted(groups["rows"]), _sorted(groups["gone"])
     _check_keys(listed, [row.key for row in rows])
     place = f"{index:05d}-of-{count:05d}.jsonl"
-    rows = _number(rows, output, f"items-{place}", run)
+    before = {one.key: one for one in sorted(groups["before"], key=lambda one: one.run)}
+    rows = [_numbered(row, before.get(row.key), run) for row in rows]
     _write(output, f"items-{place}", rows)
     if gone:
         _write(output, f"gone-{place}", gone)
     names = (f"items-{place}", *([f"gone-{place}"] if gone else []))
-    return Shard(names, len(listed), len(gone), collections.Counter(f"{row.status}:{row.reason}" for row in rows))
+    reasons = collections.Counter(f"{row.status}:{row.reason}" for row in rows)
+    return Shard(names, len(listed), len(gone), reasons, Changes.of(before, rows))
 
 
 def _sorted(rows: Iterable[Row]) -> list[Row]:
@@ -76,19 +81,10 @@ def _write(output: str, name: str, rows: Iterable[Row]) -> None:
     files.write_bytes(OutputPaths(output).at(layout.row_file(name)), json_lines.encode(row.to_json() for row in rows))
 
 
-def _number(rows: Iterable[Row], output: str, name: str, run: int) -> list[Row]:
-    """Returns the rows with the first run that left each unchanged: `run`, or the one that the file already names."""
-    exists = files.exists(OutputPaths(output).at(layout.row_file(name)))
-    earlier = {row.key: row for row in reader.read_file(output, name)} if exists else {}
-
-    def first_run(row: Row) -> int:
-        before = earlier.get(row.key, row)
-        is_same = dataclasses.replace(before, run=0, source_version="") == dataclasses.replace(
-            row, run=0, source_version=""
-        )
-        return row.run or (before.run if is_same else 0) or run
-
-    return [dataclasses.replace(row, run=first_run(row)) for row in rows]
+def _numbered(row: Row, before: Before | None, run: int) -> Row:
+    """Returns a row with the first run that left it unchanged: `run`, or the one that it had before."""
+    first = before.run if before and before.is_same(row) else 0
+    return dataclasses.replace(row, run=row.run or first or run)
 
 
 def _check_keys(listed: list[str], found: list[str]) -> None:
@@ -119,8 +115,10 @@ def next_run(output: str) -> int:
     return len(reader.read_runs(output)) + 1
 
 
-def add_run(output: str, run: int, started: datetime.datetime, model: Bundle, settings_digest: str) -> None:
-    """Records a finished run: when, with which software, model and settings, and the totals of its rows.
+def add_run(
+    output: str, run: int, started: datetime.datetime, model: Bundle, settings_digest: str, changes: Changes
+) -> None:
+    """Records a finished run: when, with which software, model and settings, the totals of its rows, their changes.
 
     Does nothing if the run is recorded already, for an engine may repeat a step.
     """
@@ -136,6 +134,7 @@ def add_run(output: str, run: int, started: datetime.datetime, model: Bundle, se
         model_digest=model.digest,
         settings_digest=settings_digest,
         **reader.read_summary(output).totals(),
+        **changes._asdict(),
     )
     data = json_lines.encode(one.to_json() for one in (*runs, made_by))
     files.write_bytes(OutputPaths(output).at(layout.RUNS), data)

@@ -10,26 +10,37 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
 
 from photochrom.storage import files
 from photochrom.storage.names import folded
 from serving.manifest import layout, reader
+from serving.manifest.changes import Before
 from serving.manifest.layout import OutputPaths
 from serving.manifest.rows import Note, Outcome, Row
+
+_BEFORE = "before"
 
 
 @dataclasses.dataclass
 class ReadLedger(beam.PTransform):
-    """Pipeline -> PCollections `finished`, `pending`, `missing` of (key, Row, Note or path): the parts of `Earlier`."""
+    """Pipeline -> PCollections `finished`, `pending`, `missing` of (key, Row, Note or path): the parts of `Earlier`.
+
+    And `before`: a Before for each row of an input that the last run listed.
+    """
 
     output: str
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
         output = pipeline | "Output" >> beam.Create([self.output])
-        finished = self._read(output, "Finished", _row_files, reader.read_file)
-        pending = self._read(output, "Pending", reader.note_files, reader.read_notes)
+        read = self._list(output, "Finished", _row_files) | "ReadFinished" >> beam.FlatMap(
+            _read_rows, self.output
+        ).with_outputs(_BEFORE, main="rows")
+        pending = self._list(output, "Pending", reader.note_files) | "ReadPending" >> beam.FlatMap(
+            lambda name, folder: reader.read_notes(folder, name), self.output
+        )
         # Earlier versions kept `.` in names of members, so that two rows could name one file.
-        finished = finished | "WithoutDots" >> beam.Filter(lambda row: "/./" not in row.output)
+        finished = read.rows | "WithoutDots" >> beam.Filter(lambda row: "/./" not in row.output)
         finished = finished | "KeyFinished" >> beam.WithKeys(lambda row: row.key)
         pending = pending | "KeyPending" >> beam.WithKeys(lambda note: note.key)
         named = (finished, pending) | "AllRows" >> beam.Flatten() | "Named" >> beam.FlatMapTuple(_named)
@@ -39,25 +50,23 @@ class ReadLedger(beam.PTransform):
             | "JoinFiles" >> beam.CoGroupByKey()
             | "Missing" >> beam.FlatMap(_missing, self.output)
         )
-        return {"finished": finished, "pending": pending, "missing": missing}
+        return {"finished": finished, "pending": pending, "missing": missing, "before": read[_BEFORE]}
 
-    def _read(
-        self,
-        output: beam.PCollection,
-        name: str,
-        list_files: Callable[[str], Iterable[str]],
-        read: Callable[[str, str], Iterator[Any]],
-    ) -> beam.PCollection:
-        return (
-            output
-            | f"List{name}" >> beam.FlatMap(list_files)
-            | f"Spread{name}" >> beam.Reshuffle()
-            | f"Read{name}" >> beam.FlatMap(lambda file, folder: read(folder, file), self.output)
-        )
+    def _list(self, output: beam.PCollection, name: str, list_files: Callable[[str], Iterable[str]]) -> Any:
+        return output | f"List{name}" >> beam.FlatMap(list_files) | f"Spread{name}" >> beam.Reshuffle()
 
 
 def _row_files(output: str) -> list[str]:
     return OutputPaths(output).row_files(layout.ALL)
+
+
+def _read_rows(name: str, output: str) -> Iterator[Any]:
+    """Yields the rows of a file, and a Before for each row of a listed input."""
+    is_listed = bool(layout.ITEMS.fullmatch(name))
+    for row in reader.read_file(output, name):
+        yield row
+        if is_listed:
+            yield TaggedOutput(_BEFORE, Before.of(row))
 
 
 def _named(key: str, found: Row | Note) -> list[tuple[str, tuple[str, str]]]:

@@ -16,6 +16,7 @@ from photochrom.color import cielab
 from photochrom.imaging import decoding
 from serving import colorize
 from serving.copies import provenance
+from serving.manifest.changes import Changes
 from tests.support import runs
 from tests.support.runs import read_rows, tree
 
@@ -169,6 +170,25 @@ def test_second_run_makes_only_new_changed_lost_failed(tint, gray_folder, tmp_pa
     changed = {name for name, digest in tree(output).items() if before.get(name) != digest}
     assert {name for name in changed if name.startswith("images")} == {"images/scans/tall.tif", "images/scans/new.jpg"}
     assert (output / "images/scans/lossy.webp").exists()
+
+
+def test_last_lines_state_the_changes_of_the_run(tint, gray_folder, tmp_path, capsys):
+    scans, output = tmp_path / "scans", tmp_path / "out"
+    shutil.copytree(gray_folder / "box1", scans)
+    (scans / "broken.jpg").write_bytes(b"broken")
+    runs.colorize(tint, output, scans)
+    assert "in this run: 3 new, 0 changed, 0 delisted, 0 kept; 1 failed\n" in capsys.readouterr().out
+    shutil.copy(gray_folder / "sepia.jpg", scans / "new.jpg")
+    shutil.copy(gray_folder / "tall.tif", scans / "square.jpg")
+    (scans / "wide.png").unlink()
+    (scans / "cut.jpg").write_bytes(b"broken as well")
+    with pytest.raises(errors.TooManyFailures, match=r"1 of 3 new or changed inputs newly failed, .* allows new:0; `"):
+        runs.colorize(tint, output, scans, flags=["--max_failures=new:0", "--json"])
+    *_, line, last = capsys.readouterr().out.splitlines()
+    assert line == "in this run: 2 new, 1 changed, 1 delisted, 1 kept; 1 failed (1 failed before)"
+    printed = json.loads(last)
+    assert (printed["output"], printed["listed"], printed["failed"], printed["gone"]) == (str(output), 4, 2, 1)
+    assert {name: printed["run"][name] for name in Changes._fields} == Changes(2, 1, 1, 1, 1)._asdict()
 
 
 def test_rows_name_the_run_that_first_made_them(tint, gray_folder, tmp_path):

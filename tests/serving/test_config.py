@@ -1,6 +1,11 @@
+import dataclasses
+
 import pytest
 
 from serving.config import ColorizeConfig
+from serving.manifest.rows import Run
+
+RUN = Run(2, "2026-01-31T12:00:00Z", "2026-01-31T12:01:00Z", "1", "tint", "m", "s", 10, 10, 0, 0)
 
 
 def config(**values) -> ColorizeConfig:
@@ -8,17 +13,28 @@ def config(**values) -> ColorizeConfig:
 
 
 @pytest.mark.parametrize(
-    ("allowed", "failed", "listed", "expected"),
-    [("0", 0, 10, True), ("0", 1, 10, False), ("3", 3, 4, True), ("10%", 1, 10, True), ("10%", 2, 10, False)],
+    ("allowed", "values", "expected"),
+    [
+        ("0", {}, (0, 10, True)),
+        ("0", {"failed": 1}, (1, 10, False)),
+        ("3", {"failed": 3, "listed": 4}, (3, 4, True)),
+        ("10%", {"failed": 1}, (1, 10, True)),
+        ("10%", {"failed": 2}, (2, 10, False)),
+        ("new:0", {"failed": 9, "new": 3}, (0, 3, True)),
+        ("new:0", {"failed": 9, "new": 3, "newly_failed": 1}, (1, 3, False)),
+        ("new:25%", {"failed": 9, "new": 3, "changed": 1, "newly_failed": 1}, (1, 4, True)),
+        ("new:24%", {"failed": 9, "new": 3, "changed": 1, "newly_failed": 1}, (1, 4, False)),
+    ],
 )
-def test_allows_a_number_or_a_share_of_failures(allowed, failed, listed, expected):
-    assert config(max_failures=allowed).allows(failed, listed) is expected
+def test_failures_are_judged_by_number_share_newness(allowed, values, expected):
+    assert config(max_failures=allowed).judged(dataclasses.replace(RUN, **values)) == expected
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"max_failures": "few"}, "--max_failures is few, expected a number such as 20 or a share such as 5%"),
+        ({"max_failures": "new:x"}, "--max_failures is new:x, expected a number .* such as new:0"),
         ({"batch_size": 0}, "--batch_size is 0, expected at least 1"),
         ({"limit": -1}, "--limit is -1, expected at least 0 inputs"),
         ({"max_pixels": 0}, "--max_pixels is 0, expected at least 1 px"),

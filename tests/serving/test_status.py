@@ -1,5 +1,6 @@
 """status on the folders of real runs, whole and damaged."""
 
+import csv
 import json
 import os
 import pathlib
@@ -146,3 +147,27 @@ def test_status_and_verify_import_no_beam_or_tensorflow(coloured):
         [sys.executable, "-c", code, str(coloured)], check=False, timeout=60, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def listed(output, capsys, *flags) -> list[str]:
+    assert cli.main(["status", str(output), *flags]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_status_lists_the_inputs_of_one_status(output, capsys):
+    edit_row(output, "scans/broken.jpg", message="=1+1\n")
+    assert listed(output, capsys, "--list=failed") == ["scans/broken.jpg: undecodable: =1+1\\x0a"]
+    header, line = csv.reader(listed(output, capsys, "--list=failed", "--csv"))
+    assert dict(zip(header, line, strict=True))["message"] == "'=1+1\\x0a"
+    (row,) = map(json.loads, listed(output, capsys, "--list=failed", "--json"))
+    assert (row["key"], row["status"], row["message"], row["run"]) == ("scans/broken.jpg", "failed", "=1+1\n", 1)
+    assert len(listed(output, capsys, "--list=done")) == 6 and len(listed(output, capsys, "--list=skipped")) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [(["--csv"], "--csv is for a list of inputs"), (["--list=failed", "--csv", "--json"], "not allowed")],
+)
+def test_status_refuses_csv_of_totals(output, capsys, flags, words):
+    assert cli.main(["status", str(output), *flags]) == 2
+    assert words in capsys.readouterr().err

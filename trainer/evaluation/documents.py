@@ -10,6 +10,7 @@ import numpy as np
 
 from photochrom import errors
 from photochrom.imaging import contact_sheet
+from photochrom.storage.names import inert
 from trainer.evaluation import comparison, html_report, results
 from trainer.evaluation.comparison import FIRST, SECOND, Comparison, Pair
 from trainer.evaluation.evaluator import GRAY, METHODS, MODEL, PhotographResult
@@ -35,7 +36,7 @@ def render(
     else:
         page = html_report.render(summary, collected)
         sheets = {name: draw_results(shown) for name in results.SHEETS if (shown := collected.shown(name))}
-    skipped = [[_inert(failure.key), failure.reason, _inert(failure.message)] for failure in failures]
+    skipped = [[inert(failure.key), failure.reason, inert(failure.message)] for failure in failures]
     return {
         **{f"{name}.png": sheet for name, sheet in sheets.items()},
         "metrics.csv": metrics_csv(collected.models),
@@ -52,7 +53,7 @@ def metrics_csv(models: Mapping[str, Results]) -> bytes:
     header = ["key", *(["subset"] if has_subsets else []), "method", *first.metrics, "confidence"]
     rows = []
     for place, photograph in enumerate(first.photographs):
-        start = list(map(_inert, [photograph.key, *([str(first.subset(photograph))] if has_subsets else [])]))
+        start = list(map(inert, [photograph.key, *([str(first.subset(photograph))] if has_subsets else [])]))
         for name, collected in models.items():
             one = collected.photographs[place]
             rows.append([*start, name, *_cells(one.scores[MODEL], first.metrics), f"{one.confidence:.6g}"])
@@ -60,11 +61,6 @@ def metrics_csv(models: Mapping[str, Results]) -> bytes:
             if method != MODEL:
                 rows.append([*start, method, *_cells(photograph.scores[method], first.metrics), ""])
     return _to_csv(header, rows)
-
-
-def _inert(text: str) -> str:
-    """Returns a text that no spreadsheet takes for a formula. Source: OWASP, CSV Injection."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def _cells(scores: Mapping[str, float], names: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from photochrom.sources.source import Source
 from serving.manifest import writer
+from serving.manifest.changes import Before
 from serving.manifest.rows import Begun, MadeWith, Outcome, Row
 from serving.resume import journal
 from serving.resume.ledger import ReadLedger
@@ -30,7 +31,8 @@ def skipped(key: str) -> Row:
 )
 def test_ledger_has_rows_notes_and_missing_files(tmp_path, exists):
     output = str(tmp_path)
-    groups = {"listed": ["a", "s"], "rows": [row("a"), skipped("s")], "gone": [row("b"), row("x/./d")]}
+    gone = [row("b"), row("x/./d")]
+    groups = {"listed": ["a", "s"], "rows": [row("a"), skipped("s")], "gone": gone, "before": []}
     writer.write_shard(((0, 1), groups), output, 1)
     noted = Outcome(dataclasses.replace(row("c"), run=0), ("images/old",))
     journal.note(output, [noted, Begun.of(row("a"))])
@@ -42,7 +44,8 @@ def test_ledger_has_rows_notes_and_missing_files(tmp_path, exists):
     with TestPipeline() as pipeline:
         found = pipeline | ReadLedger(output)
         expected = {"finished": [("a", row("a")), ("b", row("b")), ("s", skipped("s"))], "missing": missing,
-                    "pending": [("a", Begun.of(row("a"))), ("c", noted)]}  # fmt: skip
+                    "pending": [("a", Begun.of(row("a"))), ("c", noted)],
+                    "before": [Before.of(row("a")), Before.of(skipped("s"))]}  # fmt: skip
         for name, elements in expected.items():
             assert_that(found[name] | f"List{name}" >> beam.Map(repr), equal_to(list(map(repr, elements))), label=name)
 

@@ -36,7 +36,9 @@ def page(number: int) -> Row:
 
 def test_check_refuses_a_folder_with_more_inputs(tmp_path):
     rows = [page(1), page(2), Row.of(Source("b.tif", "b.tif"))]
-    writer.write_shard(((0, 1), {"listed": [row.key for row in rows], "rows": rows, "gone": []}), str(tmp_path), 1)
+    writer.write_shard(
+        ((0, 1), {"listed": [row.key for row in rows], "rows": rows, "gone": [], "before": []}), str(tmp_path), 1
+    )
     sample.check(str(tmp_path), 2)
     with pytest.raises(errors.UsageError, match=r"has rows of more than 1 inputs.* give a larger --limit, or another"):
         sample.check(str(tmp_path), 1)
