@@ -198,10 +198,26 @@ class TrainConfig:
         at_most=1,
     )
     chroma_ratio: float = setting(
-        "chroma of the finished model relative to the truth, calibrated on the validation split; 0: no calibration",
+        "chroma of the finished model relative to the truth, calibrated on the validation split; 0: as trained, or "
+        "with --shrink as least squares have it",
         0.85,
         group="colours",
         at_least=0,
+    )
+
+    chroma_exponent: float = setting(
+        "exponent of the finished model's chroma: below 1 weakens strong colours, of which few are right, and "
+        "strengthens weak ones at the same --chroma_ratio",
+        1.0,
+        group="colours",
+        above=0,
+        at_most=2,
+    )
+    shrink: bool = setting(
+        "calibrate, beside the strength, a pull of the colours towards their picture's mean and an offset, by least "
+        "squares",
+        False,
+        group="colours",
     )
 
     eval_every: int = setting("steps between evaluations", 500, group="evaluation and checkpoints", at_least=1)
@@ -211,7 +227,19 @@ class TrainConfig:
         group="evaluation and checkpoints",
         at_least=0,
     )
+    subsets: str = setting(
+        "regular expression, searched in the keys of the validation split, whose first group names a subset: log and "
+        "model card have the finished model's figures on each",
+        "",
+        group="evaluation and checkpoints",
+        metavar="REGEX",
+    )
     checkpoint_every: int = setting("steps between checkpoints", 500, group="evaluation and checkpoints", at_least=1)
+
+    @property
+    def corrects_colours(self) -> bool:
+        """Whether the calibration is more than a strength."""
+        return self.shrink or self.chroma_exponent != 1
 
     def __post_init__(self) -> None:
         check(self)
@@ -219,10 +247,9 @@ class TrainConfig:
         _check_local(self)
         key_selection.parse_shares(self.source_weights)
         key_selection.compile_pattern("validate_on", self.validate_on)
-        if not self.steps + self.fine_tune_steps and len(self.init) < 2:
-            raise ValueError(
-                "--steps is 0, expected above 0 where --fine_tune_steps is 0 (or a mean of several --init)"
-            )
+        key_selection.compile_subsets(self.subsets)
+        if not self.steps + self.fine_tune_steps and not self.init:
+            raise ValueError("--steps is 0, expected above 0 where --fine_tune_steps is 0 (or a finished --init)")
         if self.cached_features and (self.backbone == "none" or self.init):
             other = "--init" if self.init else "--backbone=none"
             raise ValueError(f"--cached_features does not go with {other}: nothing of that network can be cached")

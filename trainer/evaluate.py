@@ -92,11 +92,7 @@ class EvaluateConfig:
         check(self)
         if len(self.model) not in (1, 2):
             raise ValueError(f"--model is given {len(self.model)} times, expected once, or twice to compare bundles")
-        pattern = key_selection.compile_pattern("subsets", self.subsets)
-        if self.subsets and not pattern.groups:
-            raise ValueError(
-                f"--subsets {self.subsets!r} has no group, expected one around the subset's name: '^(\\w+)-'"
-            )
+        key_selection.compile_subsets(self.subsets)
 
 
 def build_parser() -> argparse.ArgumentParser:

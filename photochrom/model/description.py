@@ -59,6 +59,7 @@ _NAME = _Rule("printable text of 1 to 200 characters", lambda value: _is_text(va
 _TEXT = _Rule("printable text of at most 1000 characters", lambda value: _is_text(value, 1000))
 _SHA256 = _Rule("sha256: and 64 hex digits", lambda value: isinstance(value, str) and bool(_DIGEST.fullmatch(value)))
 _TEXTS = _Rule("names with texts", lambda value: _is_mapping(value, _TEXT.fits))
+_NUMBERS = _Rule("names with numbers", lambda value: _is_mapping(value, _is_number))
 _RULES = {
     "name": _NAME,
     "version": _TEXT,
@@ -74,7 +75,9 @@ _RULES = {
     "weights_digest": _SHA256,
     "init": _TEXT,
     "licences": _TEXTS,
-    "metrics": _Rule("names with numbers", lambda value: _is_mapping(value, _is_number)),
+    "metrics": _NUMBERS,
+    "calibration": _NUMBERS,
+    "subsets": _Rule("names with numbers of each", lambda value: _is_mapping(value, _NUMBERS.fits)),
     "settings": _Rule(
         "names with numbers, texts, truth values or lists of them", lambda value: _is_mapping(value, _is_setting)
     ),

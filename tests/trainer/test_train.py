@@ -129,6 +129,20 @@ def test_mean_of_bundles_needs_no_step(finished, dataset, tmp_path):
 
 
 @needs_finished
+def test_finished_bundle_is_calibrated_again(finished, dataset, tmp_path):
+    calibration = {"shrink": True, "chroma_exponent": 0.8, "chroma_ratio": 0.9, "subsets": "/([01])/[01]$"}
+    none = dict.fromkeys(("steps", "fine_tune_steps", "confidence_steps"), 0)
+    made = training.train(dataset, tmp_path, init=finished[0] / "bundle", validate_on="/0/", **none, **calibration)
+    assert made.info["calibration"]["exponent"] == pytest.approx(0.8)
+    assert made.info["calibration"]["mean"] != 1
+    assert made.info["metrics"]["examples"] == 2
+    assert made.info["metrics"]["chroma"] == pytest.approx(0.9 * made.info["metrics"]["true_chroma"], rel=1e-3)
+    # All photographs of the split are reported, calibrated on some of them.
+    assert {name: found["photographs"] for name, found in made.info["subsets"].items()} == {"0": 2, "1": 2}
+    assert "| 0 | 2 |" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+
+
+@needs_finished
 def test_run_starts_from_bundle(finished, dataset, tmp_path):
     started = tmp_path / "own"
     # The shape is the bundle's, whatever the flags say.

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 # A collection that is repeated more often would be learned by heart.
 _MOST_REPEATS = 100
+# Subset of the photographs whose keys the expression does not match.
+UNMATCHED = "(no match)"
 # Shares that differ by less are equal: the rest of shares that add up to 1 is rarely 0.
 _NO_SHARE = 1e-9
 
@@ -16,6 +18,20 @@ def compile_pattern(flag: str, pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise ValueError(f"--{flag} {pattern!r} is no regular expression: {error}") from error
+
+
+def compile_subsets(pattern: str) -> re.Pattern[str]:
+    """Returns the compiled expression of --subsets; raises ValueError if it is none, or has no group."""
+    compiled = compile_pattern("subsets", pattern)
+    if pattern and not compiled.groups:
+        raise ValueError(f"--subsets {pattern!r} has no group, expected one around the subset's name: '^(\\w+)-'")
+    return compiled
+
+
+def subset(pattern: re.Pattern[str], key: str) -> str:
+    """Returns the name of the subset of a key: the first group of the expression."""
+    found = pattern.search(key)
+    return (found.group(1) or UNMATCHED) if found else UNMATCHED
 
 
 def parse_shares(texts: Iterable[str]) -> dict[re.Pattern[str], float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from photochrom.color import ab_bins
 from photochrom.sources import keys
+from trainer.data import key_selection
 from trainer.evaluation import ab_histogram, confidence, figures, frechet, metrics, saturation
 from trainer.evaluation.evaluator import GRAY, METHODS, MODEL, SCORES, TRUTH, PhotographResult
 
@@ -21,8 +22,8 @@ Summary = dict[str, dict[str, dict[str, float]]]
 # Sheets of pictures: lowest error, highest error, and lowest digests of keys (a selection independent of the model).
 SHEETS = ("best", "worst", "sheet")
 COLUMNS = (GRAY, MODEL, TRUTH)
-# Name of the whole set, and of the subset of the photographs whose keys the expression does not match.
-WHOLE, UNMATCHED = "all photographs", "(no match)"
+# Name of the whole set.
+WHOLE = "all photographs"
 _ALL = (*METHODS, TRUTH)
 
 
@@ -89,10 +90,7 @@ class Results:
 
     def subset(self, result: PhotographResult) -> str | None:
         """Returns the name of the photograph's subset; None without --subsets."""
-        if not self._subsets:
-            return None
-        found = self._subsets.search(result.key)
-        return (found.group(1) or UNMATCHED) if found else UNMATCHED
+        return key_selection.subset(self._subsets, result.key) if self._subsets else None
 
     def partition(self) -> dict[str, list[int]]:
         """Returns the places of each subset's photographs, the largest subset first; empty without --subsets."""

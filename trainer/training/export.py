@@ -13,6 +13,7 @@ import tensorflow as tf
 from photochrom import errors
 from photochrom.model import bundle, loaded, signature
 from trainer.model.backbones import Backbone
+from trainer.model.calibrated import Calibration, predict
 from trainer.training import model_card
 
 _OUTPUTS = (signature.AB, signature.CONFIDENCE)
@@ -23,18 +24,23 @@ TOLERANCE = 1e-2
 class Served(tf.Module):
     """The model with the inputs and outputs of photochrom.model.signature."""
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, correction: Calibration | None = None):
         super().__init__()
-        self.model = model
+        self.model = model  # the start of another run by that name
+        self.correction = correction
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name=signature.LIGHTNESS)])
     def __call__(self, lightness: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = self.model(lightness, training=False)
+        outputs = predict(self.model, self.correction, lightness)
         return {name: outputs[name] for name in _OUTPUTS}
 
 
 def export_bundle(
-    model: keras.Model, folder: pathlib.Path, info: dict[str, Any], tolerance: float = TOLERANCE
+    model: keras.Model,
+    folder: pathlib.Path,
+    info: dict[str, Any],
+    correction: Calibration | None = None,
+    tolerance: float = TOLERANCE,
 ) -> bundle.Bundle:
     """Writes the bundle beside `folder`, checks it, and renames it into place.
 
@@ -42,12 +48,13 @@ def export_bundle(
         model: a trained colorizer; afterwards it computes in float32, also after training in mixed precision.
         folder: of the bundle; must not exist.
         info: content of model.json beside format, digest and signature.
+        correction: of its colours.
         tolerance: largest difference between model and SavedModel, ab units and confidence.
     """
     compute_in_float32(model)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    served = Served(model)
+    served = Served(model, correction)
     saved_model = str(partial / "saved_model")
     tf.saved_model.save(served, saved_model, signatures={signature.NAME: served.__call__})
     _check_same(served, loaded.load(saved_model, str(folder)), info["image_size"], tolerance)

@@ -16,8 +16,19 @@ from trainer.data.dataset import Dataset
 from trainer.data.dataset_copy import DatasetCopy
 from trainer.data.stream import TrainStream, expected_repeats, validation_batches
 from trainer.model import backbones, build
+from trainer.model.calibrated import Calibration
 from trainer.model.weights import Weights, fetch, load_backbone
-from trainer.training import features_bundle, hosts, loop, phases, promotion, reporting, stopping, warm_start
+from trainer.training import (
+    calibration,
+    features_bundle,
+    hosts,
+    loop,
+    phases,
+    promotion,
+    reporting,
+    stopping,
+    warm_start,
+)
 from trainer.training.checkpoints import Checkpoints, claim
 from trainer.training.distillation import Teachers
 from trainer.training.export import export_bundle
@@ -67,7 +78,7 @@ def _check(config: TrainConfig) -> tuple[Run, TrainStream]:
 
 def _key_lists(config: TrainConfig) -> tuple[str, ...]:
     """Returns the beginnings of the lists of keys that the settings search."""
-    splits = {"train": config.source_weights, "validation": config.validate_on}
+    splits = {"train": config.source_weights, "validation": config.validate_on or config.subsets}
     return tuple(items_prefix(split) for split, patterns in splits.items() if patterns)
 
 
@@ -120,10 +131,30 @@ def _train(run: Run, stream: TrainStream) -> None:
             report=report,
             stop=stop,
             teachers=teachers,
+            correction=Calibration(config.chroma_exponent) if config.corrects_colours else None,
         )
         trainer.run()
         metrics = {"expected_error_off_by": trainer.calibrate(), **trainer.evaluate()}
-    _finish(run, colorizer, {"steps": int(checkpoints.step.numpy()), "metrics": metrics})
+        results = {"steps": int(checkpoints.step.numpy()), "metrics": metrics, **_describe_colours(run, trainer)}
+    _finish(run, colorizer, trainer.correction, results)
+
+
+def _describe_colours(run: Run, trainer: loop.Trainer) -> dict[str, Any]:
+    """Returns the calibration of a finished model, and its figures on the subsets of the validation split."""
+    config, numbers = run.config, trainer.describe_calibration()
+    _log.info("calibration: %s", ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
+    if not config.subsets:
+        return {"calibration": numbers}
+    batches = validation_batches(run.dataset, config.batch_size, config.eval_examples)
+    pattern = key_selection.compile_subsets(config.subsets)
+    keys = [key for shard in run.dataset.keys("validation") for key in shard][: config.eval_examples or None]
+    names = [key_selection.subset(pattern, key) for key in keys]
+    found = calibration.measure_subsets(names, batches, trainer.predict)
+    for name, figures in found.items():
+        _log.info(
+            "%s: %d photographs, %.2f dB over gray in ab, chroma ratio %.2f, median %.2f", name, *figures.values()
+        )
+    return {"calibration": numbers, "subsets": found}
 
 
 def _features(run: Run, colorizer: keras.Model) -> CachedFeatures | None:
@@ -142,11 +173,11 @@ def _restore(run: Run, colorizer: keras.Model, checkpoints: Checkpoints) -> None
         _log.info("starting from %s", ", ".join(f"{start.path}, {start.digest}" for start in run.starts))
 
 
-def _finish(run: Run, colorizer: keras.Model, results: dict[str, Any]) -> None:
+def _finish(run: Run, colorizer: keras.Model, correction: Calibration | None, results: dict[str, Any]) -> None:
     """Writes the bundle on the chief; the other hosts wait for it."""
     _log.info("weights have SHA-256 %s", hosts.digest_weights(colorizer))
     if hosts.index() == 0:
-        export_bundle(colorizer, run.bundle, {**run.describe(), **results})
+        export_bundle(colorizer, run.bundle, {**run.describe(), **results}, correction)
     else:
         shutil.rmtree(run.own_folder)
     hosts.mean(run.strategy, 0.0)

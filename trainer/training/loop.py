@@ -13,6 +13,8 @@ import tensorflow as tf
 from photochrom import errors
 from photochrom.model import signature
 from trainer.config import TrainConfig
+from trainer.model import heads
+from trainer.model.calibrated import Calibration, predict
 from trainer.training import calibration, hosts, losses, reporting, stopping
 from trainer.training.checkpoints import Checkpoints
 from trainer.training.distillation import Teachers
@@ -58,9 +60,10 @@ class Trainer:
     report: reporting.Report
     stop: stopping.StopRequest
     teachers: Teachers | None = None
+    correction: Calibration | None = None
 
     def __post_init__(self) -> None:
-        self._predict = tf.function(lambda lightness: self.model(lightness, training=False))
+        self.predict = tf.function(lambda lightness: predict(self.model, self.correction, lightness))
 
     def run(self) -> None:
         """Trains from the latest checkpoint to the end; the model then has its best weights.
@@ -123,8 +126,15 @@ class Trainer:
         Returns:
             The mean deviation of the expected error of a pixel from its error, ab units.
         """
-        calibration.set_saturation(self.model, self.config.chroma_ratio, self.evaluate)
-        return calibration.fit_error_scale(self.model, self._predict, self.validation)
+        if self.correction and self.config.shrink:
+            calibration.fit_correction(self.model, self.correction, self.validation)
+        calibration.set_saturation(self.model, self.config.chroma_ratio, self.evaluate, self.correction)
+        return calibration.fit_error_scale(self.model, self.predict, self.validation)
+
+    def describe_calibration(self) -> dict[str, float]:
+        """Returns the numbers of the calibration of the colours."""
+        saturation = {heads.SATURATION: float(self.model.get_layer(heads.SATURATION).factor.numpy())}
+        return self.correction.describe() if self.correction else saturation
 
     def evaluate(self) -> dict[str, float]:
         """Returns the mean measures over the validation split, and `examples`, the number of its photographs.
@@ -133,7 +143,7 @@ class Trainer:
         """
         sums: collections.Counter[str] = collections.Counter()
         for number, batch in enumerate(self.validation):
-            outputs = self._predict(batch[signature.LIGHTNESS])
+            outputs = self.predict(batch[signature.LIGHTNESS])
             terms = losses.losses(batch, outputs, self.config.rebalance, self.config.picture_weight)
             measures = {**terms, **losses.observe(batch, outputs)}
             sums.update({name: float(tf.reduce_sum(values)) for name, values in measures.items()})

@@ -19,6 +19,8 @@ _SOFT_SIGMA = 5.0
 _LEAST_ERROR = 2.0
 # Names of the losses in TensorBoard, the log and model.json; the second keeps the name that existing bundles have.
 COLOUR, UNCERTAINTY = "loss", "doubt_loss"
+# The gain of the calibrated colours.
+CALIBRATED_GAIN = "calibrated_gain"
 
 
 def losses(batch: dict[str, Any], outputs: dict[str, Any], rebalance: float, picture_weight: float) -> dict[str, Any]:
@@ -58,15 +60,19 @@ def observe(batch: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         `chroma` and `true_chroma`, the means of prediction and truth, ab units; `gain`, the PSNR of ab of the mean
-        colour over that of gray, dB.
+        colour over that of gray, dB; CALIBRATED_GAIN, that of the model's `ab`.
     """
     truth = batch[signature.AB]
-    gain = _log_error(truth, 0.0) - _log_error(truth, outputs[heads.MEAN])
     return {
         "chroma": _mean(_norm(outputs[signature.AB])),
         "true_chroma": _mean(_norm(truth)),
-        "gain": gain * (10 / math.log(10)),
+        "gain": _gain(truth, outputs[heads.MEAN]),
+        CALIBRATED_GAIN: _gain(truth, outputs[signature.AB]),
     }
+
+
+def _gain(truth: Any, predicted: Any) -> Any:
+    return (_log_error(truth, 0.0) - _log_error(truth, predicted)) * (10 / math.log(10))
 
 
 def soft_bins(ab: Any) -> Any:

@@ -1,5 +1,6 @@
 """The model card of a bundle: use, data, measurements and licences, for people who decide whether to use it."""
 
+import re
 from typing import Any
 
 _CARD = """\
@@ -35,10 +36,10 @@ and the data has no fading, toning or dirt.
 
 On {examples} photographs of the validation split; `photochrom evaluate` has more metrics.
 
-| PSNR of ab above gray, dB | mean chroma, model | mean chroma, truth | loss |
-|---|---|---|---|
-| {gain:.2f} | {chroma:.2f} | {true_chroma:.2f} | {loss:.2f} |
-
+| PSNR of ab above gray, dB | at the calibrated strength | mean chroma, model | mean chroma, truth | loss |
+|---|---|---|---|---|
+| {gain:.2f} | {calibrated_gain:.2f} | {chroma:.2f} | {true_chroma:.2f} | {loss:.2f} |
+{subsets}
 `confidence` is exp(-expected ab error / 20): low where many colours are likely. The expected error of a pixel
 deviates from its error by {expected_error_off_by:.1f} ab units on average.
 
@@ -46,6 +47,12 @@ deviates from its error by {expected_error_off_by:.1f} ab units on average.
 
 Code: {code_licence}. Backbone weights: {weights_licence}.
 """
+
+_HEADER = (
+    "| subset | photographs | PSNR of ab above gray at the calibrated strength, dB | chroma / true chroma | median |",
+    "|---|---|---|---|---|",
+)
+_ROW = "| {photographs:d} | {gain:.2f} | {chroma_ratio:.2f} | {median_chroma_ratio:.2f} |"
 
 
 def write_card(info: dict[str, Any]) -> str:
@@ -57,8 +64,22 @@ def write_card(info: dict[str, Any]) -> str:
             for key in ("name", "version", "digest", "backbone", "image_size", "ab_stride", "data_digest")
         },
         **info["metrics"],
+        subsets=format_subsets(info.get("subsets", {})),
         weights=" ".join(filter(None, (weights["source"], weights["sha256"]))),
         steps=info["steps"],
         code_licence=info["licences"]["code"],
         weights_licence=info["licences"]["backbone_weights"],
     )
+
+
+def format_subsets(subsets: dict[str, dict[str, float]]) -> str:
+    """Returns the figures of the subsets as a table, empty without any."""
+    if not subsets:
+        return ""
+    rows = [f"| {_cell(name)} " + _ROW.format(**figures) for name, figures in subsets.items()]
+    return "\n".join(["", *_HEADER, *rows, ""])
+
+
+def _cell(name: str) -> str:
+    """Returns a name, which comes from keys of photographs, as plain text in a table."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+.!|-])", r"\\\1", name)

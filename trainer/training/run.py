@@ -28,7 +28,7 @@ _PLACES = (
     "teacher",
 )
 # Settings of the finished model that change nothing in the training.
-_READING = ("temperature", "chroma_ratio")
+_READING = ("temperature", "chroma_ratio", "chroma_exponent", "shrink", "subsets")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,3 +34,9 @@ def test_parse_shares_refuses_more_than_all():
 def test_repeats_refuses_source_without_photographs(texts):
     with pytest.raises(ValueError, match=r"has 0 of 10 training photographs, for a share of 0\.5"):
         key_selection.repeats(key_selection.parse_shares(texts), KEYS)
+
+
+def test_subset_is_first_group_of_the_expression():
+    pattern = key_selection.compile_subsets("^(\\w+)/1$|^other/(.)$")
+    found = [key_selection.subset(pattern, key) for key in ("street/1", "street/0", "other/0")]
+    assert found == ["street", key_selection.UNMATCHED, key_selection.UNMATCHED]

@@ -7,7 +7,8 @@ from photochrom import errors
 from photochrom.model import bundle
 from trainer.model import build
 from trainer.model.backbones import Backbone
-from trainer.training import export
+from trainer.model.calibrated import Calibration
+from trainer.training import export, warm_start
 
 pytestmark = pytest.mark.job  # whole jobs or trainings
 
@@ -26,6 +27,7 @@ INFO = {
         "true_chroma": 2.0,
         "expected_error_off_by": 3.0,
         "gain": 1.5,
+        "calibrated_gain": 1.4,
         "examples": 4,
     },
     "licences": {"code": "Apache-2.0", "backbone_weights": "none used"},
@@ -52,6 +54,22 @@ def test_bundle_serves_the_signature_at_any_shape(colorizer, tmp_path):
     assert np.all((np.asarray(answer["confidence"]) > 0) & (np.asarray(answer["confidence"]) < 1))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bundle"]
     assert made.info["signature"]["outputs"]["ab"]["shape"] == ["B", "H/2", "W/2", 2]
+
+
+def test_correction_is_part_of_the_graph(colorizer, tmp_path):
+    correction = Calibration(0.8)
+    correction.mean.assign(0.5)
+    correction.offset.assign([1.0, 2.0])
+    made = export.export_bundle(colorizer, tmp_path / "bundle", INFO, correction)
+    lightness = np.random.default_rng(0).uniform(0, 100, (2, 64, 96, 1)).astype(np.float32)
+    own = colorizer(lightness, training=False)["ab"]
+    served = tf.saved_model.load(made.saved_model).signatures["serving_default"](lightness=tf.constant(lightness))["ab"]
+    np.testing.assert_allclose(served, correction(own), atol=1e-3)
+    assert np.abs(served - own).max() > 1
+    # Another run starts from the network alone.
+    again = build.build_model(build.Shape(4, 4, 2))
+    warm_start.load_weights(again, [made])
+    np.testing.assert_allclose(again(lightness, training=False)["ab"], own, atol=1e-3)
 
 
 def test_differing_export_is_not_published(colorizer, tmp_path):

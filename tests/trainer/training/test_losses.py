@@ -49,7 +49,8 @@ def test_observations_by_hand():
     outputs = {"ab": 2 * ab, "mean": ab}
     seen = {name: float(value[0]) for name, value in losses.observe(_tensors(BATCH), _tensors(outputs)).items()}
     gain = 10 * np.log10((458 + 2) / ((15**2 + 4**2) / 2 + 2))
-    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain})
+    calibrated = 10 * np.log10((458 + 2) / (4**2 / 2 + 2))
+    assert seen == pytest.approx({"chroma": 15, "true_chroma": 17, "gain": gain, "calibrated_gain": calibrated})
 
 
 def test_cross_entropy_is_least_for_true_distribution():

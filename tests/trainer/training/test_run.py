@@ -26,6 +26,7 @@ def _run(weights=Weights("none"), starts=(), teachers=(), **settings):  # noqa: 
         ({"promote_if_better": "current"}, True),
         ({"temperature": 0.9}, True),
         ({"chroma_ratio": 0.5}, True),
+        ({"chroma_exponent": 0.8, "shrink": True, "subsets": "(a)"}, True),
         ({"batch_size": 8}, False),
         ({"source_weights": ("^street=0.5",)}, False),
         ({"seed": 1}, False),
