@@ -9,6 +9,9 @@ from photochrom.settings import check, setting
 from photochrom.storage import files
 from pipelines import splits
 
+# Settings that older versions do not have.
+_RECENT = ("stratify",)
+
 
 @dataclasses.dataclass(frozen=True)
 class PrepareConfig:
@@ -32,6 +35,14 @@ class PrepareConfig:
     )
     ab_stride: int = setting("px of lightness for one px of ab, along each axis", 2, group="records", choices=(1, 2, 4))
     split: str = setting("shares of the splits, which add up to 1", splits.DEFAULT, group="records")
+    stratify: str = setting(
+        "regular expression, searched in each key, whose groups name the photograph's kind: each kind is divided by "
+        "--split on its own, by order of the keys' digests, so that every split has the same share of it. Without it "
+        "the split of a photograph follows from its own key, whatever other photographs there are",
+        "",
+        group="records",
+        metavar="REGEX",
+    )
     num_shards: int = setting(
         "shards of the largest split, the others in proportion; 0: one for 1000 inputs", 0, group="records", at_least=0
     )
@@ -70,6 +81,8 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         check(self)
         splits.parse(self.split)
+        if self.stratify:
+            splits.compile_kinds(self.stratify)
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """Returns the paths that workers have to reach, by flag."""
@@ -90,4 +103,8 @@ class PrepareConfig:
         values = dataclasses.asdict(self)
         for name in ("input", "output", "embed", "image_timeout"):
             del values[name]
+        for field in dataclasses.fields(self):
+            # Datasets of versions without these settings have the same bytes, and keep their digest.
+            if field.name in _RECENT and values[field.name] == field.default:
+                del values[field.name]
         return values

@@ -1,13 +1,14 @@
 """The graph of `photochrom prepare`, step by step."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 
 from photochrom.jobs import beam_job
 from photochrom.model.bundle import Bundle
+from photochrom.sources import keys
 from photochrom.sources.inputs import Input
 from photochrom.sources.source import Source
 from photochrom.storage import files
@@ -44,7 +45,7 @@ class PrepareDataset(beam.PTransform):
         representatives = beam.pvalue.AsDict(found["groups"])
         summaries = (
             sources
-            | "Assign" >> beam.Map(_assign, total, representatives, self.config)
+            | "Assign" >> beam.Map(_assign, total, representatives, self._edges(sources, representatives), self.config)
             | "GroupByShard" >> beam.GroupByKey()
             | "WriteShards" >> beam.ParDo(shards.WriteShard(self.config, progress_folder), representatives)
         )
@@ -67,6 +68,17 @@ class PrepareDataset(beam.PTransform):
             )
         )
 
+    def _edges(self, sources: beam.PCollection, representatives: beam.pvalue.AsDict) -> beam.pvalue.AsDict:
+        """Returns the edges of the splits by kind; empty without --stratify."""
+        if not self.config.stratify:
+            return beam.pvalue.AsDict(sources.pipeline | "NoKinds" >> beam.Create([]))
+        return beam.pvalue.AsDict(
+            sources
+            | "FindKind" >> beam.Map(_position, representatives, self.config)
+            | "CollectKinds" >> beam.CombinePerKey(beam.combiners.ToListCombineFn())
+            | "Divide" >> beam.MapTuple(_divide, self.config)
+        )
+
     def _near_duplicates(
         self, sources: beam.PCollection, total: beam.pvalue.AsSingleton, progress_folder: str
     ) -> dict[str, beam.PCollection]:
@@ -85,12 +97,28 @@ def _count(sources: beam.PCollection) -> beam.PCollection:
     return sources | "Count" >> beam.combiners.Count.Globally()
 
 
+def _position(source: Source, representatives: Mapping[str, str], config: PrepareConfig) -> tuple[str, float]:
+    """Returns the kind of a source, and the position at which it is assigned to a split."""
+    key = representatives.get(source.key, source.key)
+    return splits.kind(key, splits.compile_kinds(config.stratify)), keys.fraction(key, config.seed)
+
+
+def _divide(kind: str, positions: Sequence[float], config: PrepareConfig) -> tuple[str, list[float]]:
+    return kind, splits.divide(positions, splits.parse(config.split))
+
+
 def _assign(
-    source: Source, total: int, representatives: Mapping[str, str], config: PrepareConfig
+    source: Source,
+    total: int,
+    representatives: Mapping[str, str],
+    edges: Mapping[str, Sequence[float]],
+    config: PrepareConfig,
 ) -> tuple[tuple[str, int, int], Source]:
     shares = splits.parse(config.split)
     counts = splits.count_shards(shares, config.num_shards, total)
-    shard = splits.assign(source.key, shares, counts, config.seed, representatives.get(source.key, ""))
+    representative = representatives.get(source.key, source.key)
+    own = edges[splits.kind(representative, splits.compile_kinds(config.stratify))] if edges else ()
+    shard = splits.assign(source.key, shares, counts, config.seed, representative, own)
     return (shard.split, shard.number, shard.num_shards), source
 
 

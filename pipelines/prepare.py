@@ -86,12 +86,12 @@ def _claim_output(config: PrepareConfig) -> None:
     wanted = config.record_settings()
     if files.exists(path):
         found = json.loads(files.read_bytes(path))
-        differing = [name for name in wanted if found.get(name) != wanted[name]]
+        differing = [name for name in {**wanted, **found} if found.get(name, "") != wanted.get(name, "")]
         if differing:
             name = differing[0]
             raise errors.UsageError(
-                f"--output {config.output} holds a dataset made with --{name}={found.get(name)}, "
-                f"now it is {wanted[name]}; choose another folder, or the same settings to continue"
+                f"--output {config.output} holds a dataset made with --{name}={found.get(name, '')}, "
+                f"now it is {wanted.get(name, '')!r}; choose another folder, or the same settings to continue"
             )
     elif any(True for _ in files.list_folder(config.output)):
         raise errors.UsageError(f"--output {config.output} holds other files; choose a new or an empty folder")

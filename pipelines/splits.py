@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import re
+from collections.abc import Iterable, Sequence
 
 from photochrom.dataset import Shard
 from photochrom.sources import keys
@@ -44,14 +46,62 @@ def count_shards(shares: dict[str, float], num_shards: int, inputs: int) -> dict
     return {name: max(1, round(num_shards * share / largest)) for name, share in shares.items()}
 
 
-def side(key: str, shares: dict[str, float], seed: int) -> str:
-    """Returns the split of a key; it does not depend on other inputs."""
+def compile_kinds(pattern: str) -> re.Pattern[str]:
+    """Returns the compiled expression of --stratify.
+
+    Raises:
+        ValueError: it is no regular expression, or has no group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"--stratify {pattern!r} is no regular expression: {error}") from error
+    if not compiled.groups:
+        raise ValueError(f"--stratify {pattern!r} has no group, expected one around the kind: '/(\\w+)-[^/]*$'")
+    return compiled
+
+
+def kind(key: str, pattern: re.Pattern[str]) -> str:
+    """Returns the kind of a key: the groups of an expression that is found in it; "" where none is."""
+    found = pattern.search(key)
+    return "\0".join(group or "" for group in found.groups()) if found else ""
+
+
+def divide(positions: Iterable[float], shares: dict[str, float]) -> list[float]:
+    """Returns the edges for `side` that give each split its share of some keys, to the nearest number of keys.
+
+    Args:
+        positions: keys.fraction of each key.
+        shares: split -> share.
+    """
+    ordered = sorted(positions)
+    ends = (round(edge * len(ordered)) for edge in itertools.accumulate(shares.values()))
+    return [ordered[end] if end < len(ordered) else 1.0 for end in ends]
+
+
+def side(key: str, shares: dict[str, float], seed: int, edges: Sequence[float] = ()) -> str:
+    """Returns the split of a key.
+
+    Args:
+        key: the input's.
+        shares: split -> share.
+        seed: of the digests.
+        edges: position, 0 to 1, at which each split ends, from `divide`; by default the shares themselves, so that the
+            split does not depend on other inputs.
+    """
     position = keys.fraction(key, seed)
-    edges = itertools.accumulate(shares.values())
-    return next((name for name, edge in zip(shares, edges, strict=True) if position < edge), next(reversed(shares)))
+    ends = edges or itertools.accumulate(shares.values())
+    return next((name for name, edge in zip(shares, ends, strict=True) if position < edge), next(reversed(shares)))
 
 
-def assign(key: str, shares: dict[str, float], counts: dict[str, int], seed: int, representative: str = "") -> Shard:
+def assign(
+    key: str,
+    shares: dict[str, float],
+    counts: dict[str, int],
+    seed: int,
+    representative: str = "",
+    edges: Sequence[float] = (),
+) -> Shard:
     """Returns the shard of a key.
 
     Args:
@@ -61,6 +111,7 @@ def assign(key: str, shares: dict[str, float], counts: dict[str, int], seed: int
         seed: of the digests.
         representative: the key that determines the split, common to all near-duplicates; "" for the key itself.
             The key alone determines the shard within the split.
+        edges: of the splits, see `side`.
     """
-    name = side(representative or key, shares, seed)
+    name = side(representative or key, shares, seed, edges)
     return Shard(name, keys.digest(key, seed) % counts[name], counts[name])

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from pipelines.config import PrepareConfig
@@ -11,9 +13,17 @@ from pipelines.config import PrepareConfig
         ({"compression": "zip"}, "--compression is 'zip', expected one of none, gzip"),
         ({"near_duplicates": "apart"}, "--near_duplicates is 'apart', expected one of together, ignore"),
         ({"num_shards": -1}, "--num_shards is -1, expected at least 0"),
+        ({"stratify": "a+"}, "--stratify 'a.' has no group, expected one around the kind"),
         ({"split": "train=0.5"}, "--split train=0.5 adds up to 0.5"),
     ],
 )
 def test_config_refuses_values_outside_its_limits(values, message):
     with pytest.raises(ValueError, match=message):
         PrepareConfig(input=("photographs",), output="dataset", **values)
+
+
+def test_settings_without_effect_are_left_out_of_the_dataset():
+    config = PrepareConfig(input=("photographs",), output="dataset")
+    assert not {"stratify"} & config.record_settings().keys()
+    changed = dataclasses.replace(config, stratify="(a)").record_settings()
+    assert changed["stratify"] == "(a)"

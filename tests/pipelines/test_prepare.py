@@ -1,5 +1,6 @@
 """Whole runs of the job on real photographs."""
 
+import collections
 import hashlib
 import json
 import pathlib
@@ -123,6 +124,23 @@ def test_second_run_keeps_shards_and_restores_missing(photo_folder, tmp_path):
     assert kept.stat().st_mtime_ns == written
     counted = counters.of(result)
     assert counted["shards-kept"] == 2 and counted["shards-written"] == 1
+
+
+def test_kinds_have_the_same_share_of_each_split(photo_folder, tmp_path):
+    output, stratified = tmp_path / "dataset", "--stratify=/([^/]+)/[^/]+$"
+    run([photo_folder], output, stratified, "--num_shards=2", "--near_duplicates=ignore")
+    found = collections.defaultdict(collections.Counter)
+    for row in rows(output, "items"):
+        found[row["key"].split("/")[-2]][row["split"]] += 1
+    assert len(found) > 1
+    for sizes in found.values():
+        assert sizes["train"] == round(0.7 * sizes.total())
+    result = run([photo_folder], output, stratified, "--num_shards=2", "--near_duplicates=ignore")
+    assert "shards-written" not in counters.of(result)
+    with pytest.raises(
+        errors.UsageError, match=r"made with --stratify=/\(\[\^/\]\+\)/.*, now it is ''; choose another"
+    ):
+        run([photo_folder], output, "--num_shards=2", "--near_duplicates=ignore")
 
 
 def test_only_gray_photographs_are_an_error(gray_folder, tmp_path):

@@ -3,6 +3,7 @@ import collections
 import pytest
 
 from photochrom.dataset import Shard
+from photochrom.sources import keys
 from pipelines import splits
 
 SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
@@ -56,3 +57,29 @@ def test_seed_changes_the_split():
     counts = {"train": 1, "validation": 1, "test": 1}
     found = {tuple(splits.assign(f"key{i}", SHARES, counts, seed).split for i in range(50)) for seed in range(3)}
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"), [("(", "--stratify '\\(' is no regular expression"), ("a+", "has no group, expected one")]
+)
+def test_kinds_need_an_expression_with_groups(pattern, message):
+    with pytest.raises(ValueError, match=message):
+        splits.compile_kinds(pattern)
+
+
+def test_kind_is_named_by_all_groups():
+    pattern = splits.compile_kinds(r"^(\w+)/(?:(\w+)-)?\d")
+    found = [splits.kind(key, pattern) for key in ("a/b-1", "a/1", "a/c-1", "other")]
+    assert found == ["a\0b", "a\0", "a\0c", ""]
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(200, [160, 20, 20]), (10, [8, 1, 1]), (3, [2, 1, 0]), (1, [1, 0, 0])])
+def test_divide_gives_each_split_its_share(count, sizes):
+    names = [f"key{i}" for i in range(count)]
+    edges = splits.divide((keys.fraction(name, 5) for name in names), SHARES)
+    found = collections.Counter(splits.side(name, SHARES, 5, edges) for name in names)
+    assert [found[name] for name in SHARES] == sizes
+    # In the order of their digests, whatever the order of the keys.
+    assert splits.divide((keys.fraction(name, 5) for name in reversed(names)), SHARES) == edges
+    parts = [splits.side(name, SHARES, 5, edges) for name in sorted(names, key=lambda name: keys.fraction(name, 5))]
+    assert parts == sorted(parts, key=list(SHARES).index)
