@@ -28,8 +28,14 @@ class Photograph(NamedTuple):
     lab: np.ndarray
 
 
-def to_lab(data: bytes, size: int, decoder: Decoder) -> Photograph:
+def to_lab(data: bytes, size: int, decoder: Decoder, colourless: bool = False) -> Photograph:
     """Decodes a colour photograph and scales its middle square to `size` px.
+
+    Args:
+        data: content of the file.
+        size: px.
+        decoder: decodes it.
+        colourless: whether gray and toned photographs are accepted as well.
 
     Raises:
         DataError: it cannot be decoded, or is too large or too small; Colourless: it is gray, toned or too dull.
@@ -37,7 +43,8 @@ def to_lab(data: bytes, size: int, decoder: Decoder) -> Photograph:
     picture = decoder.decode(data, draft_size=size)
     rgb = resizing.center_square(picture.opaque_rgb(), size)
     lab = cielab.rgb_to_lab(rgb)
-    _check_color(lab)
+    if not colourless:
+        _check_color(lab)
     return Photograph(picture, rgb, lab)
 
 

@@ -10,7 +10,7 @@ from photochrom.storage import files
 from pipelines import splits
 
 # Settings that older versions do not have.
-_RECENT = ("stratify",)
+_RECENT = ("stratify", "colourless")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,13 @@ class PrepareConfig:
     )
     num_shards: int = setting(
         "shards of the largest split, the others in proportion; 0: one for 1000 inputs", 0, group="records", at_least=0
+    )
+    colourless: str = setting(
+        "photographs without colour, gray and toned: refuse, because they contain no colours to learn; or keep, for "
+        "`train --unlabelled`, which learns the colours of other models on them",
+        "refuse",
+        group="records",
+        choices=("refuse", "keep"),
     )
     compression: str = setting("compression of the TFRecord files", "none", group="records", choices=("none", "gzip"))
     seed: int = setting("seed of the assignment of keys to splits and shards", 0, group="records")

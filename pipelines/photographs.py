@@ -53,7 +53,8 @@ def to_record(key: str, data: bytes, config: PrepareConfig, spent_seconds: float
         DataError: it cannot be decoded, is too large or small, or has no colour to learn from.
     """
     with foreign.recognized(data):
-        picture, rgb, lab = photograph.to_lab(data, config.image_size, config.decoder().after(spent_seconds))
+        decoder, keeps = config.decoder().after(spent_seconds), config.colourless == "keep"
+        picture, rgb, lab = photograph.to_lab(data, config.image_size, decoder, keeps)
     record = LabRecord.from_lab(key, lab, config.ab_stride, (picture.source_height, picture.source_width))
     return record, Item(
         key=key,

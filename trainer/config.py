@@ -135,6 +135,13 @@ class TrainConfig:
         above=0,
         at_most=1,
     )
+    unlabelled: str = setting(
+        "dataset of further training photographs whose own colours are ignored: only the --teacher's count. `prepare "
+        "--colourless keep` makes one of gray pictures",
+        "",
+        group="training",
+        metavar="DATASET",
+    )
     rebalance: float = setting(
         "exponent of the weights of rare colours: 0 ignores them, 1 applies the dataset's weights in full",
         0.0,
@@ -250,6 +257,8 @@ class TrainConfig:
         key_selection.compile_subsets(self.subsets)
         if not self.steps + self.fine_tune_steps and not self.init:
             raise ValueError("--steps is 0, expected above 0 where --fine_tune_steps is 0 (or a finished --init)")
+        if self.unlabelled and (not self.teacher or self.cached_features):
+            raise ValueError("--unlabelled needs a --teacher, whose colours are learned, and no --cached_features")
         if self.cached_features and (self.backbone == "none" or self.init):
             other = "--init" if self.init else "--backbone=none"
             raise ValueError(f"--cached_features does not go with {other}: nothing of that network can be cached")

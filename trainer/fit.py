@@ -45,9 +45,11 @@ def check_training(config: TrainConfig, starts: Sequence[Bundle] = (), teachers:
         *_of_shapes(starts),
         *(misfit for teacher in teachers for misfit in _of_size(teacher, "ab_stride", info)),
         *_of_counts(config, info),
+        *(_of_unlabelled(config.unlabelled, info) if config.unlabelled else ()),
     ]
     if misfits:
         bundles = [f"--init {path}" for path in config.init] + [f"--teacher {path}" for path in config.teacher]
+        bundles += [f"--unlabelled {config.unlabelled}"] if config.unlabelled else []
         raise errors.UsageError(f"{' and '.join([f'--data {config.data}', *bundles])} do not fit: {'; '.join(misfits)}")
 
 
@@ -92,6 +94,16 @@ def _of_counts(config: TrainConfig, info: DatasetInfo) -> Iterator[str]:
         yield "the dataset has no photographs in its validation split, at least 1 is needed"
     if config.cached_features and not info.embedding:
         yield "--cached_features is given, the dataset has none: run the same `photochrom prepare` with --embed"
+
+
+def _of_unlabelled(folder: str, info: DatasetInfo) -> Iterator[str]:
+    unlabelled = read_info(folder)
+    for name in ("image_size", "ab_stride", "compression"):
+        theirs, ours = getattr(unlabelled, name), getattr(info, name)
+        if theirs != ours:
+            yield f"{folder} has {name} {theirs}, --data has {ours}, prepare it with --{name}={ours}"
+    if not unlabelled.split("train").examples:
+        yield f"{folder} has no photographs in its train split"
 
 
 def check_evaluation(info: DatasetInfo, folder: str, split: str, image_size: int) -> None:

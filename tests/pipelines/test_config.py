@@ -24,6 +24,6 @@ def test_config_refuses_values_outside_its_limits(values, message):
 
 def test_settings_without_effect_are_left_out_of_the_dataset():
     config = PrepareConfig(input=("photographs",), output="dataset")
-    assert not {"stratify"} & config.record_settings().keys()
-    changed = dataclasses.replace(config, stratify="(a)").record_settings()
-    assert changed["stratify"] == "(a)"
+    assert not {"stratify", "colourless"} & config.record_settings().keys()
+    changed = dataclasses.replace(config, stratify="(a)", colourless="keep").record_settings()
+    assert (changed["stratify"], changed["colourless"]) == ("(a)", "keep")

@@ -48,6 +48,13 @@ def test_scaled_jpeg_decoding_gives_nearly_same_record(photographs):
     assert np.abs(scaled.ab.astype(int) - full.ab).mean() < 1.0
 
 
+@pytest.mark.parametrize("tone", [[1, 1, 1], [1.0, 0.85, 0.6]])
+def test_colourless_pictures_are_kept_on_request(tone):
+    pixels = np.tile(np.arange(128)[:, None] * [tone], (128, 1, 1)).astype(np.uint8)
+    record, item = job.to_record("k", encode(pixels), dataclasses.replace(CONFIG, colourless="keep"))
+    assert np.ptp(record.lightness) > 100 and item.colorfulness < 40
+
+
 @pytest.mark.parametrize(
     ("pixels", "reason"),
     [

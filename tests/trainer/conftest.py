@@ -96,6 +96,12 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def unlabelled(tmp_path_factory):
+    """A dataset of 4 training pictures, whose colours a run with --unlabelled ignores."""
+    return write_dataset(tmp_path_factory.mktemp("data") / "unlabelled", {"train": two_colours(4, SIZE, 3)})
+
+
+@pytest.fixture(scope="session")
 def finished(dataset, tmp_path_factory):
     """The folder of an undisturbed run, and its bundle."""
     folder = tmp_path_factory.mktemp("runs") / "whole [1]*?% {x}"  # TensorFlow takes some paths for patterns

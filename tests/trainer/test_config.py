@@ -22,6 +22,7 @@ def test_defaults_fit():
         ({"steps": 0, "fine_tune_steps": 0}, "--steps is 0, expected above 0 where --fine_tune_steps is 0"),
         ({"chroma_exponent": 0.0}, "--chroma_exponent is 0.0, expected above 0 and at most 2"),
         ({"subsets": "a+"}, r"--subsets 'a\+' has no group, expected one around the subset's name"),
+        ({"unlabelled": "gray"}, "--unlabelled needs a --teacher"),
         ({"head": "both"}, "--head is 'both', expected one of regression, classification"),
         ({"name": "a\n"}, "--name is 'a\\\\n', expected printable text of 1 to 200 characters"),
         ({"crop": 100}, "--crop is 100, expected at least 0 and a multiple of 32 px"),

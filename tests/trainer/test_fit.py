@@ -72,6 +72,18 @@ def test_teachers_have_to_have_ab_stride(folder):
         fit.check_training(config(folder, teacher=("t",)), [start()], [start(ab_stride=8, image_size=96, settings={})])
 
 
+def test_unlabelled_dataset_has_to_fit(folder, tmp_path):
+    other = json.loads((tmp_path / "dataset_info.json").read_text())
+    other["settings"] |= {"ab_stride": 4, "compression": "gzip"}
+    other["splits"]["train"]["examples"] = 0
+    (tmp_path / "gray").mkdir()
+    (tmp_path / "gray" / "dataset_info.json").write_text(json.dumps(other))
+    with pytest.raises(errors.UsageError) as refused:
+        fit.check_training(config(folder, init=(), unlabelled=str(tmp_path / "gray"), teacher=("t",)))
+    for message in ("--unlabelled ", "ab_stride 4, --data has 2", "--compression=none", "no photographs in its train"):
+        assert message in str(refused.value)
+
+
 def test_bundles_of_two_shapes_have_no_mean(folder):
     with pytest.raises(errors.UsageError, match="only weights of equal networks have a mean"):
         fit.check_training(config(folder), [start(), start(settings={**SETTINGS, "width": 8})])

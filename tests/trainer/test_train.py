@@ -143,6 +143,15 @@ def test_finished_bundle_is_calibrated_again(finished, dataset, tmp_path):
 
 
 @needs_finished
+def test_run_learns_from_unlabelled_photographs(finished, dataset, unlabelled, tmp_path):
+    flags = {"teacher": finished[0] / "bundle", "unlabelled": unlabelled, "steps": 2, "confidence_steps": 1}
+    made = training.train(dataset, tmp_path, fine_tune_steps=0, **flags)
+    assert made.info["unlabelled_digest"] == made.info["data_digest"]  # those of the tests are all equal
+    assert made.info["teacher"] == finished[1].digest
+    assert math.isfinite(made.info["metrics"]["loss"])
+
+
+@needs_finished
 def test_run_starts_from_bundle(finished, dataset, tmp_path):
     started = tmp_path / "own"
     # The shape is the bundle's, whatever the flags say.

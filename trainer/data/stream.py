@@ -8,12 +8,16 @@ from typing import Any
 import tensorflow as tf
 
 from photochrom import errors
+from photochrom.dataset import WEIGHT
+from photochrom.model.signature import AB
 from trainer.data import augment, film, key_selection
 from trainer.data.cached_features import CachedFeatures
 from trainer.data.dataset import Dataset
 
 # The tensors of a batch that hold the frozen backbone's maps, where they are cached.
 MAPS = "maps"
+# [B, 1, 1, 1] float32 of a batch with unlabelled photographs: 0 for these, whose ab is 0 and means nothing, else 1.
+LABELLED = "labelled"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,8 @@ class TrainStream:
         mirror: whether half of the photographs are mirrored.
         repeats: [shards, records] float32, of `expected_repeats`; None: each photograph occurs once in an epoch.
         features: the backbone's maps; with them a batch has the maps as a tuple named MAPS, and no random changes.
+        unlabelled: a dataset of the same sizes and compression, whose train split is read as further shards; with it a
+            batch has LABELLED.
     """
 
     dataset: Dataset
@@ -45,16 +51,33 @@ class TrainStream:
     mirror: bool = True
     repeats: tf.RaggedTensor | None = None
     features: CachedFeatures | None = None
+    unlabelled: Dataset | None = None
 
     def __post_init__(self) -> None:
-        examples = self.dataset.examples("train")
+        examples = self._examples
         if examples < self.batch_size:
             raise errors.UsageError(f"--batch_size is {self.batch_size}, the train split has {examples} photographs")
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches in the train split."""
-        return self.dataset.examples("train") // self.batch_size
+        """Whole batches in an epoch."""
+        return self._examples // self.batch_size
+
+    @property
+    def _examples(self) -> int:
+        return sum(one.examples("train") for one in (self.dataset, self.unlabelled) if one)
+
+    @property
+    def _files(self) -> list[str]:
+        """All shards, those of the unlabelled dataset last."""
+        return [file for one in (self.dataset, self.unlabelled) if one for file in one.files("train")]
+
+    def labelled(self) -> "TrainStream":
+        """Returns the stream of the labelled photographs alone."""
+        if self.unlabelled is None:
+            return self
+        repeats = None if self.repeats is None else self.repeats[: len(self.dataset.files("train"))]
+        return dataclasses.replace(self, repeats=repeats, unlabelled=None)
 
     def batches(self, step: int, host: int = 0, hosts: int = 1) -> tf.data.Dataset:
         """Returns the batches from `step` (0 is the first) on, in the format of `Dataset.transform`.
@@ -72,7 +95,7 @@ class TrainStream:
     def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """Returns one epoch's batches in order: ((serialized examples, shards, positions, all [B]), seed [2])."""
         seed = epoch + self.seed
-        files = self.dataset.files("train")
+        files = self._files
         shards = tf.data.Dataset.from_tensor_slices(files).enumerate().shuffle(len(files), seed)
         read = functools.partial(self._read, seed=seed)
         examples = shards.interleave(read, cycle_length=4, num_parallel_calls=4, deterministic=True)
@@ -96,7 +119,12 @@ class TrainStream:
         tensors = self.dataset.transform(serialized)
         if self.features:
             return {**tensors, MAPS: self.features.maps(*places)}
-        return self._augment(tensors, seed)
+        if self.unlabelled is None:
+            return self._augment(tensors, seed)
+        is_labelled = (places[0] < len(self.dataset.files("train")))[:, None, None, None]
+        labels = {AB: 0.0, WEIGHT: 1.0}
+        tensors.update({name: tf.where(is_labelled, tensors[name], value) for name, value in labels.items()})
+        return {**self._augment(tensors, seed), LABELLED: tf.cast(is_labelled, tf.float32)}
 
     def _augment(self, tensors: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         if self.mirror:
@@ -106,19 +134,22 @@ class TrainStream:
         return film.simulate(tensors, self.film, seed) if self.film else tensors
 
 
-def expected_repeats(dataset: Dataset, shares: dict[re.Pattern[str], float]) -> tf.RaggedTensor | None:
+def expected_repeats(
+    dataset: Dataset, shares: dict[re.Pattern[str], float], unlabelled: Dataset | None = None
+) -> tf.RaggedTensor | None:
     """Returns how often each training record is expected in an epoch, [shards, records] float32; None without shares.
 
     Args:
         dataset: the dataset, of which the lists of records suffice.
         shares: share of each source, a pattern of keys, in the photographs of an epoch.
+        unlabelled: a dataset whose shards follow.
 
     Raises:
         UsageError: a source has too few records for its share, or the list of a shard's records is missing.
     """
     if not shares:
         return None
-    keys = dataset.keys("train")
+    keys = [shard for one in (dataset, unlabelled) if one for shard in one.keys("train")]
     try:
         flat = key_selection.repeats(shares, [key for shard in keys for key in shard])
     except ValueError as error:

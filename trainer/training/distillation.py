@@ -8,6 +8,7 @@ import tensorflow as tf
 from photochrom.model import signature
 from photochrom.model.bundle import Bundle
 from photochrom.model.loaded import Model
+from trainer.data.stream import LABELLED
 
 
 class Teachers:
@@ -27,7 +28,8 @@ class Teachers:
         self._models = list(map(Model, bundles))
 
     def teach(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Returns the batch with the colours to learn as its `ab` [B, h, w, 2]."""
+        """Returns the batch with the colours to learn as its `ab` [B, h, w, 2]: the bundles' alone where unlabelled."""
         answers = [model.colours(batch[signature.LIGHTNESS]) for model in self._models]
         taught = tf.stop_gradient(tf.add_n(answers) / len(answers))
-        return {**batch, signature.AB: (1 - self._weight) * batch[signature.AB] + self._weight * taught}
+        own = (1 - self._weight) * batch.get(LABELLED, 1.0)
+        return {**batch, signature.AB: own * batch[signature.AB] + (1 - own) * taught}

@@ -70,10 +70,21 @@ def _check(config: TrainConfig) -> tuple[Run, TrainStream]:
     if starts:
         config = warm_start.adopt_shape(config, starts)
     copy.bring(*_key_lists(config))
-    stream = _open_stream(config, dataset)  # checks number and sources of the photographs before they are copied
+    unlabelled = _open_unlabelled(config)
+    # Checks number and sources of the photographs before they are copied.
+    stream = _open_stream(config, dataset, unlabelled)
     copy.bring(*map(shard_prefix, ("train", "validation")), *_beside_records(config))
     dataset.files("validation")
-    return Run(config, strategy, dataset, starts, teachers, weights), stream
+    return Run(config, strategy, dataset, starts, teachers, weights, unlabelled), stream
+
+
+def _open_unlabelled(config: TrainConfig) -> Dataset | None:
+    """Opens the dataset of --unlabelled, on this machine."""
+    if not config.unlabelled:
+        return None
+    copy = DatasetCopy(config.unlabelled, config.cache_dir, config.cache_gb)
+    copy.bring(*dataset_copy.DESCRIPTION, items_prefix("train"), shard_prefix("train"))
+    return Dataset(copy.folder, config.image_size, config.unlabelled)
 
 
 def _key_lists(config: TrainConfig) -> tuple[str, ...]:
@@ -86,7 +97,7 @@ def _beside_records(config: TrainConfig) -> tuple[str, ...]:
     return (dataset_copy.FEATURES,) if config.cached_features else ()
 
 
-def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:
+def _open_stream(config: TrainConfig, dataset: Dataset, unlabelled: Dataset | None) -> TrainStream:
     return TrainStream(
         dataset,
         config.batch_size,
@@ -95,7 +106,8 @@ def _open_stream(config: TrainConfig, dataset: Dataset) -> TrainStream:
         config.crop,
         config.film,
         config.mirror,
-        expected_repeats(dataset, key_selection.parse_shares(config.source_weights)),
+        expected_repeats(dataset, key_selection.parse_shares(config.source_weights), unlabelled),
+        unlabelled=unlabelled,
     )
 
 

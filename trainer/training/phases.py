@@ -95,7 +95,9 @@ def make_phases(
             _optimizer(config, tuning_steps, tuning_rate, own + upper),
         ),
     ]
-    return [*phases, _uncertainty_phase(config, model, stream)] if config.head == heads.REGRESSION else phases
+    if config.head == heads.REGRESSION:
+        phases.append(_uncertainty_phase(config, model, stream.labelled()))
+    return phases
 
 
 def _split_variables(

@@ -26,6 +26,7 @@ _PLACES = (
     "backbone_weights",
     "backbone_weights_sha256",
     "teacher",
+    "unlabelled",
 )
 # Settings of the finished model that change nothing in the training.
 _READING = ("temperature", "chroma_ratio", "chroma_exponent", "shrink", "subsets")
@@ -42,6 +43,7 @@ class Run:
         starts: the bundles of --init.
         teachers: the bundles of --teacher.
         weights: the backbone's initial weights.
+        unlabelled: the dataset of --unlabelled.
     """
 
     config: TrainConfig
@@ -50,6 +52,7 @@ class Run:
     starts: tuple[bundle.Bundle, ...]
     teachers: tuple[bundle.Bundle, ...]
     weights: Weights
+    unlabelled: Dataset | None = None
 
     @property
     def folder(self) -> pathlib.Path:
@@ -99,6 +102,7 @@ class Run:
             "init": ", ".join(start.digest for start in self.starts),
             **({"teacher": ", ".join(teacher.digest for teacher in self.teachers)} if self.teachers else {}),
             "data_digest": self.dataset.digest,
+            **({"unlabelled_digest": self.unlabelled.digest} if self.unlabelled else {}),
         }
 
     def _computing_settings(self) -> dict[str, Any]:

@@ -4,11 +4,12 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from photochrom import errors
 from trainer.data import key_selection
 from trainer.data.dataset import Dataset
-from trainer.data.stream import TrainStream, expected_repeats, validation_batches
+from trainer.data.stream import LABELLED, TrainStream, expected_repeats, validation_batches
 
 pytestmark = pytest.mark.job  # whole jobs or trainings
 
@@ -83,6 +84,27 @@ def test_validation_batches_take_matching_keys(dataset):
     _assert_same([part], [{name: values[[1, 3]] for name, values in whole.items()}])
     with pytest.raises(errors.UsageError, match="'paintings' matches no key"):
         validation_batches(opened, 8, 0, "paintings")
+
+
+def test_unlabelled_photographs_are_in_the_stream(dataset, unlabelled):
+    stream = TrainStream(Dataset(dataset), 8, 16, 0, crop=32, film=1.0, unlabelled=Dataset(unlabelled))
+    assert stream.steps_per_epoch == 2  # of 12 and 4
+    batches = _take(stream.batches(0), 2)
+    labelled = np.concatenate([batch[LABELLED].ravel() for batch in batches])
+    assert sorted(labelled) == [0] * 4 + [1] * 12
+    for name, value in (("ab", 0), ("weight", 1)):
+        pictures = np.concatenate([batch[name] for batch in batches])
+        assert (pictures[labelled == 0] == value).all() and (pictures[labelled == 1] != value).any()
+    assert LABELLED not in _take(stream.labelled().batches(0), 1)[0]
+
+
+def test_sources_of_unlabelled_photographs_are_weighed(dataset, unlabelled):
+    opened = Dataset(dataset)
+    shares = key_selection.parse_shares(["^train/0/=0"])  # the keys of both datasets
+    repeats = expected_repeats(opened, shares, Dataset(unlabelled))
+    assert [float(tf.reduce_sum(shard)) for shard in repeats] == pytest.approx([0, 12, 0, 4])
+    stream = TrainStream(opened, 4, 16, 0, repeats=repeats, unlabelled=Dataset(unlabelled))
+    assert [float(tf.reduce_sum(shard)) for shard in stream.labelled().repeats] == pytest.approx([0, 12])
 
 
 def test_seed_changes_order_and_mirroring(dataset):

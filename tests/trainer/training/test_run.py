@@ -46,6 +46,13 @@ def test_identity_has_digests_instead_of_paths():
     assert not {"data", "model_dir", "backbone_weights_sha256"} & found.keys()
 
 
+def test_unlabelled_dataset_is_in_the_identity():
+    other = types.SimpleNamespace(image_size=64, ab_stride=2, digest="sha256:u")
+    run = dataclasses.replace(_run(unlabelled="gray", teacher=("t",)), unlabelled=other)
+    assert run.identity()["unlabelled_digest"] == "sha256:u" and "unlabelled" not in run.identity()
+    assert "unlabelled_digest" not in _run().identity()
+
+
 def test_other_dataset_changes_identity():
     run = _run()
     other = types.SimpleNamespace(image_size=64, ab_stride=2, digest="sha256:e")
