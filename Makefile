@@ -6,8 +6,18 @@ BIN := $(VENV)/bin
 # One more than there are cores: a test often waits for the processes that it starts.
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 PHOTOS ?= photochrom/demo_photographs/colour
+# Of `make model`: photographs of the first run, if they are others than PHOTOS; further flags of both runs; the folder.
+FIRST_PHOTOS ?=
+MODEL_FLAGS ?=
+MODEL_OUT ?= model-out
+FIRST_DATA := $(MODEL_OUT)/$(if $(FIRST_PHOTOS),first-dataset,dataset)
+PREPARE_MODEL = $(BIN)/photochrom prepare --ab_stride 4 --split train=0.9,validation=0.1 --num_shards 16
+TRAIN_MODEL = $(BIN)/photochrom train --crop 160 --fine_tune_share 1 --eval_examples 0
+# Of `make period`: the bundle, and at most so many photographs (0: all).
+MODEL ?= default
+LIMIT ?= 0
 
-.PHONY: demo test test-fast test-flink test-hosts test-prism lint bench model lock clean
+.PHONY: demo test test-fast test-flink test-hosts test-prism lint bench model period lock clean
 
 demo: $(VENV)/installed  ## the whole workflow on the sample photographs
 	$(BIN)/photochrom demo --output demo-out
@@ -35,13 +45,18 @@ lint: $(VENV)/installed  ## ruff and mypy
 bench: $(VENV)/installed  ## the tables of benchmarks/; PHOTOS=folder of photographs
 	$(BIN)/python -m benchmarks --photographs $(PHOTOS)
 
-model: $(VENV)/installed  ## the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
-	$(BIN)/photochrom prepare $(addprefix --input ,$(PHOTOS)) --output model-out/dataset --ab_stride 4 \
-		--split train=0.9,validation=0.1 --num_shards 16
-	$(BIN)/photochrom train --data model-out/dataset --model_dir model-out/run \
-		--backbone EfficientNetLite0 --crop 160 --steps 1200 --fine_tune_steps 3600 --fine_tune_share 1 \
-		--fine_tune_learning_rate 2e-4 --confidence_steps 1500 --eval_every 600 --eval_examples 0
-	$(BIN)/photochrom evaluate --model model-out/run/bundle --data model-out/dataset --output model-out/evaluation
+model: $(VENV)/installed  ## both runs of the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
+	$(PREPARE_MODEL) $(addprefix --input ,$(PHOTOS)) --output $(MODEL_OUT)/dataset
+	$(if $(FIRST_PHOTOS),$(PREPARE_MODEL) $(addprefix --input ,$(FIRST_PHOTOS)) --output $(FIRST_DATA))
+	$(TRAIN_MODEL) --data $(FIRST_DATA) --model_dir $(MODEL_OUT)/first --backbone EfficientNetLite0 \
+		--steps 1200 --fine_tune_steps 3600 --fine_tune_learning_rate 2e-4 --confidence_steps 1500 --eval_every 600 $(MODEL_FLAGS)
+	$(TRAIN_MODEL) --data $(MODEL_OUT)/dataset --model_dir $(MODEL_OUT)/run --init $(MODEL_OUT)/first/bundle \
+		--steps 0 --fine_tune_steps 4000 --fine_tune_learning_rate 1e-4 --freeze_batch_norm --confidence_steps 1000 \
+		--eval_every 500 $(MODEL_FLAGS)
+	$(BIN)/photochrom evaluate --model $(MODEL_OUT)/run/bundle --data $(MODEL_OUT)/dataset --output $(MODEL_OUT)/evaluation
+
+period: $(VENV)/installed  ## test on old colour photographs: PHOTOS=folder, turned gray, coloured by MODEL=bundle, compared
+	$(BIN)/photochrom evaluate --model $(MODEL) --data $(PHOTOS) --output period-out --limit $(LIMIT)
 
 $(VENV)/installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; install one, or make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -57,4 +72,4 @@ lock:  ## newest versions that fit together, for every supported Python
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate --extra dev setup.py --output-file constraints.txt
 
 clean:
-	rm -rf $(VENV) demo-out model-out build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo-out model-out period-out build *.egg-info .pytest_cache .ruff_cache .mypy_cache
