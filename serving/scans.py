@@ -9,7 +9,7 @@ from photochrom.color import cielab
 from photochrom.imaging import resizing
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox.decoder import Decoder
-from photochrom.model import signature, working_size
+from photochrom.model import working_size
 from photochrom.sources.source import Source
 from serving.manifest.rows import Row
 from serving.screening import triage
@@ -29,7 +29,7 @@ class Scan:
         data: its bytes if the picture is to be decoded again; else b"".
         picture: the decoded scan, or None.
         triage: the kind of picture, and how much colour it has.
-        lightness: [h, w] float32 L*, at the working shape, padded.
+        lightness: [h, w] float32 L*, the network's input: padded.
         size: (height, width) of the picture within `lightness`, px.
         pixel_count: of the scan at its full size.
         format: of the file, one of `picture.FORMATS`.
@@ -45,6 +45,11 @@ class Scan:
     pixel_count: int = 0
     format: str = ""
 
+    @property
+    def seen(self) -> np.ndarray:
+        """`lightness` without its padding."""
+        return working_size.cut(self.lightness, self.size)
+
     def full_picture(self, decoder: Decoder) -> Picture:
         """Returns the decoded scan at its full size."""
         return self.picture or decoder.decode(self.data, page=self.source.page)
@@ -55,13 +60,11 @@ class Scan:
 
     def halved(self, ab_stride: int) -> "Scan | None":
         """Returns the scan at half its working size, for less memory; None at the least size that models take."""
-        step = signature.SIZE_STEP
-        height, width = (-(-side // (2 * step)) * step for side in self.lightness.shape)
-        if (height, width) == self.lightness.shape:
-            return None
         rows, columns = (max(ab_stride, side // (2 * ab_stride) * ab_stride) for side in self.size)
-        smaller = resizing.resize(self.lightness[: self.size[0], : self.size[1]], rows, columns)
-        padded = working_size.pad_by_reflection(smaller, (height, width))
+        shape = working_size.padded_shape(rows, columns)
+        if shape == self.lightness.shape:
+            return None
+        padded = working_size.pad_by_reflection(resizing.resize(self.seen, rows, columns), shape)
         return dataclasses.replace(self, lightness=padded, size=(rows, columns))
 
 

@@ -74,7 +74,7 @@ def write(inferred: Inferred, config: ColorizeConfig, bundle: Bundle) -> Outcome
 def _write_copy(candidate: Candidate, colors: Colors, config: ColorizeConfig, bundle: Bundle) -> Row:
     """Writes the copy and returns its row, with the fields that describe the copy."""
     scan, row = candidate.scan, candidate.row
-    screen.check_colored(scan.lightness[: scan.size[0], : scan.size[1]], colors.ab, config.saturation)
+    screen.check_colored(scan.seen, colors.ab, config.saturation)
     archive, member = keys.split_member(row.key)
     name = (member or archive).rpartition("/")[2]
     provenance = Provenance(

@@ -14,7 +14,7 @@ import photochrom
 from photochrom.color import cielab
 from photochrom.imaging import decoding, resizing
 from photochrom.imaging.sandbox.decoder import Decoder
-from photochrom.model import bundle, signature
+from photochrom.model import bundle, signature, working_size
 from photochrom.sources.source import Source
 from serving import scans
 from serving.inference import model_handler
@@ -104,9 +104,27 @@ def _colorized(predict, data, height, width):
     """Returns [height, width, 3] L*a*b* of a scan, coloured like serving does."""
     scan = scans.read(Source(key="scan", path="scan"), data, 256, 4, Decoder(10**7))
     (ab,), _ = predict(scan.lightness[None, ..., None])
-    ab = ab[: scan.size[0] // 4, : scan.size[1] // 4]
+    ab = working_size.cut(ab, scan.size, 4)
     gray = resizing.resize(scan.picture.pixels, height, width)
     return np.dstack([cielab.to_lightness(gray), resizing.resize(ab, height, width)])
+
+
+def smooth_scan(seed: int) -> bytes:
+    """A few random values, enlarged and blurred: a picture without any detail."""
+    values = np.random.default_rng(seed).uniform(20, 220, (4, 4)).astype(np.float32)
+    pixels = cv2.GaussianBlur(cv2.resize(values, (256, 256), interpolation=cv2.INTER_CUBIC), (0, 0), 16)
+    return cv2.imencode(".png", pixels.clip(0, 255).astype(np.uint8))[1].tobytes()
+
+
+def test_smooth_scans_have_no_gray_margin():
+    opened = bundle.open_bundle(bundle.DEFAULT)
+    decoder = Decoder(10**7)
+    smooth = [scans.read(Source("a", "a"), smooth_scan(seed), 256, 4, decoder) for seed in range(16)]
+    found = model_handler.BundleHandler(opened).load_model().colors(smooth)
+    chroma = np.stack([np.linalg.norm(colors.ab, axis=-1) for _, colors in found])
+    for side in (chroma, chroma[:, ::-1], chroma.swapaxes(1, 2), chroma.swapaxes(1, 2)[:, ::-1]):
+        # 1 px of ab is 1.6% of the picture.
+        assert side[:, 0].mean() == pytest.approx(side[:, 2:5].mean(), rel=0.1)
 
 
 def test_colours_are_independent_of_batch():

@@ -21,7 +21,7 @@ from trainer import fit
 from trainer.data import key_selection
 
 # Version of trainer/evaluation/PROTOCOL.md.
-PROTOCOL = 3
+PROTOCOL = 4
 # The files of an evaluation or a comparison; a folder with any other file is refused.
 SHEETS = ("best.png", "worst.png", "sheet.png", "b_better.png", "a_better.png")
 OUTPUTS = ("report.html", "summary.json", "metrics.csv", "skipped.csv", *SHEETS)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from photochrom import errors
-from photochrom.model import ensemble
+from photochrom.model import ensemble, working_size
 from serving.inference import memory_backoff
 from serving.inference.memory import Room
 from serving.inference.memory_backoff import BatchLimit
@@ -113,7 +113,7 @@ def _message(error: Exception) -> str:
 def _cut(scan: Scan, ab: np.ndarray, confidence: np.ndarray) -> Result:
     """Cuts the padding off the model's outputs, [H/s, W/s, ...]."""
     stride = scan.lightness.shape[0] // ab.shape[0]
-    height, width = (side // stride for side in scan.size)
-    if not np.isfinite(ab[:height, :width]).all():
+    ab, confidence = (working_size.cut(one, scan.size, stride) for one in (ab, confidence))
+    if not np.isfinite(ab).all():
         return errors.ModelError("the model returned values that are not finite")
-    return Colors(ab[:height, :width], round(float(confidence[:height, :width].mean()), 4))
+    return Colors(ab, round(float(confidence.mean()), 4))

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from photochrom.imaging.sandbox.decoder import Decoder
+from photochrom.model import working_size
 from photochrom.sources.source import Source
 from serving import scans
 
@@ -28,19 +29,18 @@ def test_network_sees_the_whole_picture_undistorted():
     height, width = scan.size
     assert width / height == np.float64(1.5) or abs(width / height - 1.5) < 0.06
     assert scan.lightness.shape[0] % 32 == scan.lightness.shape[1] % 32 == 0
-    bright = scan.lightness[:height, :width] > 50
+    bright = scan.seen > 50
     assert abs(bright.any(axis=1).sum() / height - 1 / 3) < 0.06
     assert abs(bright.any(axis=0).sum() / width - 1 / 3) < 0.06
 
 
 def test_padding_is_a_reflection():
     scan = read(np.tile(np.arange(200, dtype=np.uint8), (120, 1)))
-    height, width = scan.size
-    if width < scan.lightness.shape[1]:
-        np.testing.assert_array_equal(scan.lightness[:, width], scan.lightness[:, width - 1])
-    if height < scan.lightness.shape[0]:
-        np.testing.assert_array_equal(scan.lightness[height], scan.lightness[height - 1])
-    assert scan.lightness.shape != scan.size
+    padded, (height, width), left = scan.lightness, scan.size, working_size.MARGIN
+    np.testing.assert_array_equal(padded[:, :left], padded[:, left : 2 * left][:, ::-1])
+    np.testing.assert_array_equal(padded[:left], padded[left : 2 * left][::-1])
+    np.testing.assert_array_equal(padded[:, left + width], padded[:, left + width - 1])
+    np.testing.assert_array_equal(padded[left + height], padded[left + height - 1])
 
 
 def test_network_sees_the_same_at_any_depth():
@@ -61,5 +61,5 @@ def test_network_sees_white_behind_transparent_pixels():
     buffer = io.BytesIO()
     Image.merge("LA", [Image.new("L", (120, 80), 0), opacity]).save(buffer, "PNG")
     scan = scans.read(SOURCE, buffer.getvalue(), image_size=64, ab_stride=2, decoder=DECODER)
-    row = scan.lightness[scan.size[0] // 2, : scan.size[1]]
+    row = scan.seen[scan.size[0] // 2]
     assert row[: len(row) // 2 - 2].min() == 100 and row[len(row) // 2 + 2 :].max() == 0

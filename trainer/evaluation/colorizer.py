@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from photochrom.model import bundle, loaded
+from photochrom.model import bundle, loaded, working_size
 from photochrom.model import ensemble as ensembles
 
 
@@ -42,15 +42,28 @@ class Colorizer:
         self.seconds = [0.0, 0.0]
 
     def color(self, lightness: np.ndarray) -> list[Prediction]:
-        """Returns the prediction for each of [B, H, W, 1] L*."""
+        """Returns the prediction for each of [B, H, W, 1] L*, which the model sees with a margin, as in serving."""
+        size = lightness.shape[1:3]
+        padded = _padded(lightness)
         if not self._ensemble:
-            return [Prediction(*answer) for answer in zip(*self._predict(lightness), strict=True)]
+            return [_prediction(size, *answer) for answer in zip(*self._predict(padded), strict=True)]
         if not self.seconds[0]:
-            self._predict(lightness[:1])  # warm-up: the first call takes longer
+            self._predict(padded[:1])  # warm-up: the first call takes longer
         started = time.monotonic()
-        single, _ = self._predict(lightness)
+        single, _ = self._predict(padded)
         between = time.monotonic()
-        averaged = ensembles.average(self._predict, lightness)
+        averaged = ensembles.average(self._predict, padded)
         self.seconds[0] += between - started
         self.seconds[1] += time.monotonic() - between
-        return [Prediction(*answer) for answer in zip(*averaged, single, strict=True)]
+        return [_prediction(size, *answer) for answer in zip(*averaged, single, strict=True)]
+
+
+def _padded(lightness: np.ndarray) -> np.ndarray:
+    shape = working_size.padded_shape(*lightness.shape[1:3])
+    return np.stack([working_size.pad_by_reflection(one, shape) for one in lightness])
+
+
+def _prediction(size: tuple[int, int], *outputs: np.ndarray) -> Prediction:
+    """Returns the prediction from the model's outputs for a padded picture of `size` px."""
+    stride = working_size.padded_shape(*size)[0] // outputs[0].shape[0]
+    return Prediction(*(working_size.cut(one, size, stride) for one in outputs))

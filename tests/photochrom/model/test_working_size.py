@@ -20,8 +20,9 @@ def test_working_shapes_are_few_and_alike(image_size):
 @pytest.mark.parametrize("ab_stride", [1, 2, 4])
 def test_working_size_keeps_the_aspect_ratio(size, ab_stride):
     shape, inner = working_size.working_size(*size, 256, ab_stride)
-    assert shape in working_size.working_shapes(256)
-    assert 0 < inner[0] <= shape[0] and 0 < inner[1] <= shape[1]
+    most = [side - 2 * working_size.MARGIN for side in shape]
+    assert tuple(most) in working_size.working_shapes(256)
+    assert 0 < inner[0] <= most[0] and 0 < inner[1] <= most[1]
     assert inner[0] % ab_stride == 0 and inner[1] % ab_stride == 0
     scale = max(inner) / max(size)
     for got, wanted in zip(inner, size, strict=True):
@@ -31,9 +32,27 @@ def test_working_size_keeps_the_aspect_ratio(size, ab_stride):
 def test_working_size_of_usual_shapes_is_mostly_picture():
     for size in [(3, 4), (2, 3), (4, 5), (1, 1), (9, 16), (4, 3)]:
         shape, inner = working_size.working_size(size[0] * 500, size[1] * 500, 256, 2)
-        assert inner[0] * inner[1] >= 0.8 * shape[0] * shape[1], size
+        filled = [side - 2 * working_size.MARGIN for side in shape]
+        assert inner[0] * inner[1] >= 0.8 * filled[0] * filled[1], size
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((256, 256), (288, 288)), ((224, 4), (256, 64)), ((1, 33), (64, 96)), ((32, 64), (64, 96))]
+)
+def test_padded_shape_holds_picture_and_margin(size, shape):
+    assert working_size.padded_shape(*size) == shape
 
 
 def test_pad_by_reflection_repeats_as_often_as_needed():
-    padded = working_size.pad_by_reflection(np.array([[1, 2], [3, 4]]), (2, 7))
-    assert padded.tolist() == [[1, 2, 2, 1, 1, 2, 2], [3, 4, 4, 3, 3, 4, 4]]
+    padded = working_size.pad_by_reflection(np.array([[1, 2], [3, 4]]), (64, 64))
+    assert padded.shape == (64, 64)
+    assert padded[16, 14:24].tolist() == [2, 1, 1, 2, 2, 1, 1, 2, 2, 1]
+    assert padded[14:24, 16].tolist() == [3, 1, 1, 3, 3, 1, 1, 3, 3, 1]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8, 16])
+def test_cut_returns_the_picture(stride):
+    pixels = np.random.default_rng(0).uniform(0, 100, (48, 80, 1))
+    padded = working_size.pad_by_reflection(pixels, working_size.padded_shape(48, 80))
+    found = working_size.cut(padded[::stride, ::stride], (48, 80), stride)
+    np.testing.assert_array_equal(found, pixels[::stride, ::stride])

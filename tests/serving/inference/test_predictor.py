@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from photochrom import errors
 from photochrom.color import tone
-from photochrom.model import bundle, signature
+from photochrom.model import bundle, signature, working_size
 from photochrom.sources.source import Source
 from serving import write_copies
 from serving.config import ColorizeConfig
@@ -17,7 +17,7 @@ from serving.manifest.rows import Row
 from serving.scans import Candidate, Scan
 from serving.screening import triage
 
-SIDE = 64
+SIDE = 160
 MEMORY_BYTES = 1 << 16
 POISON = 99.9  # L* of the first px
 MODEL_FAILS, MEMORY_LACKS = "inference", "out_of_memory"
@@ -88,7 +88,8 @@ def scan(number: int, first: float = 0.0, shape: tuple[int, int] = (SIDE, SIDE))
     lightness[0, 0] = first
     source = Source(str(number), str(number))
     found = triage.Triage("gray", tone.Tone(0, 0), {})
-    return Scan(source, "", b"", None, found, lightness, (shape[0], shape[1] - 6))
+    height, width = (side - 2 * working_size.MARGIN for side in shape)
+    return Scan(source, "", b"", None, found, lightness, (height, width - 6))
 
 
 def batch(count: int, *odd: int, first: float = 0.0) -> list[Scan]:
@@ -171,9 +172,9 @@ def test_scan_too_large_alone_is_halved(model):
     assert sizes(loaded) == [2, 1, 1, 1, 1]  # each once unchanged, once smaller
     for one, colors in results:
         assert one.lightness.shape == (SIDE, SIDE)  # the scan itself is unchanged
-        assert isinstance(colors, Colors) and colors.ab.shape == (16, 14, 2)  # 64x58 px, halved, at a stride of 2
+        assert isinstance(colors, Colors) and colors.ab.shape == (32, 30, 2)  # 128x122 px, halved, at a stride of 2
         np.testing.assert_allclose(colors.ab[8, 8, 0], 10 + int(one.source.key), rtol=1e-5)
-        assert colors.notes == ("coloured at half the working size, 32x28 px: memory was short",)
+        assert colors.notes == ("coloured at half the working size, 64x60 px: memory was short",)
 
 
 def test_out_of_memory_at_half_size_is_final(model):
@@ -182,13 +183,13 @@ def test_out_of_memory_at_half_size_is_final(model):
     results = predictor.colors(batch(4))
     assert reasons(results) == dict.fromkeys("0123", MEMORY_LACKS)
     assert sizes(loaded) == [4, 2, 1, 1, 1, 1, 1, 1, 1, 1]
-    assert "memory does not suffice for the model at 64x64 px, nor at 32x32 px" in str(results[0][1])
+    assert "memory does not suffice for the model at 160x160 px, nor at 96x96 px" in str(results[0][1])
 
 
 def test_smallest_scan_is_not_halved(model):
     predictor, loaded = model
     loaded.most.assign(10)
-    [(_, error)] = predictor.colors([scan(1, shape=(32, 32))])
+    [(_, error)] = predictor.colors([scan(1, shape=(64, 64))])
     assert error.reason == MEMORY_LACKS and sizes(loaded) == [2, 1]
 
 
@@ -198,6 +199,17 @@ def test_poison_at_half_size_is_poison(model):
     dark = Scan(**{**vars(scan(0)), "lightness": np.full((SIDE, SIDE), POISON, np.float32)})
     [(_, error)] = predictor.colors([dark])
     assert error.reason == MODEL_FAILS and "poisoned" in str(error)
+
+
+def test_predictor_cuts_off_colours_of_the_border():
+    def predict(lightness):  # gray at the border, as by zero padding
+        ab = np.repeat(lightness[:, ::4, ::4], 2, axis=-1)
+        inside = np.zeros_like(ab)
+        inside[:, 4:-4, 4:-4] = ab[:, 4:-4, 4:-4]
+        return inside, np.ones_like(ab[..., :1])
+
+    [(_, colors)] = Predictor(predict, 4, Room()).colors([scan(0)])
+    assert colors.ab.shape == (32, 30, 2) and (colors.ab == 10).all()
 
 
 @pytest.mark.parametrize("error", [MemoryError("no room"), tf.errors.ResourceExhaustedError(None, None, "OOM")])

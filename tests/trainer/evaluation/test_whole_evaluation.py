@@ -47,7 +47,7 @@ def test_each_photograph_has_rows_by_method(evaluated):
 def test_summary_identifies_model_and_data(evaluated, learned):
     summary = evaluated.summary
     assert json.loads(json.dumps(summary)) == json.loads((evaluated.folder / "summary.json").read_text())
-    assert summary["protocol"] == 3
+    assert summary["protocol"] == 4
     assert summary["model"]["digest"] == learned.digest
     assert summary["data"]["dataset_digest"] == "sha256:" + "0" * 64
     assert (summary["data"]["split"], summary["data"]["image_size"], summary["evaluated"]) == ("validation", SIZE, 4)
