@@ -95,6 +95,7 @@ setuptools.setup(
             "psutil>=7,<8",
             "playwright>=1.60,<2",
             "axe-playwright-python~=0.1.8",
+            "iiif-prezi3>=3.1,<4",
         ],
     },
     entry_points={"console_scripts": ["photochrom=photochrom.cli:program"]},

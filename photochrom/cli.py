@@ -69,6 +69,9 @@ COMMANDS = {
     "review": Command(
         "serving.review_page", "a finished colorize -> static page to look at, accept and reject its copies"
     ),
+    "publish": Command(
+        "serving.publish", "a finished colorize -> IIIF manifests and tiles for the web: scans beside copies"
+    ),
     "demo": Command(
         "photochrom.demo", "all of the above on photographs that come with the project",
         needs=("tensorflow_transform", *_METRICS, "jinja2"),

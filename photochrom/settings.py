@@ -105,7 +105,7 @@ def _argument(field: dataclasses.Field, hint: Any) -> dict[str, Any]:
     text = field.metadata["help"].replace("%", "%%")
     shown = field.default is not dataclasses.MISSING and field.default not in ((), "", None)
     flag["help"] = f"{text} (default: %(default)s)" if shown else text
-    if hint is bool:
+    if _optional(hint) is bool:
         flag["action"] = argparse.BooleanOptionalAction
         del flag["choices"]
     elif typing.get_origin(hint) is tuple:

@@ -38,6 +38,7 @@ BELOW = {
     "serving.bagit": ("serving.manifest",),
     "serving.review": ("serving.manifest",),
     "serving.trial": ("serving.manifest", "serving.inference"),
+    "serving.iiif": ("serving.manifest",),
     "benchmarks.faults": ("benchmarks",),
     "benchmarks.fuzz": ("benchmarks",),
 }

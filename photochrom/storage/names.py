@@ -21,6 +21,8 @@ _HIDDEN = re.compile(
     + "]"
 )
 
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2,4})|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
+
 
 def check_name(name: str) -> str:
     """Returns the member's or file's name if it stays below the folder that it is written to.
@@ -96,3 +98,18 @@ def _escape(match: re.Match[str]) -> str:
 def inert(text: str) -> str:
     """Returns a text that no spreadsheet takes for a formula. Source: OWASP, CSV Injection."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def unescaped(text: str) -> str:
+    """Returns the name that a printable text, or a part of a key, was made from."""
+    return _ESCAPE.sub(_unescape, text)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    digits = match[0][2:]
+    if not match[1]:
+        return chr(int(digits, 16))
+    # No escape is the start of another one; those of other characters, which keys have, are of two digits.
+    lengths = (length for length in range(2, len(digits) + 1) if _HIDDEN.match(chr(int(digits[:length], 16))))
+    end = next(lengths, 2)
+    return chr(int(digits[:end], 16)) + digits[end:]

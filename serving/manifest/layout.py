@@ -3,7 +3,7 @@
 OUT/images has the copies, OUT/rejected those that reviewers rejected. OUT/manifest has items-00000-of-00002.jsonl ...
 (a row for each listed input), gone-00000-of-00002.jsonl ... (rows of delisted inputs whose copies are kept),
 summary.json, runs.jsonl, canary.png, and pending/ (the write-ahead log). OUT/.colorize is the scratch folder of a run
-under way. OUT/review is the review page, made from all of this.
+under way. OUT/review is the review page and OUT/publish the publication, made from all of this.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import re
 from photochrom.storage import files
 from photochrom.storage.names import printable
 
-SCRATCH, REVIEW = ".colorize", "review"
+SCRATCH, REVIEW, PUBLISH = ".colorize", "review", "publish"
 # Paths below the output folder.
 SUMMARY, RUNS, CANARY_SHEET = "manifest/summary.json", "manifest/runs.jsonl", "manifest/canary.png"
 # The name of a file of rows: its number, how many there are.
@@ -101,8 +101,8 @@ def is_copy_path(name: str) -> bool:
 
 
 def is_apart(name: str) -> bool:
-    """Whether a path below the output folder is of a run under way or of the review page: neither copy nor manifest."""
-    return name.partition("/")[0] in (SCRATCH, REVIEW)
+    """Whether a path below the output folder is of a run under way, the review page or the publication."""
+    return name.partition("/")[0] in (SCRATCH, REVIEW, PUBLISH)
 
 
 def is_listing(name: str) -> bool:

@@ -15,6 +15,7 @@ class Example:
     fast: bool = settings.setting("quickly", False)
     kind: str = settings.setting("which", "a", choices=("a", "b"))
     limit: int | None = settings.setting("at most", None, at_most=3)
+    both: bool | None = settings.setting("one or the other", None)
 
     def __post_init__(self):
         settings.check(self)
@@ -30,6 +31,10 @@ def test_flags_fill_the_settings():
     assert parse("--source=x") == Example(("x",))
     full = ("--source=x", "--source=y", "--size=8", "--rate=0.9", "--fast", "--kind=b", "--limit=3")
     assert parse(*full) == Example(("x", "y"), 8, 0.9, True, "b", 3)
+
+
+def test_optional_switch_has_three_values():
+    assert [parse("--source=x", *flags).both for flags in ([], ["--both"], ["--no-both"])] == [None, True, False]
 
 
 def test_help_has_groups_units_and_defaults():

@@ -1,7 +1,8 @@
 import pytest
 
 from photochrom import errors
-from photochrom.storage.names import check_name, printable
+from photochrom.sources import keys
+from photochrom.storage.names import check_name, printable, unescaped
 
 
 @pytest.mark.parametrize("name", ["1.jpg", "p/1.jpg", "a b/ü.tif", "..hidden/x", "a..b", "-rf", "C/d"])
@@ -51,3 +52,15 @@ def test_no_escape_is_the_start_of_another():
 def test_printable_is_the_same_on_every_python():
     # Assigned in Unicode 15 and 16, after the tables of Python 3.11 and 3.13.
     assert printable("\U0001fae8 \U0001c800.jpg") == "\U0001fae8 \U0001c800.jpg"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "new\nline.jpg", "\\x0a", "\udce9", "\\", "\U000e0001", "\u202eab\\u202e", "\nab", "\u06001"]
+)
+def test_unescaped_key_is_the_name_again(name):
+    assert unescaped(keys.of_path(name)) == name
+
+
+@pytest.mark.parametrize("text", ["\\U00110000", "\\xzz", "\\u12"])
+def test_unescaped_leaves_what_is_no_escape(text):
+    assert unescaped(text) == text
