@@ -45,6 +45,9 @@ lint: $(VENV)/installed  ## ruff and mypy
 bench: $(VENV)/installed  ## the tables of benchmarks/; PHOTOS=folder of photographs
 	$(BIN)/python -m benchmarks --photographs $(PHOTOS)
 
+docs: $(VENV)/installed  ## the documentation as a site, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 model: $(VENV)/installed  ## both runs of the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
 	$(PREPARE_MODEL) $(addprefix --input ,$(PHOTOS)) --output $(MODEL_OUT)/dataset
 	$(if $(FIRST_PHOTOS),$(PREPARE_MODEL) $(addprefix --input ,$(FIRST_PHOTOS)) --output $(FIRST_DATA))

@@ -95,6 +95,8 @@ setuptools.setup(
             "psutil>=7,<8",
             "playwright>=1.60,<2",
             "axe-playwright-python~=0.1.8",
+            "mkdocs-material>=9.8,<10",
+            "mkdocstrings[python]>=1,<2",
             "iiif-prezi3>=3.1,<4",
         ],
     },

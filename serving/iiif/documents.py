@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from photochrom.storage import names
 from serving.iiif import layout, tiles
 from serving.iiif.tiles import Size
 from serving.manifest.rows import Row
@@ -174,13 +175,8 @@ def table(items: Sequence[Item], terms: Terms) -> bytes:
     for item in sorted(items, key=lambda one: one.row.key):
         row, url = item.row, "" if item.problem else terms.url(item.manifest)
         cells = (row.key, row.output, row.output_sha256, row.source_sha256, row.decision)
-        writer.writerow(map(_inert, (*cells, terms.licence, terms.credit, url, item.problem)))
+        writer.writerow(map(names.inert, (*cells, terms.licence, terms.credit, url, item.problem)))
     return text.getvalue().encode()
-
-
-def _inert(text: str) -> str:
-    """Returns a text that no spreadsheet takes for a formula. Source: OWASP, CSV Injection."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def _statement(item: Item) -> str:
