@@ -153,10 +153,14 @@ def _train(run: Run, stream: TrainStream) -> None:
 
 def _describe_colours(run: Run, trainer: loop.Trainer) -> dict[str, Any]:
     """Returns the calibration of a finished model, and its figures on the subsets of the validation split."""
-    config, numbers = run.config, trainer.describe_calibration()
+    numbers = trainer.describe_calibration()
     _log.info("calibration: %s", ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
-    if not config.subsets:
-        return {"calibration": numbers}
+    return {"calibration": numbers, **({"subsets": _measure_subsets(run, trainer)} if run.config.subsets else {})}
+
+
+def _measure_subsets(run: Run, trainer: loop.Trainer) -> dict[str, dict[str, float]]:
+    """Returns and logs the figures of a finished model on each subset, also of photographs beyond --validate_on."""
+    config = run.config
     batches = validation_batches(run.dataset, config.batch_size, config.eval_examples)
     pattern = key_selection.compile_subsets(config.subsets)
     keys = [key for shard in run.dataset.keys("validation") for key in shard][: config.eval_examples or None]
@@ -166,7 +170,7 @@ def _describe_colours(run: Run, trainer: loop.Trainer) -> dict[str, Any]:
         _log.info(
             "%s: %d photographs, %.2f dB over gray in ab, chroma ratio %.2f, median %.2f", name, *figures.values()
         )
-    return {"calibration": numbers, "subsets": found}
+    return found
 
 
 def _features(run: Run, colorizer: keras.Model) -> CachedFeatures | None:

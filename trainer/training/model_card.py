@@ -16,7 +16,7 @@ photographs, but no evidence of the true colours: a red dress may become blue.
 | backbone | {backbone}, weights {weights} |
 | trained at | {image_size} px, ab at 1/{ab_stride} of it, {steps} steps |
 | data | {data_digest} |
-
+{origins}
 ## Intended use
 
 Colouring scans for viewing, browsing and first impressions, beside the original and labelled as
@@ -48,6 +48,12 @@ deviates from its error by {expected_error_off_by:.1f} ab units on average.
 Code: {code_licence}. Backbone weights: {weights_licence}.
 """
 
+# Names in model.json of further bundles and data that a model learned from, and their titles.
+_ORIGINS = {
+    "init": "started from",
+    "teacher": "teachers",
+    "unlabelled_digest": "photographs with the teachers' colours alone",
+}
 _HEADER = (
     "| subset | photographs | PSNR of ab above gray at the calibrated strength, dB | chroma / true chroma | median |",
     "|---|---|---|---|---|",
@@ -64,6 +70,7 @@ def write_card(info: dict[str, Any]) -> str:
             for key in ("name", "version", "digest", "backbone", "image_size", "ab_stride", "data_digest")
         },
         **info["metrics"],
+        origins="".join(f"| {title} | {info[name]} |\n" for name, title in _ORIGINS.items() if info.get(name)),
         subsets=format_subsets(info.get("subsets", {})),
         weights=" ".join(filter(None, (weights["source"], weights["sha256"]))),
         steps=info["steps"],

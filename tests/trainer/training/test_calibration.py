@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from trainer.model import build, heads
 from trainer.model.calibrated import Calibration
-from trainer.training import calibration, model_card
+from trainer.training import calibration
 
 
 @pytest.fixture
@@ -104,9 +104,3 @@ def test_largest_subsets_are_kept():
     batch = _batch([(1, 1)] * count, [(1, 1)] * count)
     found = calibration.measure_subsets([str(min(number, 58)) for number in range(count)], [batch], _predict)
     assert len(found) == 50 and next(iter(found)) == "58"
-
-
-def test_card_states_each_subset():
-    found = {"a|b": {"photographs": 2, "gain": 1.234, "chroma_ratio": 0.8, "median_chroma_ratio": 0.75}}
-    row = model_card.format_subsets(found).splitlines()[-1]
-    assert row == r"| a\|b | 2 | 1.23 | 0.80 | 0.75 |"
