@@ -134,9 +134,8 @@ def test_finished_bundle_is_calibrated_again(finished, dataset, tmp_path):
 
     calibration = {"chroma_exponent": 0.8, "chroma_ratio": 0.9, "subsets": "/([01])/[01]$", "validate_on": "/0/"}
     none = dict.fromkeys(("steps", "fine_tune_steps", "confidence_steps"), 0)
-    made = train.run(
-        [*training.argv(dataset, tmp_path, init=finished[0] / "bundle", **none, **calibration), "--shrink"]
-    )
+    flags = training.argv(dataset, tmp_path, init=finished[0] / "bundle", **none, **calibration)
+    made = train.run([*flags, "--shrink"])
     assert made.info["calibration"]["exponent"] == pytest.approx(0.8)
     assert made.info["calibration"]["mean"] != 1
     assert made.info["metrics"]["examples"] == 2
