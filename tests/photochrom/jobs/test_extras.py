@@ -47,6 +47,13 @@ def test_help_needs_no_optional_package():
     assert without("tensorflow_transform,skimage,scipy,jinja2", "prepare", "--help") == (0, "")
 
 
+@pytest.mark.job
+def test_colorize_needs_no_optional_package(tint, gray_folder, tmp_path):
+    paths = [f"--model={tint}", f"--input={gray_folder / 'tall.tif'}", f"--output={tmp_path}"]
+    status, said = without(",".join([*extras.EXTRAS, "boto3", "tensorboard"]), "colorize", *paths)
+    assert status == 0, said
+
+
 @pytest.mark.parametrize("blocked", ["google.cloud", "google.cloud.dataflow_v1beta3"])
 def test_dataflow_without_its_client_is_one_line(monkeypatch, blocked):
     monkeypatch.setitem(sys.modules, blocked, None)
