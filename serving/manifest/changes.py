@@ -22,8 +22,8 @@ class Before(NamedTuple):
         return cls(row.key, row.status, row.run, content(row))
 
     def is_same(self, row: Row) -> bool:
-        """Whether a row is the same as this one, `run` and `source_version` aside."""
-        return self.content == content(row)
+        """Whether a row is the same as this one, `run` and `source_version` aside; a kept row still has its run."""
+        return bool(row.run and row.run == self.run) or self.content == content(row)
 
 
 def content(row: Row) -> str:

@@ -21,6 +21,7 @@ def compare(before: list[Row], after: list[Row]) -> Changes:
     [
         ([], [row("a"), row("b", FAILED)], Changes(new=2, newly_failed=1)),
         ([row("a", run=1)], [dataclasses.replace(row("a"), source_version="mtime:2")], Changes(kept=1)),
+        ([row("a", run=1)], [row("a", run=1)], Changes(kept=1)),
         ([row("a")], [row("a", date="2026-01-31")], Changes(changed=1)),
         ([row("a"), row("b")], [row("b")], Changes(kept=1, delisted=1)),
         ([row("a", FAILED)], [row("a", FAILED)], Changes(kept=1)),
