@@ -11,6 +11,7 @@
       transform_fn/                        tensorflow-transform's graph: raw features -> training tensors
       features.json                        the features of a record
       prepare.json                         the settings, written first
+      README.md                            the dataset's card: licence, counts, statistics, samples
       dataset_info.json                    digest, settings, splits, counts; written last
 
 | training tensor | dtype, shape             | unit                                           |
@@ -32,6 +33,7 @@ from photochrom.model.signature import AB, LIGHTNESS, MAX_IMAGE_SIZE, STRIDES
 FORMAT_VERSION = 1
 
 INFO = "dataset_info.json"
+CARD = "README.md"
 SETTINGS = "prepare.json"
 FEATURES_FILE = "features.json"
 STATISTICS_FOLDER = "statistics"

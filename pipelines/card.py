@@ -1,7 +1,8 @@
-"""Writes the dataset's card after all shards: dataset_info.json, features.json, statistics as JSON and as pictures."""
+"""Writes the description of a dataset after all shards: dataset_info.json, README.md, features.json, statistics."""
 
 import collections
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -14,13 +15,13 @@ from photochrom.dataset import DatasetInfo, Split
 from photochrom.imaging import contact_sheet
 from photochrom.model.bundle import Bundle
 from photochrom.storage import files
-from pipelines import embeddings, shards
+from pipelines import dataset_card, embeddings, shards
 from pipelines.config import PrepareConfig
 from pipelines.near_duplicates import report
 from pipelines.shards import ShardSummary
 from pipelines.statistics import analyze
 
-_SHEET_ROWS, _SHEET_COLUMNS = 4, 8
+_SHEET_PICTURES, _SHEET_COLUMNS = 32, 8
 
 
 def write(
@@ -33,7 +34,7 @@ def write(
     config: PrepareConfig,
     network: Bundle | None,
 ) -> DatasetInfo:
-    """Writes the card from the shards' summaries and returns the content of dataset_info.json.
+    """Writes the description from the shards' summaries and returns the content of dataset_info.json.
 
     A Beam step with five side inputs: the summaries, the paths of the signatures, the features by `network`, and the
     ends of the full pass and of the reconciliation, on which it waits.
@@ -45,10 +46,14 @@ def write(
     embeddings.delete_others(config, embedded)
     counts = analyze.read_counts(config)
     _write_json(config, dataset.FEATURES_FILE, {name: one._asdict() for name, one in dataset.FEATURES.items()})
-    _write_json(config, dataset.STATISTICS, describe_counts(counts))
+    statistics = describe_counts(counts)
+    _write_json(config, dataset.STATISTICS, statistics)
     _plot(config, counts)
     _write_sheet(config, summaries)
     info = dataclasses.replace(dataset_info(config, summaries), embedding=embeddings.describe(embedded, network))
+    files.write_bytes(
+        files.join(config.output, dataset.CARD), dataset_card.write_card(config, info, statistics).encode()
+    )
     _write_json(config, dataset.INFO, info.to_json())
     return info
 
@@ -118,33 +123,29 @@ def _plot(config: PrepareConfig, counts: dict[str, np.ndarray]) -> None:
     canvas = figure.Figure(figsize=(6, 5), layout="constrained")
     axes = canvas.subplots()
     half = ab_bins.WIDTH / 2
-    extent = (
-        ab_bins.B_CENTRES[0] - half,
-        ab_bins.B_CENTRES[-1] + half,
-        ab_bins.A_CENTRES[0] - half,
-        ab_bins.A_CENTRES[-1] + half,
-    )
-    shown = axes.imshow(grid, origin="lower", extent=extent, cmap="viridis")
-    axes.set(xlabel="b*", ylabel="a*", title="ab of the train split, log10 of the share of pixels")
+    sides = [
+        side for centres in (ab_bins.A_CENTRES, ab_bins.B_CENTRES) for side in (centres[0] - half, centres[-1] + half)
+    ]
+    shown = axes.imshow(grid.T, origin="lower", extent=tuple(sides), cmap="viridis")
+    axes.set(xlabel="a*", ylabel="b*", title="ab of the train split, log10 of the share of pixels")
     canvas.colorbar(shown)
     with files.create(files.join(config.output, dataset.GAMUT_PLOT)) as file:
         canvas.savefig(file, format="png", dpi=100, metadata={"Software": None})
 
 
 def _write_sheet(config: PrepareConfig, summaries: list[ShardSummary]) -> None:
-    """Draws the first records of the train split, as the network will see them."""
-    pictures: list[np.ndarray] = []
-    for summary in (s for s in summaries if s.split == "train"):
-        for record in shards.read_records(summary.file, config):
-            if len(pictures) == _SHEET_ROWS * _SHEET_COLUMNS:
-                break
-            pictures.append(gamut.lab_to_rgb(record.to_lab()))
-    rows = [pictures[i : i + _SHEET_COLUMNS] for i in range(0, len(pictures), _SHEET_COLUMNS)]
-    if rows:
-        files.write_bytes(
-            files.join(config.output, dataset.CONTACT_SHEET),
-            contact_sheet.to_png(contact_sheet.contact_sheet(rows)),
-        )
+    """Draws the first records of the train split, as the network will see them, with their keys."""
+    records = (
+        record
+        for summary in summaries
+        if summary.split == "train"
+        for record in shards.read_records(summary.file, config)
+    )
+    shown = [(gamut.lab_to_rgb(one.to_lab()), one.key) for one in itertools.islice(records, _SHEET_PICTURES)]
+    if shown:
+        pictures, captions = zip(*shown, strict=True)
+        sheet = contact_sheet.contact_sheet([[one] for one in pictures], captions, strips=_SHEET_COLUMNS)
+        files.write_bytes(files.join(config.output, dataset.CONTACT_SHEET), contact_sheet.to_png(sheet))
 
 
 def _delete_other_shards(config: PrepareConfig, summaries: list[ShardSummary]) -> None:

@@ -7,10 +7,14 @@ from photochrom.imaging.sandbox.decoder import DEFAULT_MAX_PIXELS, DEFAULT_TIMEO
 from photochrom.model import signature
 from photochrom.settings import check, setting
 from photochrom.storage import files
+from photochrom.storage.names import printable
 from pipelines import splits
 
 # Settings that older versions do not have.
 _RECENT = ("stratify", "colourless")
+# Settings that only the dataset's card has.
+_CARD = ("licence", "credit", "homepage")
+_MOST_TEXT = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +74,14 @@ class PrepareConfig:
         group="records",
         metavar="BUNDLE",
     )
+    licence: str = setting(
+        "licence of the photographs, for the dataset's card: a name such as CC-BY-4.0, a URL, or a text",
+        "",
+        group="dataset card",
+        metavar="LICENCE",
+    )
+    credit: str = setting("people or institutions to be credited", "", group="dataset card", metavar="TEXT")
+    homepage: str = setting("source of the photographs, a URL or a text", "", group="dataset card", metavar="URL")
     max_pixels: int = setting(
         "larger photographs are refused by their header, px",
         DEFAULT_MAX_PIXELS,
@@ -90,6 +102,12 @@ class PrepareConfig:
         splits.parse(self.split)
         if self.stratify:
             splits.compile_kinds(self.stratify)
+        for name in _CARD:
+            text = getattr(self, name)
+            if printable(text) != text or len(text) > _MOST_TEXT:
+                raise ValueError(
+                    f"--{name} is {printable(text)[:100]!r}, expected at most {_MOST_TEXT} characters on one line"
+                )
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """Returns the paths that workers have to reach, by flag."""
@@ -108,7 +126,7 @@ class PrepareConfig:
     def record_settings(self) -> dict[str, Any]:
         """Returns the settings that decide the bytes of the dataset, besides its inputs."""
         values = dataclasses.asdict(self)
-        for name in ("input", "output", "embed", "image_timeout"):
+        for name in ("input", "output", "embed", "image_timeout", *_CARD):
             del values[name]
         for field in dataclasses.fields(self):
             # Datasets of versions without these settings have the same bytes, and keep their digest.

@@ -3,6 +3,14 @@
 import re
 from typing import Any
 
+from photochrom.model import front_matter
+
+_FRONT = {
+    "license": "other",
+    "license_name": "see the section Licences",
+    "pipeline_tag": "image-to-image",
+    "tags": ["colorization", "photographs", "tensorflow", "saved-model", "photochrom"],
+}
 _CARD = """\
 # {name}
 
@@ -13,9 +21,9 @@ photographs, but no evidence of the true colours: a red dress may become blue.
 |---|---|
 | version | {version} |
 | digest | {digest} |
-| backbone | {backbone}, weights {weights} |
+| base model | {base} |
 | trained at | {image_size} px, ab at 1/{ab_stride} of it, {steps} steps |
-| data | {data_digest} |
+| training data | the dataset with digest {data_digest}; its card is its `README.md` |
 {origins}
 ## Intended use
 
@@ -27,7 +35,7 @@ from colour, or publication without a statement that the colours are invented.
 
 ## Training data
 
-The Lab records with the digest above; the dataset's own card states the sources and licences of its
+The Lab records with the digest above; the dataset's card states the sources and licences of its
 photographs. Rare subjects (places, peoples, clothes, periods) are coloured worst. Modern photographs
 converted to gray differ from old photographs: film before about 1906 was almost insensitive to red,
 and the data has no fading, toning or dirt.
@@ -50,7 +58,6 @@ Code: {code_licence}. Backbone weights: {weights_licence}.
 
 # Names in model.json of further bundles and data that a model learned from, and their titles.
 _ORIGINS = {
-    "init": "started from",
     "teacher": "teachers",
     "unlabelled_digest": "photographs with the teachers' colours alone",
 }
@@ -63,16 +70,12 @@ _ROW = "| {photographs:d} | {gain:.2f} | {chroma_ratio:.2f} | {median_chroma_rat
 
 def write_card(info: dict[str, Any]) -> str:
     """Returns the card of a bundle as Markdown, from its model.json."""
-    weights = info["backbone_weights"]
-    return _CARD.format(
-        **{
-            key: info[key]
-            for key in ("name", "version", "digest", "backbone", "image_size", "ab_stride", "data_digest")
-        },
+    return front_matter.encode(_FRONT) + _CARD.format(
+        **{key: info[key] for key in ("name", "version", "digest", "image_size", "ab_stride", "data_digest")},
         **info["metrics"],
         origins="".join(f"| {title} | {info[name]} |\n" for name, title in _ORIGINS.items() if info.get(name)),
         subsets=format_subsets(info.get("subsets", {})),
-        weights=" ".join(filter(None, (weights["source"], weights["sha256"]))),
+        base=_base(info),
         steps=info["steps"],
         code_licence=info["licences"]["code"],
         weights_licence=info["licences"]["backbone_weights"],
@@ -90,3 +93,11 @@ def format_subsets(subsets: dict[str, dict[str, float]]) -> str:
 def _cell(name: str) -> str:
     """Returns a name, which comes from keys of photographs, as plain text in a table."""
     return re.sub(r"([\\`*_{}\[\]<>()#+.!|-])", r"\\\1", name)
+
+
+def _base(info: dict[str, Any]) -> str:
+    """Returns the network and, after --init, the bundles from which the model continues."""
+    weights = info["backbone_weights"]
+    title = " ".join(filter(None, (weights["source"], weights["sha256"])))
+    continued = f"; continued from the bundle {info['init']}" if info.get("init") else ""
+    return f"{info['backbone']}, weights {title}{continued}"
