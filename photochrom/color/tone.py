@@ -15,11 +15,10 @@ _OPPONENT = np.array([[1, -1, 0], [0.5, 0.5, -1]], np.float32)
 # colour photograph is too dull to learn from.
 _GRAY_CHROMA = 2.0
 _TEACHING_SPREAD = 1.2
-# A toned picture strays less than factor * chroma^power. The power is from a logistic regression on the logarithms,
-# between toned historic scans and colour photographs; with this factor 2 of 87 such scans and 5% of 1,417 colour
-# photographs are misclassified. docs/triage.md has more.
-_STRAY_FACTOR = 4.0
-_STRAY_POWER = 0.28
+# In a toned picture stray * across is less than factor * chroma^power: stains and fading move colours along one line,
+# between paper and silver, the colours of things in two dimensions. The exponents are the best of a grid, on 87 toned
+# historic scans, 426 synthetic ones and 3,913 colour photographs; docs/triage.md has the errors of each kind.
+_FACTOR, _POWER = 2.5, 0.5
 # Share of the pixels that `stray` covers, and rounds of fitting lightness and place in turn.
 _STRAY_SHARE = 0.98
 _STRAY_ROUNDS = 3
@@ -35,11 +34,13 @@ class Tone:
             picture has one colour for each lightness, however strong, so its spread is near 0.
         stray: the distance in ab that 98% of the pixels keep to the colour of all pixels equally light, when that
             colour may also drift over the picture, as it does in a print faded towards its edges.
+        across: root mean square of the same distances along the direction of ab in which they are smallest.
     """
 
     chroma: float
     spread: float
     stray: float = 0.0
+    across: float = 0.0
 
     @property
     def is_gray(self) -> bool:
@@ -49,7 +50,7 @@ class Tone:
     @property
     def is_monochrome(self) -> bool:
         """Gray or toned: a black-and-white photograph, whatever its colour."""
-        return self.is_gray or self.stray < _STRAY_FACTOR * self.chroma**_STRAY_POWER
+        return self.is_gray or self.stray * self.across < _FACTOR * self.chroma**_POWER
 
     @property
     def teaches_color(self) -> bool:
@@ -66,7 +67,8 @@ def measure(lab: np.ndarray) -> Tone:
     lightness, ab = thumbnail[:, :, 0], thumbnail[:, :, 1:]
     bins = np.clip(lightness * (_LIGHTNESS_BINS / 100), 0, _LIGHTNESS_BINS - 1).astype(np.intp)
     chroma = float(np.sqrt(np.square(ab).sum() / bins.size))
-    return Tone(round(chroma, 3), round(_spread(bins.ravel(), ab.reshape(-1, 2)), 3), round(_stray(bins, ab), 3))
+    stray, across = _stray_and_across(bins, ab)
+    return Tone(*(round(one, 3) for one in (chroma, _spread(bins.ravel(), ab.reshape(-1, 2)), stray, across)))
 
 
 def _spread(bins: np.ndarray, ab: np.ndarray) -> float:
@@ -77,8 +79,8 @@ def _spread(bins: np.ndarray, ab: np.ndarray) -> float:
     return float(np.sqrt(max(float(np.square(ab).sum(dtype=np.float64)) - explained, 0.0) / len(ab)))
 
 
-def _stray(bins: np.ndarray, ab: np.ndarray) -> float:
-    """Returns the distance that `_STRAY_SHARE` of the pixels keep from the colour of their lightness and place.
+def _stray_and_across(bins: np.ndarray, ab: np.ndarray) -> tuple[float, float]:
+    """Returns `stray` and `across` of Tone, of the distances to the colour of the same lightness and place.
 
     Lightness and a surface of the second degree are fitted in turn, which comes near the common least squares. Every
     other pixel of every other row does.
@@ -95,7 +97,8 @@ def _stray(bins: np.ndarray, ab: np.ndarray) -> float:
         residual = residual - basis @ (projection @ residual)
     distances = np.hypot(residual[:, 0], residual[:, 1])
     rank = min(len(distances) - 1, int(_STRAY_SHARE * len(distances)))
-    return float(np.partition(distances, rank)[rank])
+    variances = np.linalg.eigvalsh(residual.T @ residual / len(residual))
+    return float(np.partition(distances, rank)[rank]), float(np.sqrt(max(variances[0], 0.0)))
 
 
 @functools.lru_cache(maxsize=64)

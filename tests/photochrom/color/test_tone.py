@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from photochrom.color import cielab, tone
+from photochrom.color import cielab, gamut, tone
 
 
 def measured(rgb: np.ndarray) -> tone.Tone:
@@ -38,6 +39,28 @@ def test_measure_ignores_chroma_noise_of_gray_scans(photographs):
     noise = np.random.default_rng(0).normal(0, 6, photographs["coffee"].shape)
     gray = toned(photographs["coffee"], (10, 10, 10), (245, 245, 245))
     assert measured((gray + noise).clip(0, 255).astype(np.uint8)).is_gray
+
+
+def faded(dull: float) -> np.ndarray:
+    """A scene in brown and green, as in an early colour photograph: hues on both sides of the mean, little chroma."""
+    y, x = np.mgrid[0 : 2 * np.pi : 200j, 0 : 3 * np.pi : 300j]
+    lightness = 50 + 25 * np.sin(2 * y) * np.cos(x)
+    ab = np.stack([4 * np.sin(3 * x + y), 10 + 3 * np.cos(2 * x - 3 * y)], axis=-1) * dull
+    return gamut.lab_to_rgb(np.dstack([lightness, ab]).astype(np.float32))
+
+
+def test_measure_finds_dull_colours_in_two_dimensions():
+    found = measured(faded(1.0))
+    assert not found.is_monochrome and found.across > 2
+    assert measured(faded(0.3)).is_monochrome
+
+
+def test_measure_finds_stained_prints_monochrome(photographs):
+    """A strong brown stain moves colours along one line: far, but not across it."""
+    print_ = toned(photographs["chelsea"], (40, 20, 5), (250, 225, 190)).astype(np.float32)
+    stain = cv2.GaussianBlur(cv2.circle(np.zeros(print_.shape[:2], np.float32), (90, 90), 40, 1, -1), (0, 0), 8)
+    found = measured((print_ * (1 - stain[..., None] * np.array([0.0, 0.25, 0.6]))).astype(np.uint8))
+    assert found.is_monochrome and found.stray > 10 and found.across < 2
 
 
 def test_measure_finds_one_strong_colour_toned():

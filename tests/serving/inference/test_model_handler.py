@@ -10,7 +10,7 @@ from apache_beam.utils import multi_process_shared
 
 from photochrom import errors
 from photochrom.color import tone
-from photochrom.model import bundle
+from photochrom.model import bundle, working_size
 from photochrom.sources.source import Source
 from serving import colorize, pipeline
 from serving.config import ColorizeConfig
@@ -27,7 +27,7 @@ L4 = "type:nvidia-l4;count:1;install-nvidia-driver"
 
 def scan(key: str, value: float = 50.0, shape: tuple[int, int] = (64, 96)) -> Candidate:
     lightness = np.full(shape, value, np.float32)
-    size = (shape[0], shape[1] - 6)
+    size = (shape[0] - 2 * working_size.MARGIN, shape[1] - 2 * working_size.MARGIN - 6)
     source, found = Source(key, key), triage.Triage("gray", tone.Tone(0, 0), {})
     return Candidate(Scan(source, "", b"", None, found, lightness, size), Row.of(source))
 
@@ -45,7 +45,7 @@ def colors(handler, scans) -> dict[str, object]:
 
 def test_padding_is_cut_off(handler):
     found = colors(handler, [scan("a", 40)])["a"]
-    assert found.ab.shape == (32, 45, 2)
+    assert found.ab.shape == (16, 29, 2)
     np.testing.assert_allclose(found.ab[0, 0], [5, 4], atol=1e-5)
     assert found.confidence == 0.5
 

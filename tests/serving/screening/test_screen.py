@@ -65,7 +65,7 @@ def test_colorize_copies_kept_tones_unchanged(tint, scans, tmp_path):
     assert not (tmp_path / "images/scans/page.png").exists()
 
 
-TONES = {"gray": tone.Tone(0.0, 0.0), "toned": tone.Tone(9.0, 1.0), "colour": tone.Tone(20.0, 15.0, 60.0)}
+TONES = {"gray": tone.Tone(0.0, 0.0), "toned": tone.Tone(9.0, 1.0), "colour": tone.Tone(20.0, 15.0, 60.0, 5.0)}
 
 
 @pytest.mark.parametrize(
