@@ -72,6 +72,7 @@ setuptools.setup(
         "google-cloud-storage>=3,<4",
         "google-crc32c>=1.6,<2",
         "numpy>=2,<3",
+        "numba>=0.68,<1",
         "opencv-python-headless>=4.10",
         "matplotlib>=3.9,<4",
         "rich>=13",

@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 
-from photochrom.color import cielab
+from photochrom.color.lightness import to_lightness
 from photochrom.imaging import resizing
 from photochrom.imaging.picture import Picture
 from photochrom.imaging.sandbox.decoder import Decoder
@@ -105,7 +105,7 @@ def read(
         data=b"" if keep else data,
         picture=picture if keep else None,
         triage=triage.classify(seen),
-        lightness=working_size.pad_by_reflection(cielab.to_lightness(working), shape),
+        lightness=working_size.pad_by_reflection(to_lightness(working), shape),
         size=size,
         pixel_count=height * width,
         format=picture.format,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from scipy import stats
 
 import photochrom
-from photochrom.color import cielab
+from photochrom.color.lightness import to_lightness
 from photochrom.imaging import decoding, resizing
 from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.model import bundle, signature, working_size
@@ -106,7 +106,7 @@ def _colorized(predict, data, height, width):
     (ab,), _ = predict(scan.lightness[None, ..., None])
     ab = working_size.cut(ab, scan.size, 4)
     gray = resizing.resize(scan.picture.pixels, height, width)
-    return np.dstack([cielab.to_lightness(gray), resizing.resize(ab, height, width)])
+    return np.dstack([to_lightness(gray), resizing.resize(ab, height, width)])
 
 
 def smooth_scan(seed: int) -> bytes:

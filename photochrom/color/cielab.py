@@ -1,4 +1,4 @@
-"""sRGB to CIE L*a*b* and back under D65, by the formula.
+"""sRGB to CIE L*a*b* under D65, by the formula; `gamut` has the way back.
 
 OpenCV's own Lab conversion is fast but off by up to 0.47; this module composes the exact formula
 from OpenCV's primitives (table, matrix, power), which is within 0.01 of it at a similar speed.
@@ -55,12 +55,6 @@ def srgb_to_linear(rgb: np.ndarray) -> np.ndarray:
 _LINEAR_OF_UINT8 = srgb_to_linear(np.arange(256) / 255).astype(np.float32)
 
 
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Applies the sRGB transfer curve: linear light in [0, 1] (float32) to floats in [0, 1]."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * cv2.pow(linear, 1 / 2.4) - 0.055)
-
-
 def luminance_to_lightness(luminance: np.ndarray) -> np.ndarray:
     """Relative luminance Y in [0, 1] to L* in [0, 100], same shape."""
     return np.where(luminance > EPSILON, 116 * np.cbrt(luminance) - 16, KAPPA * luminance)
@@ -101,40 +95,16 @@ def gray_to_lightness(gray: np.ndarray) -> np.ndarray:
     Returns:
         [H, W] float32, L* in [0, 100].
     """
-    return _lightness_table(int(np.iinfo(gray.dtype).max))[gray]
+    return lightness_table(int(np.iinfo(gray.dtype).max))[gray]
 
 
 @functools.cache
-def _lightness_table(full: int) -> np.ndarray:
+def lightness_table(full: int) -> np.ndarray:
+    """Returns [full + 1] float32: L* of each level of gray."""
     return luminance_to_lightness(srgb_to_linear(np.arange(full + 1) / full)).astype(np.float32)
 
 
 @functools.cache
-def _linear_table(full: int) -> np.ndarray:
-    return srgb_to_linear(np.arange(full + 1) / full).astype(np.float32)
-
-
-def rgb_to_lightness(rgb: np.ndarray) -> np.ndarray:
-    """Converts [H, W, 3] uint8 or uint16 sRGB to [H, W] float32 L* in [0, 100]."""
-    is_uint8 = rgb.dtype == np.uint8
-    linear = cv2.LUT(rgb, _LINEAR_OF_UINT8) if is_uint8 else _linear_table(int(np.iinfo(rgb.dtype).max))[rgb]
-    luminance = _transform(linear, _RGB_TO_WHITE_XYZ[1:2])
-    lightness = 116 * cv2.pow(luminance, 1 / 3) - 16
-    dark = luminance <= EPSILON
-    lightness[dark] = KAPPA * luminance[dark]
-    return lightness
-
-
-def to_lightness(pixels: np.ndarray) -> np.ndarray:
-    """Returns [H, W] float32 L* of gray or sRGB pixels of 8 or 16 bit: [H, W] or [H, W, 3]."""
-    return rgb_to_lightness(pixels) if pixels.ndim == 3 else gray_to_lightness(pixels)
-
-
-def lab_to_linear(lab: np.ndarray) -> np.ndarray:
-    """Converts [H, W, 3] float32 CIE L*a*b* to linear sRGB, outside [0, 1] where sRGB cannot show it."""
-    f = _transform(lab, LAB_TO_F)
-    xyz = f * f * f
-    dark = f <= 6 / 29
-    if dark.any():
-        xyz[dark] = (116 * f[dark] - 16) / KAPPA
-    return _transform(xyz, WHITE_XYZ_TO_RGB)
+def luminance_table(full: int) -> np.ndarray:
+    """Returns [3, full + 1] float32: the relative luminance Y of each level of red, green and blue alone."""
+    return np.outer(_RGB_TO_WHITE_XYZ[1], srgb_to_linear(np.arange(full + 1) / full)).astype(np.float32)

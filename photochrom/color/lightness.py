@@ -2,14 +2,10 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 
 from photochrom.color import cielab
 from photochrom.imaging import resizing
-
-# Rows are reduced in bands of about this many px.
-_BAND_PIXELS = 1 << 20
 
 
 class Lightness:
@@ -25,17 +21,31 @@ class Lightness:
         return self.shape[0]
 
     def __getitem__(self, area: slice | tuple[slice, slice]) -> np.ndarray:
-        return cielab.to_lightness(np.ascontiguousarray(self._pixels[area]))
+        return to_lightness(self._pixels[area])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or np.float32)
 
     def resized(self, height: int, width: int) -> np.ndarray:
-        """Returns the result of `resizing.resize` on the whole, [height, width] float32, computed in bands."""
+        """Returns the result of `resizing.resize` on the whole, [height, width] float32; row by row if smaller."""
+        from photochrom.color import kernels  # here: numba takes 0.3 s to import
+
         if height > self.shape[0] or width > self.shape[1]:
             return resizing.resize(self[:], height, width)
-        rows = max(1, _BAND_PIXELS // self.shape[1])
-        bands = (self[top : top + rows] for top in range(0, len(self), rows))
-        # Area averages of rows, then of columns, are area averages.
-        narrow = [cv2.resize(band, (width, len(band)), interpolation=cv2.INTER_AREA) for band in bands]
-        return cv2.resize(np.concatenate(narrow), (width, height), interpolation=cv2.INTER_AREA)
+        lightness = np.empty((height, width), np.float32)
+        kernels.to_reduced_lightness(np.ascontiguousarray(self._pixels), _table(self._pixels), lightness)
+        return lightness
+
+
+def to_lightness(pixels: np.ndarray) -> np.ndarray:
+    """Returns [H, W] float32 L* of gray or sRGB pixels of 8 or 16 bit: [H, W] or [H, W, 3]."""
+    from photochrom.color import kernels  # here: numba takes 0.3 s to import
+
+    lightness = np.empty(pixels.shape[:2], np.float32)
+    kernels.to_lightness(np.ascontiguousarray(pixels), _table(pixels), lightness)
+    return lightness
+
+
+def _table(pixels: np.ndarray) -> np.ndarray:
+    full = int(np.iinfo(pixels.dtype).max)
+    return cielab.luminance_table(full) if pixels.ndim == 3 else cielab.lightness_table(full)[None]

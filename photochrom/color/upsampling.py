@@ -37,15 +37,19 @@ _FIT_SCALE = 6
 _READ_SCALE = 4
 # Half of that suffices for the mean over a px of ab, in a quarter of the time.
 _FIT_READ_SCALE = 2
-# cv2.remap takes sides up to this, px; the enlarged grid of all levels takes up to 64 MB.
-_LONGEST_SIDE = 32767
+# The enlarged grid of all levels takes up to 36 MB.
 _LARGEST_LEVEL_PIXELS = 1 << 19
-# Pixels are read in tiles, which stay in the cache.
-_TILE_ROWS, _TILE_COLUMNS = 64, 1024
 
 
 class Upsampler:
-    """Full-size ab of one picture, by bands of rows; its memory grows with the band, not with the picture."""
+    """Full-size ab of one picture, by bands of rows; its memory grows with the band, not with the picture.
+
+    Attributes:
+        grid: [h, w, K, 2] float32 ab of K levels of L*, or None where ab is resized without regard to L*.
+        y, x: [H] and [W] float32, the places of rows and columns on the grid.
+    """
+
+    grid: np.ndarray | None = None
 
     def __init__(self, ab: np.ndarray, lightness: np.ndarray | Lightness):
         """Fits the grid.
@@ -55,28 +59,24 @@ class Upsampler:
                 `resizing.resize` does, without regard to its lightness.
             lightness: [H, W] float32 L* of the full picture; it is kept, not copied.
         """
-        self._lightness = lightness
         small, full = ab.shape[:2], lightness.shape
-        largest = min(_LONGEST_SIDE // max(small[0] * (_LEVELS - 1), small[1]), _largest_scale(small))
+        largest = int((_LARGEST_LEVEL_PIXELS / (small[0] * small[1])) ** 0.5)
         if small[0] >= full[0] or small[1] >= full[1] or largest == 0:
             self._resized = resizing.resize(ab, *full)
-            self._table = None
-        else:
-            self._table = _fit(ab, lightness, min(_READ_SCALE, largest))
+            return
+        self._lightness = lightness
+        self.grid = _fit(ab, lightness, min(_READ_SCALE, largest))
+        self.y, self.x = _places(full, self.grid)
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Returns [stop - start, W, 2] float32 ab of these rows of the picture, the same whatever the bands are."""
-        if self._table is None:
+        if self.grid is None:
             return self._resized[start:stop]
-        return _read(self._table, self._lightness, range(*slice(start, stop).indices(len(self._lightness))))
-
-
-def _largest_scale(small: tuple[int, ...]) -> int:
-    return int((_LARGEST_LEVEL_PIXELS / (small[0] * small[1])) ** 0.5)
+        return _read(self.grid, self._lightness[start:stop], self.y[start:stop], self.x)
 
 
 def _fit(ab: np.ndarray, lightness: np.ndarray | Lightness, scale: int) -> np.ndarray:
-    """Returns the table of the grid [h, w, K, 2] whose mean over each px of ab is that px."""
+    """Returns the grid, enlarged `scale` times, whose mean over each px of ab is that px: [h s, w s, K, 2] float32."""
     h, w = ab.shape[:2]
     guide = _reduced(lightness, h, w)
     share = _level_shares(guide, h, w)
@@ -88,9 +88,9 @@ def _fit(ab: np.ndarray, lightness: np.ndarray | Lightness, scale: int) -> np.nd
         grid += spread / weight[..., None]
         missing = ab - np.einsum("hwk,hwkc->hwc", share, grid)
     # Each px of ab was fitted by itself; the error that interpolation between them causes is added to all levels.
-    coarse = _table(grid, min(scale, _FIT_READ_SCALE))
-    mean = cv2.resize(_read(coarse, guide, range(len(guide))), (w, h), interpolation=cv2.INTER_AREA)
-    return _table(_near(grid + (ab - mean)[:, :, None], ab), scale)
+    coarse = _enlarged(grid, min(scale, _FIT_READ_SCALE))
+    mean = cv2.resize(_read(coarse, guide, *_places(guide.shape, coarse)), (w, h), interpolation=cv2.INTER_AREA)
+    return _enlarged(_near(grid + (ab - mean)[:, :, None], ab), scale)
 
 
 def _near(grid: np.ndarray, ab: np.ndarray) -> np.ndarray:
@@ -128,37 +128,25 @@ def _gather(grid: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(flat, (7, 7), _SIGMA, borderType=cv2.BORDER_REPLICATE).reshape(grid.shape)
 
 
-def _table(grid: np.ndarray, scale: int) -> np.ndarray:
-    """Returns [(K - 1) h s, w s, 4] float32: level under level, a*, b* and how they change to the next level."""
-    h, w = grid.shape[:2]
-    table = np.empty((_LEVELS - 1, h * scale, w * scale, 4), np.float32)
-    for level, enlarged in enumerate(table):
-        change = grid[:, :, level + 1] - grid[:, :, level]
-        cv2.resize(
-            np.dstack([grid[:, :, level], change]), (w * scale, h * scale), enlarged, interpolation=cv2.INTER_CUBIC
-        )
-    return table.reshape(-1, w * scale, 4)
+def _enlarged(grid: np.ndarray, scale: int) -> np.ndarray:
+    """Returns [h s, w s, K, 2]: the grid, enlarged bicubically."""
+    h, w = grid.shape[0] * scale, grid.shape[1] * scale
+    enlarged = cv2.resize(grid.reshape(*grid.shape[:2], -1), (w, h), interpolation=cv2.INTER_CUBIC)
+    return enlarged.reshape(h, w, *grid.shape[2:])
 
 
-def _read(table: np.ndarray, lightness: np.ndarray | Lightness, rows: range) -> np.ndarray:
-    """Returns [len(rows), W, 2] float32 ab of rows of the picture that `lightness` is, [H, W]."""
-    height, width = lightness.shape
-    level_height = table.shape[0] // (_LEVELS - 1)
-    y = _centres(height, level_height)
-    x = _centres(width, table.shape[1])
-    ab = np.empty((len(rows), width, 2), np.float32)
-    for top in range(rows.start, rows.stop, _TILE_ROWS):
-        down = slice(top, min(top + _TILE_ROWS, rows.stop))
-        for left in range(0, width, _TILE_COLUMNS):
-            across = slice(left, left + _TILE_COLUMNS)
-            position = np.clip(lightness[down, across] * np.float32((_LEVELS - 1) / 100), 0, _LEVELS - 1)
-            level = np.minimum(np.floor(position), _LEVELS - 2)
-            map_y = level * level_height + y[down, None]
-            map_x = np.ascontiguousarray(np.broadcast_to(x[across], map_y.shape))
-            found = cv2.remap(table, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            share = (position - level)[..., None]
-            ab[down.start - rows.start : down.stop - rows.start, across] = found[..., :2] + share * found[..., 2:]
+def _read(grid: np.ndarray, lightness: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Returns [H, W, 2] float32 ab at the places y [H] and x [W] of the grid and at L*, [H, W]."""
+    from photochrom.color import kernels  # here: numba takes 0.3 s to import
+
+    ab = np.empty((*lightness.shape, 2), np.float32)
+    kernels.read_grid(np.ascontiguousarray(lightness, np.float32), grid, y, x, ab)
     return ab
+
+
+def _places(full: tuple[int, ...], grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the places of the rows, [H], and columns, [W], of a picture of that size on the grid, float32."""
+    return _centres(full[0], grid.shape[0]), _centres(full[1], grid.shape[1])
 
 
 def _centres(full: int, small: int) -> np.ndarray:

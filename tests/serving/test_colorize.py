@@ -13,6 +13,7 @@ from PIL import Image
 
 from photochrom import errors
 from photochrom.color import cielab
+from photochrom.color.lightness import to_lightness
 from photochrom.imaging import decoding
 from serving import colorize
 from serving.copies import provenance
@@ -84,7 +85,7 @@ def test_sixteen_bit_scans_become_sixteen_bit_copies(finished, gray_folder):
     original = decoding.decode((gray_folder / "deep.png").read_bytes(), max_pixels=10**8).pixels
     coloured = imagecodecs.png_decode((output / "images/scans/deep.png").read_bytes())
     assert coloured.dtype == np.uint16
-    assert np.abs(cielab.to_lightness(coloured) - cielab.to_lightness(original)).max() <= 0.01
+    assert np.abs(to_lightness(coloured) - to_lightness(original)).max() <= 0.01
     assert not any("8 bit" in note for note in found["scans/deep.png"]["notes"])
 
 
@@ -264,7 +265,7 @@ def test_each_page_has_its_own_row_and_copy(tint, paged, tmp_path):
             row = found[f"scans/{name}"]
             assert (row["status"], row["width"], row["height"]) == ("done", *page.size)
             coloured = np.asarray(Image.open(tmp_path / row["output"]))
-            lightness = cielab.rgb_to_lightness(coloured), cielab.gray_to_lightness(np.asarray(page))
+            lightness = to_lightness(coloured), cielab.gray_to_lightness(np.asarray(page))
             assert np.abs(np.subtract(*lightness)).max() < 0.6
     assert (
         found["scans/box.zip!p/three.tif#page=0002"]["output"]

@@ -72,7 +72,7 @@ def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: _Draws) -> tf.Tensor:
 
 
 def lab_to_linear(lab: tf.Tensor) -> tf.Tensor:
-    """Converts [..., 3] L*a*b* to linear sRGB, as cielab.lab_to_linear does."""
+    """Converts [..., 3] L*a*b* to linear sRGB (CIE 15:2004), outside [0, 1] where sRGB cannot show it."""
     f = tf.tensordot(lab, cielab.LAB_TO_F[:, :3].T, 1) + cielab.LAB_TO_F[:, 3]
     xyz = tf.where(f > 6 / 29, f**3, (116 * f - 16) / cielab.KAPPA)
     return tf.tensordot(xyz, cielab.WHITE_XYZ_TO_RGB.T, 1)

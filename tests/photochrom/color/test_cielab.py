@@ -55,10 +55,6 @@ def test_gray_to_lightness_agrees_with_rgb_to_lab(dtype):
     np.testing.assert_allclose(cielab.gray_to_lightness(gray), of_rgb, atol=0.01)
 
 
-def test_rgb_to_lightness_agrees_with_rgb_to_lab(lattice):
-    np.testing.assert_allclose(cielab.rgb_to_lightness(lattice), cielab.rgb_to_lab(lattice)[:, :, 0], atol=0.01)
-
-
 def test_luminance_to_lightness_of_middle_gray():
     # CIE 15:2004: Y = 0.18418651851 is L* 50.
     assert cielab.luminance_to_lightness(np.array(0.18418651851)) == pytest.approx(50, abs=1e-6)

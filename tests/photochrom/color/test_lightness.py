@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from photochrom.color import cielab, compose
-from photochrom.color.lightness import Lightness
+from photochrom.color.lightness import Lightness, to_lightness
 from photochrom.imaging import resizing
 
 # The most that L* may move: half a CIE unit at 8 bit, a hundredth at 16.
@@ -67,7 +67,11 @@ def test_lightness_rows_equal_the_whole():
 
 
 @pytest.mark.parametrize("size", [(7, 5), (50, 20), (20, 20), (80, 30), (80, 5)])
-def test_lightness_resized_equals_the_whole_resized(monkeypatch, size):
-    monkeypatch.setattr("photochrom.color.lightness._BAND_PIXELS", 20 * 9)
+def test_lightness_resized_equals_the_whole_resized(size):
     lightness = Lightness(np.random.default_rng(0).integers(0, 65536, (50, 20)).astype(np.uint16))
     np.testing.assert_allclose(lightness.resized(*size), resizing.resize(lightness[:], *size), atol=1e-4)
+
+
+def test_to_lightness_agrees_with_rgb_to_lab(photographs):
+    rgb = photographs["coffee"]
+    np.testing.assert_allclose(to_lightness(rgb), cielab.rgb_to_lab(rgb)[:, :, 0], atol=0.01)

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from photochrom import errors
 from photochrom.color import cielab, compose
+from photochrom.color.lightness import to_lightness
 from photochrom.imaging import exif, tags
 from photochrom.imaging.picture import Metadata, Picture
 from serving.copies import encode, encode_tiff, metadata, writer
@@ -58,7 +59,7 @@ def test_write_keeps_depth_opacity_and_composed_pixels(write, format, depth, cha
     pixels = gray(depth) if channels == 1 else np.dstack([gray(depth, seed) for seed in range(3)])
     alpha = gray(depth, 9) if has_alpha else None
     copy = write(format, pixels, alpha)
-    rgb = compose.compose(cielab.to_lightness(pixels), AB, depth=depth)
+    rgb = compose.compose(to_lightness(pixels), AB, depth=depth)
     found = read(copy.path)
     assert found.dtype == depth
     np.testing.assert_array_equal(found, np.dstack([rgb, alpha]) if has_alpha else rgb)
@@ -79,7 +80,7 @@ def test_write_composes_alpha_over_white_with_note(write):
 
 def test_write_lossy_is_near_composed_pixels(write, photographs):
     pixels = photographs["coffee"][:200, :300, 1]
-    rgb = compose.compose(cielab.to_lightness(pixels), AB)
+    rgb = compose.compose(to_lightness(pixels), AB)
     for format, limit in (("JPEG", 1.5), ("WEBP", 3)):
         found = np.asarray(Image.open(write(format, pixels).path))
         assert np.abs(found.astype(int) - rgb).mean() < limit
@@ -92,7 +93,7 @@ def test_write_applies_quality_and_subsampling(write, photographs):
     assert all(layer[1:3] == (1, 1) for layer in Image.open(fine.path).layer)  # 4:4:4
     halved = write("JPEG", pixels, name="halved", subsampling="4:2:0")
     assert Image.open(halved.path).layer[0][1:3] == (2, 2)
-    rgb = compose.compose(cielab.to_lightness(pixels), AB)
+    rgb = compose.compose(to_lightness(pixels), AB)
     np.testing.assert_array_equal(np.asarray(Image.open(write("WEBP", pixels, quality=100).path)), rgb)
 
 
