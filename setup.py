@@ -52,6 +52,7 @@ setuptools.setup(
     # By name: these packages are installed beside other people's, and tests stay out of the wheel.
     packages=setuptools.find_packages(include=[f"{name}{part}" for name in _PACKAGES for part in ("", ".*")]),
     package_data={
+        "": ["py.typed"],
         "photochrom": ["demo_photographs/*", "demo_photographs/*/*", "demo_photographs/*/*/*"],
         "photochrom.model": ["default/*", "default/**/*"],
         "serving.review": ["site/*"],

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from photochrom import errors
@@ -128,13 +128,26 @@ def _flags_of(path: str) -> Iterator[str]:
         raise errors.UsageError(f"{CONFIG} {path}: {error.strerror}") from error
     except ValueError as error:
         raise errors.UsageError(f"{CONFIG} {path} is no TOML file: {error}") from error
+    yield from to_args(values, f"{CONFIG} {path}: ")
+
+
+def to_args(values: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """Yields arguments from names of flags and values: text, a number, true or false, or a list of these.
+
+    Args:
+        values: by name, without hyphens; None and an empty list give no argument.
+        place: begins the message.
+
+    Raises:
+        UsageError: a value of another type.
+    """
     for name, value in values.items():
-        for one in value if isinstance(value, list) else [value]:
+        for one in value if isinstance(value, (list, tuple)) else [value]:
             if isinstance(one, bool):
                 yield f"--{name}" if one else f"--no-{name}"
             elif isinstance(one, (str, int, float)):
                 yield f"--{name}={one}"
-            else:
+            elif one is not None:
                 raise errors.UsageError(
-                    f"{CONFIG} {path}: {name} is {one!r:.100}, expected text, a number, true, false or a list of these"
+                    f"{place}{name} is {one!r:.100}, expected text, a number, true, false or a list of these"
                 )

@@ -42,6 +42,8 @@ BELOW = {
     "benchmarks.faults": ("benchmarks",),
     "benchmarks.fuzz": ("benchmarks",),
 }
+# What `import photochrom` offers: names of the jobs, which it imports when they are used.
+FRONT = "photochrom.__init__"
 # Modules at the top of a package that its folders may import.
 GROUND = {
     "photochrom": ("errors", "flags", "settings", "dataset", "records", "photograph", "__version__"),
@@ -88,7 +90,7 @@ def is_in(name: str, folders: tuple[str, ...]) -> bool:
     return any(name == folder or name.startswith(f"{folder}.") for folder in folders)
 
 
-@pytest.mark.parametrize("module", modules(*PACKAGES))
+@pytest.mark.parametrize("module", [name for name in modules(*PACKAGES) if name != FRONT])
 def test_jobs_import_photochrom_and_never_one_another(module):
     own = module.split(".")[0]
     assert {name.split(".")[0] for name in imported(module)} & set(OURS) <= {own, "photochrom"}
@@ -139,7 +141,7 @@ def test_no_folder_is_a_drawer():
 def test_each_folder_states_what_belongs_there(module):
     tree = ast.parse(source(module))
     assert ast.get_docstring(tree)
-    assert imported(module) == set()
+    assert imported(module) == set() or module == FRONT
 
 
 @pytest.mark.parametrize("module", modules("trainer"))

@@ -6,6 +6,7 @@ import re
 import shlex
 
 import pytest
+from PIL import Image
 
 from photochrom import cli, dataset, demo
 from photochrom.jobs import beam_job
@@ -64,9 +65,25 @@ def test_dataset_snippet_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     prepare.run([f"--input={demo.SAMPLES / 'colour'}", "--output=dataset", "--image_size=64"])
     capsys.readouterr()
-    (snippet,) = [block for page in PAGES for block in blocks(page, "python")]
-    exec(compile(snippet, "docs/datasets.md", "exec"), {})
+    _execute("docs/datasets.md")
     assert capsys.readouterr().out == "(64, 64, 1) (32, 32, 2)\n" * 3
+
+
+def test_readme_snippet_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("I;16", (64, 48), 20000).save("scan.tif")
+    _execute("README.md")
+    with Image.open("coloured.png") as coloured:
+        assert (coloured.mode, coloured.size) == ("RGB", (64, 48))
+
+
+def _execute(page: str) -> None:
+    (snippet,) = blocks(ROOT / page, "python")
+    exec(compile(snippet, page, "exec"), {})
+
+
+def test_every_snippet_is_of_a_page_that_runs():
+    assert [page.name for page in PAGES if blocks(page, "python")] == ["README.md", "datasets.md"]
 
 
 def test_formats_page_names_every_feature_and_field():

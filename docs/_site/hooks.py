@@ -14,8 +14,8 @@ from mkdocs.structure.files import File, Files
 from photochrom import cli
 
 _ROOT = pathlib.Path(__file__).parents[2]
-# Modules for those who read a dataset or a manifest, or colorize a picture, from Python.
-_MODULES = ("photochrom.records", "photochrom.dataset", "photochrom.model.bundle", "photochrom.color.cielab")
+# What `import photochrom` offers, and the formats of datasets and bundles.
+_MODULES = ("serving.api", "trainer.api", "photochrom.records", "photochrom.dataset", "photochrom.model.bundle")
 _WORKER, _WORKER_URL = pathlib.Path(__file__).with_name("iframe-worker.js"), "https://unpkg.com/iframe-worker/shim"
 # Links out of the pages' folder, in a page and in the README.
 _FROM_PAGE = re.compile(r"\[([^\]]*)\]\(\.\./([^)]+)\)")
