@@ -59,7 +59,7 @@ model: $(VENV)/installed  ## both runs of the default model, from PHOTOS="folder
 	$(BIN)/photochrom evaluate --model $(MODEL_OUT)/run/bundle --data $(MODEL_OUT)/dataset --output $(MODEL_OUT)/evaluation
 
 period: $(VENV)/installed  ## test on old colour photographs: PHOTOS=folder, turned gray, coloured by MODEL=bundle, compared
-	$(BIN)/photochrom evaluate --model $(MODEL) --data $(PHOTOS) --output period-out --limit $(LIMIT)
+	$(BIN)/photochrom evaluate --model $(MODEL) --data $(PHOTOS) --output period-out --enlarge --limit $(LIMIT)
 
 $(VENV)/installed: setup.py constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 with venv found; install one, or make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }

@@ -28,7 +28,7 @@ class Photograph(NamedTuple):
     lab: np.ndarray
 
 
-def to_lab(data: bytes, size: int, decoder: Decoder, colourless: bool = False) -> Photograph:
+def to_lab(data: bytes, size: int, decoder: Decoder, colourless: bool = False, enlarge: bool = False) -> Photograph:
     """Decodes a colour photograph and scales its middle square to `size` px.
 
     Args:
@@ -36,12 +36,13 @@ def to_lab(data: bytes, size: int, decoder: Decoder, colourless: bool = False) -
         size: px.
         decoder: decodes it.
         colourless: whether gray and toned photographs are accepted as well.
+        enlarge: whether small ones are.
 
     Raises:
         DataError: it cannot be decoded, or is too large or too small; Colourless: it is gray, toned or too dull.
     """
     picture = decoder.decode(data, draft_size=size)
-    rgb = resizing.center_square(picture.opaque_rgb(), size)
+    rgb = resizing.center_square(picture.opaque_rgb(), size, enlarge)
     lab = cielab.rgb_to_lab(rgb)
     if not colourless:
         _check_color(lab)

@@ -63,6 +63,12 @@ class EvaluateConfig:
         at_least=0,
         multiple_of=signature.SIZE_STEP,
     )
+    enlarge: bool = setting(
+        "evaluate photographs of any size, enlarged as colorize does it; without it those whose shorter side has under "
+        "half of the size are left out",
+        False,
+        group="photographs",
+    )
     subsets: str = setting(
         "regular expression, searched in each key, whose first group names the subset that a photograph belongs to",
         "",
@@ -134,7 +140,7 @@ def _evaluate(
     networks = evaluator.load_networks(config.lpips_weights, config.frechet_weights)
     first, *others = opened
     with tempfile.TemporaryDirectory() as scratch:
-        data = examples.open_examples(found, config.split, image_size, config.limit, scratch)
+        data = examples.open_examples(found, config.split, image_size, config.limit, scratch, config.enlarge)
         evaluation = evaluator.Evaluator(first, data, networks, config.ensemble, others)
         collected = (comparison.Comparison if others else results.Results)(config.sheet_rows, config.subsets)
         with progress.counted("evaluate", len(data)) as advance:

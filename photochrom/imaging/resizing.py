@@ -21,12 +21,13 @@ def fit(pixels: np.ndarray, size: int) -> np.ndarray:
     return resize(pixels, height, width)
 
 
-def center_square(pixels: np.ndarray, size: int) -> np.ndarray:
+def center_square(pixels: np.ndarray, size: int, enlarge: bool = False) -> np.ndarray:
     """Returns the middle square of the picture, resized.
 
     Args:
         pixels: [H, W, C] uint8.
         size: side of the result, px.
+        enlarge: whether a picture of any size is accepted.
 
     Returns:
         [size, size, C] uint8.
@@ -36,7 +37,7 @@ def center_square(pixels: np.ndarray, size: int) -> np.ndarray:
     """
     height, width = pixels.shape[:2]
     side = min(height, width)
-    if 2 * side < size:
+    if 2 * side < size and not enlarge:
         raise errors.TooSmall(
             f"image is too small: {width}x{height} px, the shorter side has to be at least {size // 2} px"
         )

@@ -43,6 +43,14 @@ def test_to_lab_refuses_unusable_pictures(pixels, decoder, reason):
     assert caught.value.reason == reason
 
 
+def test_to_lab_takes_colourless_and_small_pictures_on_request():
+    assert photograph.to_lab(encode(SEPIA), 64, DECODER, colourless=True).lab.shape == (64, 64, 3)
+    small = np.zeros((20, 300, 3), np.uint8)
+    small[::2, :, 0] = 200
+    small[:, ::3, 2] = 200
+    assert photograph.to_lab(encode(small), 64, DECODER, enlarge=True).lab.shape == (64, 64, 3)
+
+
 def test_to_lab_states_the_measured_colour():
     with pytest.raises(errors.Colourless, match=r"no colour to learn from: chroma [\d.]+, spread [\d.]+ CIE units"):
         photograph.to_lab(encode(SEPIA), 64, DECODER)

@@ -80,7 +80,9 @@ class Examples(abc.ABC):
         return settings.digest(self._used)
 
 
-def open_examples(found: inputs.Input, split: str, image_size: int, limit: int, spool: str) -> Examples:
+def open_examples(
+    found: inputs.Input, split: str, image_size: int, limit: int, spool: str, enlarge: bool = False
+) -> Examples:
     """Opens the dataset or the photographs of --data.
 
     Args:
@@ -89,13 +91,14 @@ def open_examples(found: inputs.Input, split: str, image_size: int, limit: int, 
         image_size: side of the pictures, px.
         limit: the most photographs; 0 for all.
         spool: folder for the members of compressed tars.
+        enlarge: whether photographs of any size are evaluated.
 
     Raises:
         UsageError: the data is unusable.
     """
     if files.exists(files.join(found.path, dataset.INFO)):
         return _Dataset(found.path, split, image_size, limit)
-    return _Photographs(found, image_size, limit, spool)
+    return _Photographs(found, image_size, limit, spool, enlarge)
 
 
 class _Dataset(Examples):
@@ -175,7 +178,7 @@ def _ab_weights(statistics: dict[str, Any], folder: str) -> np.ndarray | None:
 class _Photographs(Examples):
     """Colour photographs in folders and archives, in the order of their keys' digests."""
 
-    def __init__(self, found: inputs.Input, image_size: int, limit: int, spool: str):
+    def __init__(self, found: inputs.Input, image_size: int, limit: int, spool: str, enlarge: bool):
         super().__init__({"kind": "photographs", "path": found.path, "near_duplicates": None})
         listed = (source for file in inputs.list_files(found) for source in inputs.expand(file, spool))
         self._sources = sorted((s for s in listed if _may_be_photograph(s)), key=lambda s: (keys.digest(s.key), s.key))
@@ -184,7 +187,7 @@ class _Photographs(Examples):
                 f"--data {found.path} holds no photographs; expected a dataset that `photochrom prepare` wrote, or "
                 f"files that end in {', '.join(sorted(decoding.IMAGE_SUFFIXES))}, loose or in archives"
             )
-        self._image_size = image_size
+        self._image_size, self._enlarge = image_size, enlarge
         self._count = min(limit or len(self._sources), len(self._sources))
 
     def __len__(self) -> int:
@@ -202,7 +205,8 @@ class _Photographs(Examples):
                 yield errors.Failure.of(source.key, error)
 
     def _decode(self, key: str, data: bytes) -> Example:
-        lab = photograph.to_lab(data, self._image_size, decoder.Decoder(decoder.DEFAULT_MAX_PIXELS)).lab
+        opened = decoder.Decoder(decoder.DEFAULT_MAX_PIXELS)
+        lab = photograph.to_lab(data, self._image_size, opened, enlarge=self._enlarge).lab
         return Example(key, lab, hashlib.sha256(data).hexdigest())
 
 
