@@ -84,7 +84,7 @@ def check(
     chosen = choose(config, model)
     if not chosen:
         return None
-    trial = dataclasses.replace(config, output=OutputPaths(config.output).canary)
+    trial = dataclasses.replace(config, output=OutputPaths(config.output).canary, limit=0, estimate=False)
     colorize(trial, frozenset(row.key for row in chosen))
     new = {row.key: row for _, row in reader.read_rows(trial.output)}
     drift = compare(config, trial, [(row, new[row.key]) for row in chosen if row.key in new])

@@ -103,7 +103,7 @@ def measure(result: Any, output: str, limit: int, seconds: float, workers: int) 
     """
     counts = {one.key.metric.name: one.committed for one in result.metrics().query()["counters"]}
     times = result.metrics().query(beam.metrics.MetricsFilter().with_name(_WORK))["distributions"]
-    listed, found = reader.read_summary(output).listed, counts[sample.FOUND]
+    listed, found = reader.read_summary(output).listed, counts.get(sample.FOUND, 0)
     inputs = listed - counts.get("rows-kept", 0)
     if not (times and inputs):
         raise errors.UsageError(
