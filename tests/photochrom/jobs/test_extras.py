@@ -24,7 +24,7 @@ WITHOUT = (
 def without(modules: str, *argv: str) -> tuple[int, str]:
     """Runs a command in which modules cannot be imported; returns its exit status and stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, modules, *argv], check=False, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", WITHOUT, modules, *argv], check=False, capture_output=True, text=True, timeout=300
     )
     return done.returncode, done.stderr
 
