@@ -23,12 +23,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="photochrom demo",
         description="Runs the whole workflow on 41 photographs that come with the project: prepares 32 colour ones, "
-        "trains a small network from scratch, evaluates it, and colorizes 9 gray ones with the model that comes with "
-        "the project. The training shows the workflow, not the quality: that model has seen thousands of photographs.",
+        "fine-tunes the model that comes with the project on them for about half a minute, evaluates the result, and "
+        "colorizes 9 gray ones with it.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--output", default="demo-out", metavar="DIR", help="a new folder for all that is made")
-    parser.add_argument("--steps", default=300, type=int, help="training steps")
+    parser.add_argument("--steps", default=40, type=int, help="steps of fine-tuning")
     return parser
 
 
@@ -45,15 +45,16 @@ def run(argv: Sequence[str] | None = None) -> str:
         raise errors.UsageError(f"--output {output} holds other files; choose a new or an empty folder")
     dataset, model, evaluation, coloured = (output / name for name in ("dataset", "model", "evaluation", "coloured"))
     started = time.monotonic()
-    _step("prepare", *_inputs(_COLOUR), f"--output={dataset}", "--image_size=128", "--split=train=0.8,validation=0.2")
+    prepared = f"--output={dataset}", "--image_size=256", "--ab_stride=4", "--split=train=0.6,validation=0.4"
+    _step("prepare", *_inputs(_COLOUR), *prepared)
     _step(
         "train",
-        *(f"--data={dataset}", f"--model_dir={model}", "--backbone=none", "--width=16", "--batch_size=8"),
-        *(f"--steps={flags.steps}", "--fine_tune_steps=0", "--confidence_steps=20"),
-        f"--eval_every={max(1, flags.steps // 3)}",
+        *(f"--data={dataset}", f"--model_dir={model}", "--init=default", "--freeze_batch_norm", "--batch_size=8"),
+        *("--steps=0", f"--fine_tune_steps={flags.steps}", "--fine_tune_learning_rate=2e-5", "--crop=160"),
+        *("--confidence_steps=10", f"--eval_every={max(1, flags.steps // 2)}"),
     )
     _step("evaluate", f"--model={model}/bundle", f"--data={dataset}", f"--output={evaluation}")
-    _step("colorize", *_inputs(_GRAYSCALE), f"--output={coloured}")
+    _step("colorize", *_inputs(_GRAYSCALE), f"--model={model}/bundle", f"--output={coloured}")
     sheet = _write_sheet(output, coloured)
     print(f"\nThe whole workflow took {time.monotonic() - started:.0f} s. Look at:")
     print(
@@ -61,9 +62,9 @@ def run(argv: Sequence[str] | None = None) -> str:
         f"  {coloured}/images  the coloured copies"
     )
     print(
-        "The evaluated model was trained on 29 photographs for half a minute: it shows the workflow, not the quality."
+        "The report flatters: the model that comes with the project has seen most of these photographs in colour. On "
+        "others gray is nearer to the truth in a third of cases."
     )
-    print("The model that comes with the project made before-after.png and the coloured copies.")
     return str(sheet)
 
 
