@@ -167,7 +167,8 @@ class TrainConfig:
         multiple_of=signature.SIZE_STEP,
     )
     film: float = setting(
-        "share of training photographs with simulated old film: insensitive to red, fading, blur, grain",
+        "share of training photographs with simulated old film: insensitive to red, fading, blur, grain, and damage: "
+        "scratches, stains, halftone, JPEG",
         0.0,
         group="training",
         at_least=0,

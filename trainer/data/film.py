@@ -2,7 +2,7 @@
 
 The grays in scans of old photographs are not the L* of the scene: film before 1906 was sensitive to blue and green
 alone (orthochromatic), later film also to red, but not as the eye is (panchromatic); prints fade to low contrast;
-lenses and grain blur and roughen.
+lenses and grain blur and roughen; prints are damaged (trainer.data.damage).
 """
 
 import numpy as np
@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from photochrom.color import cielab
 from photochrom.model import signature
+from trainer.data import damage
+from trainer.data.draws import Draws
 
 Tensors = dict[str, tf.Tensor]
 
@@ -33,33 +35,14 @@ def simulate(tensors: Tensors, share: float, seed: tf.Tensor) -> Tensors:
         seed: [2] int; the same seed gives the same pictures.
     """
     lightness = tensors[signature.LIGHTNESS]
-    draw = _Draws(seed, tf.shape(lightness)[0])
+    draw = Draws(seed, tf.shape(lightness)[0])
     old = _emulsion(lightness, tensors[signature.AB], draw)
-    old = _roughen(_fade(old, draw), draw)
+    old = damage.damage(_roughen(_fade(old, draw), draw), draw)
     chosen = draw.between(0.0, 1.0) < share
     return {**tensors, signature.LIGHTNESS: tf.where(chosen, tf.clip_by_value(old, 0, 100), lightness)}
 
 
-class _Draws:
-    """Random numbers for each picture of a batch, a new one at each call."""
-
-    def __init__(self, seed: tf.Tensor, batch_size: tf.Tensor):
-        self._seed, self._batch_size, self._calls = seed, batch_size, 0
-
-    def between(self, low: float, high: float) -> tf.Tensor:
-        """Returns [B, 1, 1, 1] float32, uniform."""
-        return tf.random.stateless_uniform([self._batch_size, 1, 1, 1], self._next(), low, high)
-
-    def noise(self, like: tf.Tensor) -> tf.Tensor:
-        """Returns standard normal noise of the shape of a tensor."""
-        return tf.random.stateless_normal(tf.shape(like), self._next())
-
-    def _next(self) -> tf.Tensor:
-        self._calls += 1
-        return tf.stack([self._seed[0], self._seed[1] + 1_000_003 * self._calls])
-
-
-def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: _Draws) -> tf.Tensor:
+def _emulsion(lightness: tf.Tensor, ab: tf.Tensor, draw: Draws) -> tf.Tensor:
     """Returns L* as recorded by film of a random sensitivity."""
     size = lightness.shape[1]
     linear = lab_to_linear(tf.concat([lightness, tf.image.resize(ab, [size, size])], axis=-1))
@@ -85,13 +68,13 @@ def luminance_to_lightness(luminance: tf.Tensor) -> tf.Tensor:
     return tf.where(luminance > cielab.EPSILON, 116 * cube_root - 16, cielab.KAPPA * luminance)
 
 
-def _fade(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:
+def _fade(lightness: tf.Tensor, draw: Draws) -> tf.Tensor:
     """Applies a gamma curve and compresses the range from black to white."""
     black, white = draw.between(*_BLACK), draw.between(*_WHITE)
     return black + (white - black) * (tf.clip_by_value(lightness, 0, 100) / 100) ** draw.between(*_GAMMA)
 
 
-def _roughen(lightness: tf.Tensor, draw: _Draws) -> tf.Tensor:
+def _roughen(lightness: tf.Tensor, draw: Draws) -> tf.Tensor:
     """Blurs, and adds slightly blurred grain."""
     share = draw.between(*_BLUR)
     blurred = (1 - share) * lightness + share * _smooth(lightness)
