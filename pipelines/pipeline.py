@@ -1,7 +1,8 @@
 """The graph of `photochrom prepare`, step by step."""
 
+import array
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +19,29 @@ from pipelines.embeddings import EmbedShards
 from pipelines.near_duplicates.find import FindNearDuplicates
 from pipelines.reconciliation import Reconcile
 from pipelines.statistics import analyze
+
+
+class DivideKind(beam.CombineFn):
+    """Positions of the keys of a kind -> edges of the splits; 8 bytes for each key."""
+
+    def __init__(self, config: PrepareConfig):
+        self._shares = splits.parse(config.split)
+
+    def create_accumulator(self) -> array.array:
+        return array.array("d")
+
+    def add_input(self, positions: array.array, position: float) -> array.array:
+        positions.append(position)
+        return positions
+
+    def merge_accumulators(self, accumulators: Iterable[array.array]) -> array.array:
+        merged = self.create_accumulator()
+        for positions in accumulators:
+            merged.extend(positions)
+        return merged
+
+    def extract_output(self, positions: array.array) -> list[float]:
+        return splits.divide(positions, self._shares)
 
 
 @dataclasses.dataclass
@@ -75,8 +99,7 @@ class PrepareDataset(beam.PTransform):
         return beam.pvalue.AsDict(
             sources
             | "FindKind" >> beam.Map(_position, representatives, self.config)
-            | "CollectKinds" >> beam.CombinePerKey(beam.combiners.ToListCombineFn())
-            | "Divide" >> beam.MapTuple(_divide, self.config)
+            | "DivideKinds" >> beam.CombinePerKey(DivideKind(self.config))
         )
 
     def _near_duplicates(
@@ -101,10 +124,6 @@ def _position(source: Source, representatives: Mapping[str, str], config: Prepar
     """Returns the kind of a source, and the position at which it is assigned to a split."""
     key = representatives.get(source.key, source.key)
     return splits.kind(key, splits.compile_kinds(config.stratify)), keys.fraction(key, config.seed)
-
-
-def _divide(kind: str, positions: Sequence[float], config: PrepareConfig) -> tuple[str, list[float]]:
-    return kind, splits.divide(positions, splits.parse(config.split))
 
 
 def _assign(

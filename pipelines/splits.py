@@ -5,6 +5,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from photochrom.dataset import Shard
 from photochrom.sources import keys
 
@@ -74,9 +76,9 @@ def divide(positions: Iterable[float], shares: dict[str, float]) -> list[float]:
         positions: keys.fraction of each key.
         shares: split -> share.
     """
-    ordered = sorted(positions)
+    ordered = np.sort(np.fromiter(positions, np.float64))
     ends = (round(edge * len(ordered)) for edge in itertools.accumulate(shares.values()))
-    return [ordered[end] if end < len(ordered) else 1.0 for end in ends]
+    return [float(ordered[end]) if end < len(ordered) else 1.0 for end in ends]
 
 
 def side(key: str, shares: dict[str, float], seed: int, edges: Sequence[float] = ()) -> str:
