@@ -40,8 +40,9 @@ def test_estimate_names_scarce_space_and_no_copies(values, words):
 
 
 def test_peak_of_another_process_is_read():
-    with subprocess.Popen([sys.executable, "-c", "b = bytes(90_000_000); input()"], stdin=subprocess.PIPE) as child:
-        while memory.peak(child.pid) < 90_000_000:
-            assert child.poll() is None
+    code = "b = b'x' * 90_000_000; print(len(b), flush=True); input()"  # zeros would take no memory
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"90000000\n"
+        assert 90_000_000 < memory.peak(child.pid) < 200_000_000
         child.communicate(b"\n")
     assert memory.peak(child.pid) == 0
