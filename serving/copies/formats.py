@@ -7,7 +7,7 @@ KEEP = "keep"
 # First part of the suffix that a name gets with its new format.
 MARK = ".coloured"
 # Ends of the names of the files that may stand beside a copy.
-SIDECARS = (".exif", ".iptc", ".xmp")
+SIDECARS = (".c2pa", ".exif", ".iptc", ".xmp")
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 

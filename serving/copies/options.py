@@ -3,6 +3,7 @@
 import dataclasses
 
 from serving.copies import formats, label
+from serving.credentials.signer import Credentials
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +17,7 @@ class CopyOptions:
         saturation: factor on the chroma.
         mark: the visible label, one of label.CHOICES.
         mark_text: its text.
+        credentials: sign the copies, or None.
     """
 
     format: str = formats.KEEP
@@ -24,3 +26,4 @@ class CopyOptions:
     saturation: float = 1.0
     mark: str = label.NONE
     mark_text: str = label.DEFAULT_TEXT
+    credentials: Credentials | None = None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from typing import Any
 
 from photochrom import __version__
 
@@ -28,6 +29,13 @@ DIGITAL_SOURCE_TYPES = (
     "virtualRecording",
 )
 DEFAULT_SOURCE_TYPE = "compositeWithTrainedAlgorithmicMedia"
+
+# Format, one of `picture.FORMATS` -> media type.
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg", "PNG": "image/png", "TIFF": "image/tiff", "WEBP": "image/webp", "GIF": "image/gif",
+    "BMP": "image/bmp", "PPM": "image/x-portable-anymap", "JPEG2000": "image/jp2", "AVIF": "image/avif",
+    "HEIF": "image/heif", "JPEGXL": "image/jxl", "PDF": "application/pdf",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +71,39 @@ class Provenance:
     def ai_system(self) -> str:
         """Returns the system and the model."""
         return f"Photochrom, model {self.model_name}"
+
+    def c2pa_manifest(self, original_format: str) -> dict[str, Any]:
+        """Returns the definition of a C2PA manifest: the original, as parent, and what the model did to it.
+
+        Source: C2PA technical specification 2.4, actions (c2pa.opened, c2pa.edited) and ingredients.
+        """
+        agent = {"name": "Photochrom", "version": __version__}
+        original = {
+            "title": self.source_name,
+            "format": MEDIA_TYPES[original_format],
+            "instance_id": f"sha256:{self.source_sha256}",
+            "relationship": "parentOf",
+            "label": "original",
+            "description": f"SHA-256 of the file: {self.source_sha256}",
+        }
+        colored = {
+            "action": "c2pa.edited",
+            "digitalSourceType": self.digital_source_iri,
+            "softwareAgent": agent,
+            "description": "A model added colours to a black-and-white picture; its lightness is unchanged.",
+            "parameters": {
+                "org.photochrom.model": self.model_name,
+                "org.photochrom.model_digest": self.model_digest,
+            },
+        }
+        opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["original"]}}
+        actions = {"label": "c2pa.actions.v2", "data": {"actions": [opened, colored]}}
+        return {
+            "claim_generator_info": [agent],
+            "title": self.source_name,
+            "ingredients": [original],
+            "assertions": [actions],
+        }
 
 
 def today() -> str:

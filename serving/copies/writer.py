@@ -15,8 +15,9 @@ from photochrom.storage import files
 from serving.copies import encode, formats, label, metadata
 from serving.copies.frame import Frame
 from serving.copies.options import CopyOptions
-from serving.copies.provenance import Provenance
+from serving.copies.provenance import MEDIA_TYPES, Provenance
 from serving.copies.raster import Raster
+from serving.credentials import signer
 
 # The copy of a picture with more pixels is encoded into a file on disk.
 _PIXELS_IN_MEMORY = 10_000_000
@@ -60,20 +61,40 @@ def write(
 
     Raises:
         OSError: it cannot be written.
-        DataError: it cannot be encoded.
+        DataError: it cannot be encoded or signed.
     """
-    with _workspace(picture.source_height * picture.source_width) as file:
+    with _workspace(picture) as file:
         raster, format, notes = plan(picture, ab, options)
         height, width, _ = raster.shape
         blocks = metadata.prepare(picture.metadata, provenance, format, _frame(picture, height))
         path = formats.file_name(path, format)
         encode.encode(file, format, raster, blocks, options)
-        sidecars = {path + suffix: data for suffix, data in sorted(blocks.sidecars.items())}
-        for name, data in sidecars.items():
-            files.write_bytes(files.join(output, name), data)
-        digest = _copy(file, files.join(output, path))
+        with _signed(file, picture, provenance, format, blocks, options) as finished:
+            sidecars = {path + suffix: data for suffix, data in sorted(blocks.sidecars.items())}
+            for name, data in sidecars.items():
+                files.write_bytes(files.join(output, name), data)
+            digest = _copy(finished, files.join(output, path))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sidecars.items()}
     return Written(path, digest, format.name, height, width, digests, (*notes, *blocks.notes))
+
+
+@contextlib.contextmanager
+def _signed(
+    file: IO[bytes], picture: Picture, provenance: Provenance, format: formats.Format, blocks: metadata.Blocks,
+    options: CopyOptions,
+) -> Iterator[IO[bytes]]:  # fmt: skip
+    """Opens the encoded copy with its C2PA manifest, or the copy itself if it is not signed or cannot carry one."""
+    if not options.credentials:
+        yield file
+        return
+    with _workspace(picture) as signed:
+        manifest = options.credentials.sign(
+            file, signed, MEDIA_TYPES[format.name], provenance.c2pa_manifest(picture.format)
+        )
+        if manifest:
+            blocks.sidecars[signer.SUFFIX] = manifest
+            blocks.notes.append(f"the copy cannot carry its C2PA manifest, which is beside it, in {signer.SUFFIX}")
+        yield file if manifest else signed
 
 
 def _frame(picture: Picture, copy_height: int) -> Frame:
@@ -99,9 +120,9 @@ def plan(picture: Picture, ab: np.ndarray, options: CopyOptions) -> tuple[Raster
 
 
 @contextlib.contextmanager
-def _workspace(pixels: int) -> Iterator[IO[bytes]]:
+def _workspace(picture: Picture) -> Iterator[IO[bytes]]:
     """Opens an empty file to write, read and seek in."""
-    if pixels <= _PIXELS_IN_MEMORY:
+    if picture.source_height * picture.source_width <= _PIXELS_IN_MEMORY:
         yield io.BytesIO()
         return
     with tempfile.NamedTemporaryFile() as file:  # tifffile asks an open file for its name

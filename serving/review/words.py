@@ -42,6 +42,7 @@ REASONS = {
     "too_large": "has more pixels or bytes than the limit",
     "too_small": "has too few pixels",
     "inference": "the model failed on it",
+    "unsigned": "the copy could not be signed",
     "unencodable": "the copy could not be encoded",
     "bad_data": "the data is bad",
 }
