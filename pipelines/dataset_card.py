@@ -61,7 +61,7 @@ def _body(config: PrepareConfig, info: DatasetInfo, statistics: dict[str, Any]) 
         yield "`failures-*.jsonl` has a row for each.\n"
     else:
         yield "None.\n"
-    yield "## Statistics\n\nOf the split `train`, in CIE units.\n"
+    yield "## Statistics\n\nIn CIE units, over the split `train`.\n"
     moments = ((f"{name}*", statistics[key]) for name, key in (("L", "lightness"), ("a", "a"), ("b", "b")))
     rows = ((name, f"{found['mean']:.2f}", f"{found['std']:.2f}") for name, found in moments)
     yield from _table(("", "mean", "standard deviation"), rows)
