@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from photochrom import errors
+from photochrom.color import smoothing
 from photochrom.model import ensemble, working_size
 from serving.inference import memory_backoff
 from serving.inference.memory import Room
@@ -103,17 +104,17 @@ class Predictor:
         lightness = np.stack([scan.lightness for scan in scans] * times)[..., None]  # [B, h, w, 1]
         with self._room.measured(lightness.size):
             answers = self._predict(lightness)
-        return [(scan, _cut(scan, *answer)) for scan, *answer in zip(scans, *answers, strict=False)]
+        return [(scan, _finished(scan, *answer)) for scan, *answer in zip(scans, *answers, strict=False)]
 
 
 def _message(error: Exception) -> str:
     return f"the model failed: {errors.said(error)}"
 
 
-def _cut(scan: Scan, ab: np.ndarray, confidence: np.ndarray) -> Result:
-    """Cuts the padding off the model's outputs, [H/s, W/s, ...]."""
+def _finished(scan: Scan, ab: np.ndarray, confidence: np.ndarray) -> Result:
+    """Cuts the padding off the model's outputs, [H/s, W/s, ...], and evens out the colours of each surface."""
     stride = scan.lightness.shape[0] // ab.shape[0]
     ab, confidence = (working_size.cut(one, scan.size, stride) for one in (ab, confidence))
     if not np.isfinite(ab).all():
         return errors.ModelError("the model returned values that are not finite")
-    return Colors(ab, round(float(confidence.mean()), 4))
+    return Colors(smoothing.smooth(ab, scan.seen), round(float(confidence.mean()), 4))

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from photochrom.color import smoothing
 from photochrom.model import bundle, loaded, working_size
 from photochrom.model import ensemble as ensembles
 
@@ -42,11 +43,10 @@ class Colorizer:
         self.seconds = [0.0, 0.0]
 
     def color(self, lightness: np.ndarray) -> list[Prediction]:
-        """Returns the prediction for each of [B, H, W, 1] L*, which the model sees with a margin, as in serving."""
-        size = lightness.shape[1:3]
+        """Returns the prediction for each of [B, H, W, 1] L*, with margin and smoothing as in serving."""
         padded = _padded(lightness)
         if not self._ensemble:
-            return [_prediction(size, *answer) for answer in zip(*self._predict(padded), strict=True)]
+            return list(map(_prediction, lightness, *self._predict(padded)))
         if not self.seconds[0]:
             self._predict(padded[:1])  # warm-up: the first call takes longer
         started = time.monotonic()
@@ -55,7 +55,7 @@ class Colorizer:
         averaged = ensembles.average(self._predict, padded)
         self.seconds[0] += between - started
         self.seconds[1] += time.monotonic() - between
-        return [_prediction(size, *answer) for answer in zip(*averaged, single, strict=True)]
+        return list(map(_prediction, lightness, *averaged, single))
 
 
 def _padded(lightness: np.ndarray) -> np.ndarray:
@@ -63,7 +63,16 @@ def _padded(lightness: np.ndarray) -> np.ndarray:
     return np.stack([working_size.pad_by_reflection(one, shape) for one in lightness])
 
 
-def _prediction(size: tuple[int, int], *outputs: np.ndarray) -> Prediction:
-    """Returns the prediction from the model's outputs for a padded picture of `size` px."""
-    stride = working_size.padded_shape(*size)[0] // outputs[0].shape[0]
-    return Prediction(*(working_size.cut(one, size, stride) for one in outputs))
+def _prediction(
+    lightness: np.ndarray, ab: np.ndarray, confidence: np.ndarray, single: np.ndarray | None = None
+) -> Prediction:
+    """Returns the prediction from the model's outputs for a padded picture, finished as serving does."""
+    size = lightness.shape[0], lightness.shape[1]
+    stride = working_size.padded_shape(*size)[0] // ab.shape[0]
+
+    def finished(ab: np.ndarray) -> np.ndarray:
+        return smoothing.smooth(working_size.cut(ab, size, stride), lightness[..., 0])
+
+    return Prediction(
+        finished(ab), working_size.cut(confidence, size, stride), None if single is None else finished(single)
+    )
