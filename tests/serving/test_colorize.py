@@ -76,7 +76,8 @@ def test_lightness_is_kept_and_colour_is_added(finished, gray_folder, name):
     assert np.abs(before[..., 0] - after[..., 0]).max() < 0.6  # Pillow reads 8 bits of 16
     middle = (before[..., 0] > 30) & (before[..., 0] < 70)
     slope = np.polyfit(before[..., 0][middle], after[..., 2][middle], 1)[0]
-    assert slope == pytest.approx(-0.4, abs=0.06)  # b* = 0.4 (50 - L*), the model's answer
+    # b* = 0.4 (50 - L*) is the model's answer, which is then evened out among similar L*.
+    assert slope == pytest.approx(-0.37, abs=0.06)
     assert after[..., 1][middle].mean() == pytest.approx(5, abs=1)
 
 
