@@ -94,6 +94,28 @@ def to_reduced_lightness(pixels: np.ndarray, table: np.ndarray, result: np.ndarr
 
 
 @_kernel
+def level_shares(lightness: np.ndarray, shares: np.ndarray) -> None:
+    """Computes the share of each area of L* that has each level, linearly between two levels.
+
+    Args:
+        lightness: [h m, w n] float32 L*.
+        shares: [h, w, K] float32, K levels from 0 to 100, is written.
+    """
+    height, width, levels = shares.shape
+    rows, columns = len(lightness) // height, lightness.shape[1] // width
+    scale, part = _F((levels - 1) / 100), _ONE / _F(rows * columns)
+    shares[:] = _ZERO
+    for row in range(height * rows):
+        line = shares[row // rows]
+        for column in range(width):
+            area = line[column]
+            for value in lightness[row, column * columns : (column + 1) * columns]:
+                below, share = _level(value, scale, levels)
+                area[below] += (_ONE - share) * part
+                area[below + 1] += share * part
+
+
+@_kernel
 def read_grid(lightness: np.ndarray, grid: np.ndarray, y: np.ndarray, x: np.ndarray, ab: np.ndarray) -> None:
     """Reads ab off a bilateral grid, linearly in place and level.
 
@@ -203,14 +225,11 @@ def _read(lightness, line, shape, x, saturation, planes):  # type: ignore[no-unt
     a, b, across, up = planes[0], planes[1], planes[2], planes[3]
     place = planes[4].view(np.int32)
     stride, last = np.int32(2 * levels), np.int32(max(width - 2, 0))
-    scale, highest = _F((levels - 1) / 100), np.int32(levels - 2)
+    scale = _F((levels - 1) / 100)
     for i in range(len(x)):
-        level = lightness[i] * scale
-        level = level if level > _ZERO else _ZERO  # also where it is no number
-        level = min(level, _F(levels - 1))
-        below = min(np.int32(level), highest)
+        below, up[i] = _level(lightness[i], scale, levels)
         column = min(np.int32(x[i]), last)
-        up[i], across[i] = level - _F(below), x[i] - _F(column)
+        across[i] = x[i] - _F(column)
         place[i] = column * stride + np.int32(2) * below
     beside = np.uintp(stride if width > 1 else 0)
     for i in range(len(x)):
@@ -224,6 +243,16 @@ def _read(lightness, line, shape, x, saturation, planes):  # type: ignore[no-unt
         b0 += u * (line[right + np.uintp(1)] - b0)
         b1 += u * (line[right + np.uintp(3)] - b1)
         a[i], b[i] = (a0 + v * (a1 - a0)) * saturation, (b0 + v * (b1 - b0)) * saturation
+
+
+@_inner
+def _level(lightness, scale, levels):  # type: ignore[no-untyped-def]
+    """Returns the level at or below L*, 0..K-2, and the share of the next one."""
+    level = lightness * scale
+    level = level if level > _ZERO else _ZERO  # also where it is no number
+    level = min(level, _F(levels - 1))
+    below = min(np.int32(level), np.int32(levels - 2))
+    return below, level - _F(below)
 
 
 @_inner

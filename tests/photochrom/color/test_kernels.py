@@ -80,6 +80,14 @@ def test_reduced_lightness_is_the_area_average(size):
     np.testing.assert_allclose(Lightness(pixels).resized(*size), expected, atol=1e-4)
 
 
+def test_level_shares_are_averages_of_hats():
+    lightness = np.random.default_rng(0).uniform(-5, 105, (12, 20)).astype(np.float32)
+    shares = np.empty((4, 5, 9), np.float32)
+    kernels.level_shares(lightness, shares)
+    hats = np.maximum(0, 1 - np.abs(lightness.clip(0, 100)[..., None] * 0.08 - np.arange(9)))
+    np.testing.assert_allclose(shares, hats.reshape(4, 3, 5, 4, 9).mean((1, 3)), atol=1e-5)
+
+
 def test_kernels_stay_in_bounds_for_no_number():
     lab = np.full((2, 3, 3), np.nan, np.float32)
     assert not gamut.lab_to_rgb(lab).any()
