@@ -41,7 +41,7 @@ _inner = numba.njit(nogil=True, error_model="numpy")
 
 
 def _kernel(function: Callable[..., None]) -> Callable[..., None]:
-    """Compiles a function at its first call with some dtypes, 1 to 2 s, and keeps the result.
+    """Compiles a function at its first call with some dtypes, about 1 s, and keeps the result.
 
     It is kept beside this file or, where that folder is read-only, in the user's cache folder, by processor and
     version; NUMBA_CACHE_DIR names another. With none of them, a full disk or damaged files there, each process
