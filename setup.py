@@ -98,6 +98,7 @@ setuptools.setup(
             "psutil>=7,<8",
             "playwright>=1.60,<2",
             "axe-playwright-python~=0.1.8",
+            "jsonschema>=4,<5",
             "mkdocs-material>=9.8,<10",
             "mkdocstrings[python]>=1,<2",
         ],

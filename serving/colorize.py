@@ -105,19 +105,7 @@ def run(argv: Sequence[str] | None = None) -> Any:
     if dataflow.is_template(options):
         print("the job is described, for Dataflow to launch: nothing was coloured yet")
         return result
-    summary, ended = reader.read_summary(config.output), reader.read_runs(config.output)[-1]
-    printed: dict[str, Any] = {"output": config.output, **summary.to_json(), "run": ended.to_json()}
-    _report(config, summary, exclusions)
-    if config.estimate:
-        printed["estimate"] = _estimate(config, result, ended, options)
-    if config.review:
-        review_page.make(config.output, config.decoder(), options)
-    else:
-        print(f"to look at them, accept and reject: photochrom review {shlex.quote(config.output)}")
-    print(changes.line(ended))
-    if config.json:
-        print(json.dumps(printed))
-    _check_failures(config, summary, ended)
+    _conclude(config, result, exclusions, options)
     return result
 
 
@@ -138,6 +126,23 @@ def _check_options(config: ColorizeConfig, options: Any) -> None:
         extras.check("--canary", ["skimage"])
     if config.estimate and not clusters.is_local(options):
         raise errors.UsageError("--estimate measures this machine; leave out --runner, or --estimate")
+
+
+def _conclude(config: ColorizeConfig, result: Any, exclusions: exclusion.ExclusionList, options: Any) -> None:
+    """Prints what the run did, makes the review page if it is asked for, and judges the failures."""
+    summary, ended = reader.read_summary(config.output), reader.read_runs(config.output)[-1]
+    printed: dict[str, Any] = {"output": config.output, **summary.to_json(), "run": ended.to_json()}
+    _report(config, summary, exclusions)
+    if config.estimate:
+        printed["estimate"] = _estimate(config, result, ended, options)
+    if config.review:
+        review_page.make(config.output, config.decoder(), options)
+    else:
+        print(f"to look at them, accept and reject: photochrom review {shlex.quote(config.output)}")
+    print(changes.line(ended))
+    if config.json:
+        print(json.dumps(printed))
+    _check_failures(config, summary, ended)
 
 
 def _report(config: ColorizeConfig, summary: Summary, exclusions: exclusion.ExclusionList) -> None:

@@ -9,8 +9,8 @@ from photochrom.model import bundle
 from photochrom.settings import check, digest, setting
 from serving.copies import formats, label, provenance
 from serving.copies.options import CopyOptions
-from serving.manifest.rows import Run
 from serving.credentials.signer import Credentials
+from serving.manifest.rows import Run
 
 MAX_SATURATION = 10
 # Inputs of an estimate's sample.
