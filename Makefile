@@ -6,18 +6,19 @@ BIN := $(VENV)/bin
 # One more than there are cores: a test often waits for the processes that it starts.
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 PHOTOS ?= photochrom/demo_photographs/colour
-# Of `make model`: photographs of the first run, if they are others than PHOTOS; further flags of both runs; the folder.
+# Of `make model`: photographs of the first run, if they are others than PHOTOS; further flags of all runs; the folder.
 FIRST_PHOTOS ?=
 MODEL_FLAGS ?=
 MODEL_OUT ?= model-out
 FIRST_DATA := $(MODEL_OUT)/$(if $(FIRST_PHOTOS),first-dataset,dataset)
 PREPARE_MODEL = $(BIN)/photochrom prepare --ab_stride 4 --split train=0.9,validation=0.1 --num_shards 16
 TRAIN_MODEL = $(BIN)/photochrom train --crop 160 --fine_tune_share 1 --eval_examples 0
+CONTINUE_MODEL = $(TRAIN_MODEL) --data $(MODEL_OUT)/dataset --steps 0 --freeze_batch_norm --confidence_steps 1000
 # Of `make period`: the bundle, and at most so many photographs (0: all).
 MODEL ?= default
 LIMIT ?= 0
 
-.PHONY: demo test test-fast test-flink test-hosts test-prism lint bench model period lock clean
+.PHONY: demo test test-fast test-flink test-hosts test-prism lint bench docs model period lock clean
 
 demo: $(VENV)/installed  ## the whole workflow on the sample photographs
 	$(BIN)/photochrom demo --output demo-out
@@ -48,14 +49,18 @@ bench: $(VENV)/installed  ## the tables of benchmarks/; PHOTOS=folder of photogr
 docs: $(VENV)/installed  ## the documentation as a site, build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-model: $(VENV)/installed  ## both runs of the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
+model: $(VENV)/installed  ## the four runs of the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
 	$(PREPARE_MODEL) $(addprefix --input ,$(PHOTOS)) --output $(MODEL_OUT)/dataset
 	$(if $(FIRST_PHOTOS),$(PREPARE_MODEL) $(addprefix --input ,$(FIRST_PHOTOS)) --output $(FIRST_DATA))
 	$(TRAIN_MODEL) --data $(FIRST_DATA) --model_dir $(MODEL_OUT)/first --backbone EfficientNetLite0 \
 		--steps 1200 --fine_tune_steps 3600 --fine_tune_learning_rate 2e-4 --confidence_steps 1500 --eval_every 600 $(MODEL_FLAGS)
-	$(TRAIN_MODEL) --data $(MODEL_OUT)/dataset --model_dir $(MODEL_OUT)/run --init $(MODEL_OUT)/first/bundle \
-		--steps 0 --fine_tune_steps 4000 --fine_tune_learning_rate 1e-4 --freeze_batch_norm --confidence_steps 1000 \
-		--eval_every 500 $(MODEL_FLAGS)
+	$(CONTINUE_MODEL) --model_dir $(MODEL_OUT)/second --init $(MODEL_OUT)/first/bundle \
+		--fine_tune_steps 4000 --fine_tune_learning_rate 1e-4 --eval_every 500 $(MODEL_FLAGS)
+	$(CONTINUE_MODEL) --model_dir $(MODEL_OUT)/third --init $(MODEL_OUT)/second/bundle \
+		--fine_tune_steps 9000 --fine_tune_learning_rate 2e-4 --weight_average 0.999 --eval_every 500 $(MODEL_FLAGS)
+	$(CONTINUE_MODEL) --model_dir $(MODEL_OUT)/run --init $(MODEL_OUT)/third/bundle --crop 0 --seed 1 \
+		--fine_tune_steps 1500 --fine_tune_learning_rate 5e-5 --weight_average 0.998 --eval_every 250 \
+		--chroma_ratio 0.83 --chroma_exponent 0.9 $(MODEL_FLAGS)
 	$(BIN)/photochrom evaluate --model $(MODEL_OUT)/run/bundle --data $(MODEL_OUT)/dataset --output $(MODEL_OUT)/evaluation
 
 period: $(VENV)/installed  ## test on old colour photographs: PHOTOS=folder, turned gray, coloured by MODEL=bundle, compared
