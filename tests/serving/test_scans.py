@@ -62,4 +62,4 @@ def test_network_sees_white_behind_transparent_pixels():
     Image.merge("LA", [Image.new("L", (120, 80), 0), opacity]).save(buffer, "PNG")
     scan = scans.read(SOURCE, buffer.getvalue(), image_size=64, ab_stride=2, decoder=DECODER)
     row = scan.seen[scan.size[0] // 2]
-    assert row[: len(row) // 2 - 2].min() == 100 and row[len(row) // 2 + 2 :].max() == 0
+    assert row[: len(row) // 2 - 2].min() > 99.99 and row[len(row) // 2 + 2 :].max() == 0

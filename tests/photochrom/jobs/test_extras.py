@@ -56,6 +56,7 @@ def test_colorize_needs_no_optional_package(tint, gray_folder, tmp_path):
 
 @pytest.mark.parametrize("blocked", ["google.cloud", "google.cloud.dataflow_v1beta3"])
 def test_dataflow_without_its_client_is_one_line(monkeypatch, blocked):
+    monkeypatch.delitem(sys.modules, "google.cloud.dataflow_v1beta3", raising=False)  # imported by another test
     monkeypatch.setitem(sys.modules, blocked, None)
     with pytest.raises(errors.UsageError, match=r"needs apache-beam\[gcp\], .* pip install 'photochrom\[gcp\]'"):
         extras.check("--runner=DataflowRunner", ["google.cloud.dataflow_v1beta3"])
@@ -75,7 +76,9 @@ def test_each_optional_module_is_in_its_extra(monkeypatch):
     for package, extra in extras.EXTRAS.values():
         assert any(requirement.startswith(package) for requirement in optional[extra]), package
         assert not any(re.match(rf"{re.escape(package)}\W", one) for one in arguments["install_requires"]), package
-    everything = {requirement for name in ("prepare", "train", "gcp", "s3", "lite0") for requirement in optional[name]}
+    everything = {
+        requirement for name in ("prepare", "train", "gcp", "s3", "c2pa", "lite0") for requirement in optional[name]
+    }
     assert set(optional["all"]) == everything <= set(optional["dev"])
 
 

@@ -260,5 +260,5 @@ def test_encode_survives_damaged_exif(seed, format):
 
 
 def test_write_reports_unencodable_metadata(write):
-    with pytest.raises(errors.DataError, match="cannot be encoded as TIFF: ValueError"):
+    with pytest.raises(errors.DataError, match="cannot be encoded as TIFF: cannot convert NaN"):
         write("TIFF", ab=np.zeros((2, 3, 2), np.float32), metadata=Metadata(dpi=(float("nan"), 1.0)))
