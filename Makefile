@@ -14,6 +14,7 @@ FIRST_DATA := $(MODEL_OUT)/$(if $(FIRST_PHOTOS),first-dataset,dataset)
 PREPARE_MODEL = $(BIN)/photochrom prepare --ab_stride 4 --split train=0.9,validation=0.1 --num_shards 16
 TRAIN_MODEL = $(BIN)/photochrom train --crop 160 --fine_tune_share 1 --eval_examples 0
 CONTINUE_MODEL = $(TRAIN_MODEL) --data $(MODEL_OUT)/dataset --steps 0 --freeze_batch_norm --confidence_steps 1000
+CALIBRATE_MODEL = --chroma_ratio 0.83 --chroma_exponent 0.9
 # Of `make period`: the bundle, and at most so many photographs (0: all).
 MODEL ?= default
 LIMIT ?= 0
@@ -49,7 +50,7 @@ bench: $(VENV)/installed  ## the tables of benchmarks/; PHOTOS=folder of photogr
 docs: $(VENV)/installed  ## the documentation as a site, build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-model: $(VENV)/installed  ## the four runs of the default model, from PHOTOS="folder ..." of colour photographs; hours on two cores
+model: $(VENV)/installed  ## the four runs of the default model and the mean of three, from PHOTOS="folder ..." of colour photographs; hours on two cores
 	$(PREPARE_MODEL) $(addprefix --input ,$(PHOTOS)) --output $(MODEL_OUT)/dataset
 	$(if $(FIRST_PHOTOS),$(PREPARE_MODEL) $(addprefix --input ,$(FIRST_PHOTOS)) --output $(FIRST_DATA))
 	$(TRAIN_MODEL) --data $(FIRST_DATA) --model_dir $(MODEL_OUT)/first --backbone EfficientNetLite0 \
@@ -58,9 +59,12 @@ model: $(VENV)/installed  ## the four runs of the default model, from PHOTOS="fo
 		--fine_tune_steps 4000 --fine_tune_learning_rate 1e-4 --eval_every 500 $(MODEL_FLAGS)
 	$(CONTINUE_MODEL) --model_dir $(MODEL_OUT)/third --init $(MODEL_OUT)/second/bundle \
 		--fine_tune_steps 9000 --fine_tune_learning_rate 2e-4 --weight_average 0.999 --eval_every 500 $(MODEL_FLAGS)
-	$(CONTINUE_MODEL) --model_dir $(MODEL_OUT)/run --init $(MODEL_OUT)/third/bundle --crop 0 --seed 1 \
+	$(CONTINUE_MODEL) --model_dir $(MODEL_OUT)/fourth --init $(MODEL_OUT)/third/bundle --crop 0 --seed 1 \
 		--fine_tune_steps 1500 --fine_tune_learning_rate 5e-5 --weight_average 0.998 --eval_every 250 \
-		--chroma_ratio 0.83 --chroma_exponent 0.9 $(MODEL_FLAGS)
+		$(CALIBRATE_MODEL) $(MODEL_FLAGS)
+	$(BIN)/photochrom train --data $(MODEL_OUT)/dataset --model_dir $(MODEL_OUT)/run \
+		$(foreach run,second third fourth,--init $(MODEL_OUT)/$(run)/bundle) \
+		--steps 0 --fine_tune_steps 0 --confidence_steps 0 --eval_examples 0 $(CALIBRATE_MODEL)
 	$(BIN)/photochrom evaluate --model $(MODEL_OUT)/run/bundle --data $(MODEL_OUT)/dataset --output $(MODEL_OUT)/evaluation
 
 period: $(VENV)/installed  ## test on old colour photographs: PHOTOS=folder, turned gray, coloured by MODEL=bundle, compared
