@@ -7,29 +7,31 @@ from photochrom import dataset
 from photochrom.dataset import DatasetInfo
 from photochrom.model import front_matter
 from photochrom.model.front_matter import escaped, linked
-from photochrom.storage.names import printable
 from pipelines.config import PrepareConfig
 
 _NOT_STATED = "not stated"
 
 
 def write_card(config: PrepareConfig, info: DatasetInfo, statistics: dict[str, Any]) -> str:
-    """Returns the card as Markdown with YAML front matter.
+    """Returns the card as Markdown with YAML front matter; like all files of a dataset without the name of its folder.
 
     Args:
         config: has the licence, the credit and the homepage.
         info: the content of dataset_info.json.
         statistics: the content of statistics.json.
     """
-    name = printable(config.output.rstrip("/").rpartition("/")[2])
-    return front_matter.encode(_front(config, info, name)) + "\n".join(
-        [f"\n# {escaped(name)}", "", *_body(config, info, statistics)]
+    return front_matter.encode(_front(config, info)) + "\n".join(
+        [f"\n# {escaped(_title(info))}", "", *_body(config, info, statistics)]
     )
 
 
-def _front(config: PrepareConfig, info: DatasetInfo, name: str) -> dict[str, Any]:
+def _title(info: DatasetInfo) -> str:
+    return f"{info.examples} photographs in CIE L*a*b*"
+
+
+def _front(config: PrepareConfig, info: DatasetInfo) -> dict[str, Any]:
     return {
-        "pretty_name": name,
+        "pretty_name": _title(info),
         **front_matter.licence(config.licence),
         "task_categories": ["image-to-image"],
         "size_categories": [_size_category(info.examples)],

@@ -36,7 +36,12 @@ def test_card_states_origin_counts_and_statistics():
         f"| digest | `{INFO.digest}` |",
     ):
         assert line in card.splitlines()
-    assert "<b>" not in card and "# my &#60;set&#62;" in card
+    assert "<b>" not in card and "# 1234 photographs in CIE L" in card
+
+
+def test_card_is_the_same_in_any_folder():
+    elsewhere = dataclasses.replace(CONFIG, output="elsewhere")
+    assert dataset_card.write_card(elsewhere, INFO, STATISTICS) == dataset_card.write_card(CONFIG, INFO, STATISTICS)
 
 
 def test_card_without_flags_says_so():
