@@ -7,13 +7,15 @@ import json
 import operator
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from photochrom import errors
 from photochrom.flags import CONFIG, Parser
+from photochrom.storage.names import printable
 
 Settings = TypeVar("Settings")
+_MOST_TEXT = 2000  # characters
 
 
 # Limit -> the test that a value has to pass, and its words in a message.
@@ -65,6 +67,20 @@ def check(values: Any) -> None:
         if value is not None and not all(_LIMITS[name][0](value, limit) for name, limit in limits.items()):
             expected = " and ".join(_expectations(limits))
             raise ValueError(f"--{field.name} is {value!r}, expected {expected}{unit and ' '}{unit}")
+
+
+def check_lines(values: Any, names: Iterable[str]) -> None:
+    """Checks that settings are short texts of one line, which cards and documents show.
+
+    Raises:
+        ValueError: names the flag and the text.
+    """
+    for name in names:
+        text = getattr(values, name)
+        if printable(text) != text or len(text) > _MOST_TEXT:
+            raise ValueError(
+                f"--{name} is {printable(text)[:100]!r}, expected at most {_MOST_TEXT} characters on one line"
+            )
 
 
 def _expectations(limits: dict[str, Any]) -> Iterator[str]:

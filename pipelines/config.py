@@ -5,16 +5,14 @@ from typing import Any
 
 from photochrom.imaging.sandbox.decoder import DEFAULT_MAX_PIXELS, DEFAULT_TIMEOUT, Decoder
 from photochrom.model import signature
-from photochrom.settings import check, setting
+from photochrom.settings import check, check_lines, setting
 from photochrom.storage import files
-from photochrom.storage.names import printable
 from pipelines import splits
 
 # Settings that older versions do not have.
 _RECENT = ("stratify", "colourless")
 # Settings that only the dataset's card has.
 _CARD = ("licence", "credit", "homepage")
-_MOST_TEXT = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,12 +100,7 @@ class PrepareConfig:
         splits.parse(self.split)
         if self.stratify:
             splits.compile_kinds(self.stratify)
-        for name in _CARD:
-            text = getattr(self, name)
-            if printable(text) != text or len(text) > _MOST_TEXT:
-                raise ValueError(
-                    f"--{name} is {printable(text)[:100]!r}, expected at most {_MOST_TEXT} characters on one line"
-                )
+        check_lines(self, _CARD)
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """Returns the paths that workers have to reach, by flag."""

@@ -11,12 +11,12 @@ from photochrom import cli, errors, settings
 from photochrom.flags import names
 from photochrom.imaging.sandbox.decoder import DEFAULT_MAX_PIXELS, DEFAULT_TIMEOUT, Decoder
 from photochrom.jobs import output_lock, progress
-from photochrom.settings import check, setting
+from photochrom.settings import check, check_lines, setting
 from photochrom.storage import files
 from photochrom.storage.names import printable
 from serving.iiif import layout
 from serving.iiif.documents import Terms
-from serving.iiif.items import is_wanted
+from serving.iiif.items import Maker, is_wanted
 from serving.iiif.layout import PublishPaths
 from serving.manifest import reader
 from serving.manifest.rows import ACCEPTED
@@ -30,7 +30,7 @@ Upload OUT/publish to that URL, to any web server or bucket that allows requests
 URL/collection.json in a IIIF viewer (Mirador, Universal Viewer). The scans are read where colorize found them. The same
 command again makes only the pictures of new and changed copies. Flags that are not listed go to Beam, as with colorize.
 """
-_MOST_URL, _MOST_TEXT = 1000, 2000  # characters
+_MOST_URL = 1000  # characters
 # Source: RFC 3986; and ? and #, for names are added to the URL.
 _NOT_IN_URLS = frozenset(' "<>\\^`{|}?#')
 
@@ -67,12 +67,7 @@ class PublishConfig:
                 f"--base_url is {self.base_url[:200]!r}, expected a URL without ? and #, such as "
                 "https://archive.example/coloured"
             )
-        for name in ("licence", "credit", "title"):
-            text = getattr(self, name)
-            if printable(text) != text or len(text) > _MOST_TEXT:
-                raise ValueError(
-                    f"--{name} is {printable(text)[:100]!r}, expected at most {_MOST_TEXT} characters on one line"
-                )
+        check_lines(self, ("licence", "credit", "title"))
 
 
 def _is_url(text: str) -> bool:
@@ -80,10 +75,8 @@ def _is_url(text: str) -> bool:
         parts = urllib.parse.urlsplit(text)
     except ValueError:
         return False
-    is_plain = (
-        text.isascii() and printable(text) == text and len(text) <= _MOST_URL and not set(text) & set(' "<>\\^`{|}')
-    )
-    return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname) and not set(text) & set("?#")
+    is_plain = text.isascii() and printable(text) == text and len(text) <= _MOST_URL and not _NOT_IN_URLS & set(text)
+    return is_plain and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -106,13 +99,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
     parser = build_parser()
     flags, beam_flags = parser.parse_known_args(argv)
     config = settings.from_flags(PublishConfig, flags)
-    from photochrom.jobs import beam_job, clusters, dataflow
+    from photochrom.jobs import beam_job
 
-    options = beam_job.parse_options(beam_flags, names(parser))
-    output = files.absolute(flags.folder.rstrip("/") or flags.folder)
-    clusters.check_job(options, {"OUT": (output,)})
-    if dataflow.is_template(options):
-        raise errors.UsageError("--template_location is for colorize; publish runs its job at once")
+    output, options = beam_job.parse_folder_options("publish", flags.folder, beam_flags, names(parser))
     from serving.iiif import pipeline
 
     account, paths = reader.read(output), PublishPaths(output)
@@ -120,7 +109,8 @@ def run(argv: Sequence[str] | None = None) -> Any:
     title = config.title or printable(output.rpartition("/")[2])
     terms = Terms(config.base_url.rstrip("/"), title, config.licence, config.credit)
     models = {run.run: run.model_name for run in account.runs.values()}
-    job = pipeline.Publish(output, terms, models, Decoder(config.max_pixels, config.image_timeout), accepted_only)
+    decoder = Decoder(config.max_pixels, config.image_timeout)
+    job = pipeline.Publish(Maker(output, terms, models, decoder, pipeline.count_picture), accepted_only)
     files.check_writable(paths.folder, "OUT")
     with output_lock.held(paths.folder, paths.scratch), progress.shown(paths.progress, "publish"):
         progress.Tally.add(paths.progress, "listed", count)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from photochrom import cli, errors, settings
+from photochrom import cli, settings
 from photochrom.flags import names
 from photochrom.imaging.sandbox.decoder import DEFAULT_MAX_PIXELS, DEFAULT_TIMEOUT, Decoder
 from photochrom.jobs import output_lock, progress
@@ -62,13 +62,9 @@ def run(argv: Sequence[str] | None = None) -> Any:
     parser = build_parser()
     flags, beam_flags = parser.parse_known_args(argv)
     config = settings.from_flags(ReviewConfig, flags)
-    from photochrom.jobs import beam_job, clusters, dataflow
+    from photochrom.jobs import beam_job
 
-    options = beam_job.parse_options(beam_flags, names(parser))
-    folder = files.absolute(flags.folder.rstrip("/") or flags.folder)
-    clusters.check_job(options, {"OUT": (folder,)})
-    if dataflow.is_template(options):
-        raise errors.UsageError("--template_location is for colorize; review runs its job at once")
+    folder, options = beam_job.parse_folder_options("review", flags.folder, beam_flags, names(parser))
     return make(folder, Decoder(config.max_pixels, config.image_timeout), options)
 
 

@@ -4,14 +4,13 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 
-import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from photochrom import errors
+from photochrom.jobs.ahead_dofn import AheadDoFn
 from photochrom.model.bundle import Bundle
 from photochrom.sources import keys
-from photochrom.sources.prefetch import Ahead
 from photochrom.storage import files
 from serving import name_errors
 from serving.config import ColorizeConfig
@@ -26,18 +25,12 @@ from serving.screening import screen
 _BYTES_PER_PIXEL = 16
 
 
-class WriteCopies(beam.DoFn):
+class WriteCopies(AheadDoFn):
     """Scan and colours -> its outcome, the copy written; several at a time if they go to a bucket."""
 
     def __init__(self, config: ColorizeConfig, bundle: Bundle):
         self._config = config
         self._bundle = bundle
-
-    def setup(self) -> None:
-        self._ahead = Ahead()
-
-    def teardown(self) -> None:
-        self._ahead.close()
 
     def process(self, inferred: Inferred) -> Iterator[Outcome]:
         wait = not files.is_local(self._config.output)

@@ -19,6 +19,7 @@ from photochrom import errors, flags
 from photochrom.jobs import clusters, dataflow, output_lock, progress
 from photochrom.sources import inputs
 from photochrom.sources.source import Source
+from photochrom.storage import files
 
 # Versions of Beam whose FnApiRunner photochrom.jobs.local_runner extends; with others Beam's own class runs.
 TESTED = ("2.77.0",)
@@ -49,6 +50,28 @@ def parse_options(argv: Sequence[str], own: Sequence[str] = ()) -> pipeline_opti
         "--direct_num_workers": f"--direct_num_workers={multiprocessing.cpu_count()}",
     }
     return pipeline_options.PipelineOptions([*argv, *(flag for name, flag in local.items() if name not in named)])
+
+
+def parse_folder_options(
+    command: str, folder: str, argv: Sequence[str], own: Sequence[str]
+) -> tuple[str, pipeline_options.PipelineOptions]:
+    """Returns the absolute path of the output folder that a command works on, and Beam's options.
+
+    Args:
+        command: its name, for messages.
+        folder: as given.
+        argv: the arguments that the command does not know.
+        own: the command's own flags, for messages.
+
+    Raises:
+        UsageError: an argument that Beam does not accept, or that does not fit such a command.
+    """
+    options = parse_options(argv, own)
+    output = files.absolute(folder.rstrip("/") or folder)
+    clusters.check_job(options, {"OUT": (output,)})
+    if dataflow.is_template(options):
+        raise errors.UsageError(f"--template_location is for colorize; {command} runs its job at once")
+    return output, options
 
 
 def _beams_parser() -> argparse.ArgumentParser:

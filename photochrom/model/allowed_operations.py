@@ -32,11 +32,6 @@ VarHandleOp While
 """
 
 _SAVER = """
-AssignVariableOp DisableCopyOnRead MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch
-StringJoin
-"""
-
-_SAVER = """
 AssignVariableOp DisableCopyOnRead MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin
 """
 

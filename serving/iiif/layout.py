@@ -6,19 +6,18 @@ file of several). items.csv has a line for each item. All names are digests: no 
 of a URL.
 """
 
-import dataclasses
 import hashlib
 import re
+from typing import ClassVar
 
 from photochrom.storage import files
 from serving.manifest import layout
+from serving.manifest.web_folder import WebFolder
 
 COLLECTION, TABLE = "collection.json", "items.csv"
 MANIFESTS, COLLECTIONS, IMAGES = "manifests", "collections", "images"
 # Files of one image service, below its folder.
 INFO, FULL = "info.json", "full/max/0/default.jpg"
-_CONTENT_TYPES = {"json": "application/json", "jpg": "image/jpeg", "csv": "text/csv; charset=utf-8"}
-_SCRATCH = ".scratch"
 _DIGITS = 32  # of a digest in a name: 128 bits
 _IMAGE = re.compile(r"images/([0-9a-f]{2})/\1[0-9a-f]{62}(?:-\d{1,5})?(?=/)")
 _DOCUMENT = re.compile(r"(?:manifests|collections)/([0-9a-f]{2})/\1[0-9a-f]{30}\.json")
@@ -41,34 +40,11 @@ def unit(path: str) -> str:
     return found[0] if found else ""
 
 
-@dataclasses.dataclass(frozen=True)
-class PublishPaths:
-    """Paths of the publication of one output folder."""
+class PublishPaths(WebFolder):
+    """Paths of the publication of one output folder, OUT/publish."""
 
-    output: str
-
-    @property
-    def folder(self) -> str:
-        """OUT/publish."""
-        return files.join(self.output, layout.PUBLISH)
-
-    def at(self, name: str) -> str:
-        """Returns the path of a file that is named relative to OUT/publish."""
-        return files.join(self.folder, name)
-
-    def write(self, name: str, data: bytes) -> None:
-        """Writes a file of the publication."""
-        files.write_typed(self.at(name), data, _CONTENT_TYPES[name.rpartition(".")[2]])
-
-    @property
-    def scratch(self) -> str:
-        """Folder of a `photochrom publish` under way."""
-        return self.at(_SCRATCH)
-
-    @property
-    def progress(self) -> str:
-        """Folder of the workers' counts."""
-        return files.join(self.scratch, "progress")
+    NAME = layout.PUBLISH
+    CONTENT_TYPES: ClassVar = {"json": "application/json", "jpg": "image/jpeg", "csv": "text/csv; charset=utf-8"}
 
     @property
     def spool(self) -> str:

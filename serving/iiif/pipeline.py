@@ -10,9 +10,8 @@ from apache_beam.pvalue import AsIter, TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.jobs import progress
-from photochrom.sources.prefetch import Ahead
+from photochrom.jobs.ahead_dofn import AheadDoFn
 from photochrom.sources.source import Source
 from photochrom.storage import files
 from serving.iiif import documents, layout, scans
@@ -34,36 +33,29 @@ class Publish(beam.PTransform):
     """Pipeline -> path of the top collection.
 
     Attributes:
-        output: the output folder.
-        terms: of the publication.
-        models: number of a run -> name of its model.
-        decoder: decodes scans and copies.
+        maker: makes the items.
         accepted_only: whether copies that no reviewer accepted stay out.
     """
 
-    output: str
-    terms: Terms
-    models: dict[int, str]
-    decoder: Decoder
+    maker: Maker
     accepted_only: bool
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        paths = PublishPaths(self.output)
-        output = pipeline | "Output" >> beam.Create([self.output])
+        maker, folder = self.maker, self.maker.output
+        output = pipeline | "Output" >> beam.Create([folder])
         rows = (
             output
             | "ListRows" >> beam.FlatMap(lambda folder: OutputPaths(folder).row_files(manifest_layout.ITEMS))
             | "SpreadRows" >> beam.Reshuffle()
-            | "ReadRows" >> beam.FlatMap(lambda name, folder: reader.read_file(folder, name), self.output)
+            | "ReadRows" >> beam.FlatMap(lambda name, folder: reader.read_file(folder, name), folder)
             | "Wanted" >> beam.Filter(is_wanted, self.accepted_only)
         )
-        maker = Maker(self.output, self.terms, self.models, self.decoder, _count_picture)
         known = rows | "Known" >> beam.ParDo(FindKnown(maker)).with_outputs(_NEW, main="known")
         located = (
             known[_NEW]
             | "KeyPlaces" >> beam.WithKeys(scans.place)
             | "GroupPlaces" >> beam.GroupByKey()
-            | "Locate" >> beam.FlatMap(scans.locate, paths.spool)
+            | "Locate" >> beam.FlatMap(scans.locate, PublishPaths(folder).spool)
         )
         items = (
             (known.known, located)
@@ -81,9 +73,9 @@ class Publish(beam.PTransform):
             | "Published" >> beam.Filter(lambda item: not item.problem)
             | "KeyFolders" >> beam.WithKeys(lambda item: item.folder)
             | "GroupFolders" >> beam.GroupByKey()
-            | "WriteCollections" >> beam.Map(_write_collection, self.output, self.terms)
+            | "WriteCollections" >> beam.Map(_write_collection, self.maker.output, self.maker.terms)
         )
-        return output | "WriteTop" >> beam.Map(_write_top, AsIter(folders), AsIter(items), self.terms)
+        return output | "WriteTop" >> beam.Map(_write_top, AsIter(folders), AsIter(items), self.maker.terms)
 
     def _delete_obsolete(self, output: beam.PCollection, items: beam.PCollection, page: beam.PCollection) -> None:
         """Deletes pictures and documents that no item has any more, once the new collections stand."""
@@ -94,25 +86,20 @@ class Publish(beam.PTransform):
             }
             | "JoinUnits" >> beam.CoGroupByKey()
             | "NamedNoMore" >> beam.Filter(lambda element: not any(True for _ in element[1]["named"]))
-            | "Delete" >> beam.Map(_delete, self.output, AsIter(page))
+            | "Delete" >> beam.Map(_delete, self.maker.output, AsIter(page))
         )
 
 
-def _count_picture() -> None:
+def count_picture() -> None:
+    """Counts a picture that a Maker made, in Beam's metrics."""
     beam.metrics.Metrics.counter(Publish, "pictures-made").inc()
 
 
-class FindKnown(beam.DoFn):
+class FindKnown(AheadDoFn):
     """Row -> (row, None) if its scan was published before, else the row to NEW; in a bucket several at a time."""
 
     def __init__(self, maker: Maker):
         self._maker = maker
-
-    def setup(self) -> None:
-        self._ahead = Ahead()
-
-    def teardown(self) -> None:
-        self._ahead.close()
 
     def process(self, row: Row) -> Iterator[Any]:
         wait = not files.is_local(self._maker.output)
@@ -127,17 +114,11 @@ class FindKnown(beam.DoFn):
                 yield TaggedOutput(_NEW, GlobalWindows.windowed_value(row))
 
 
-class MakeItems(beam.DoFn):
+class MakeItems(AheadDoFn):
     """(row, source of its scan) -> Item, its pictures and its manifest written; several at a time in a bucket."""
 
     def __init__(self, maker: Maker):
         self._maker = maker
-
-    def setup(self) -> None:
-        self._ahead = Ahead()
-
-    def teardown(self) -> None:
-        self._ahead.close()
 
     def process(self, element: tuple[Row, Source | None]) -> Iterator[Item]:
         row, source = element

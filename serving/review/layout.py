@@ -9,18 +9,13 @@ all that is known about the copies of earlier reviews.
 
 import dataclasses
 import re
+from typing import ClassVar
 
-from photochrom.storage import files
 from serving.manifest import layout
+from serving.manifest.web_folder import WebFolder
 
 PAGE, INDEX = "index.html", "data/index.js"
 ASSETS, DATA, THUMBS, VIEWS = "assets", "data", "thumbs", "views"
-# Types of objects in a bucket: with another one, browsers would save the page instead of showing it.
-_CONTENT_TYPES = {
-    "html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml",
-    "webp": "image/webp",
-}  # fmt: skip
-_SCRATCH = ".scratch"
 _THUMBNAIL = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})-([0-9]{1,4})(v?)\.webp")
 
 
@@ -61,31 +56,11 @@ def view_path(sha256: str) -> str:
     return f"{VIEWS}/{sha256[:2]}/{sha256}.webp"
 
 
-@dataclasses.dataclass(frozen=True)
-class ReviewPaths:
-    """Paths of the review page of one output folder."""
+class ReviewPaths(WebFolder):
+    """Paths of the review page of one output folder, OUT/review."""
 
-    output: str
-
-    @property
-    def folder(self) -> str:
-        """OUT/review."""
-        return files.join(self.output, layout.REVIEW)
-
-    def at(self, name: str) -> str:
-        """Returns the path of a file that is named relative to OUT/review."""
-        return files.join(self.folder, name)
-
-    def write(self, name: str, data: bytes) -> None:
-        """Writes a file of the page."""
-        files.write_typed(self.at(name), data, _CONTENT_TYPES[name.rpartition(".")[2]])
-
-    @property
-    def scratch(self) -> str:
-        """Folder of a `photochrom review` under way."""
-        return self.at(_SCRATCH)
-
-    @property
-    def progress(self) -> str:
-        """Folder of the workers' counts."""
-        return files.join(self.scratch, "progress")
+    NAME = layout.REVIEW
+    CONTENT_TYPES: ClassVar = {
+        "html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml",
+        "webp": "image/webp",
+    }  # fmt: skip

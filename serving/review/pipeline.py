@@ -12,7 +12,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from photochrom.imaging.sandbox.decoder import Decoder
 from photochrom.jobs import progress
-from photochrom.sources.prefetch import Ahead
+from photochrom.jobs.ahead_dofn import AheadDoFn
 from photochrom.storage import files
 from serving.manifest import layout, reader
 from serving.manifest.layout import OutputPaths
@@ -75,18 +75,12 @@ class MakeReview(beam.PTransform):
         return page
 
 
-class MakeThumbnails(beam.DoFn):
+class MakeThumbnails(AheadDoFn):
     """(digest, rows of copies with it and its thumbnails) -> Items; paths of obsolete files. Makes a missing one."""
 
     def __init__(self, output: str, decoder: Decoder):
         self._output = output
         self._decoder = decoder
-
-    def setup(self) -> None:
-        self._ahead = Ahead()
-
-    def teardown(self) -> None:
-        self._ahead.close()
 
     def process(self, element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[Any]:
         sha256, found = element

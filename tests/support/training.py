@@ -18,6 +18,27 @@ FLAGS = {
     "chroma_ratio": 0.6,
     "seed": 0,
 }
+# The description of a bundle, before it is sealed.
+INFO = {
+    "name": "tiny",
+    "version": "0",
+    "image_size": 64,
+    "ab_stride": 2,
+    "backbone": "none",
+    "backbone_weights": {"source": "none", "sha256": ""},
+    "data_digest": "sha256:0",
+    "steps": 1,
+    "metrics": {
+        "loss": 1.0,
+        "chroma": 1.0,
+        "true_chroma": 2.0,
+        "expected_error_off_by": 3.0,
+        "gain": 1.5,
+        "calibrated_gain": 1.4,
+        "examples": 4,
+    },
+    "licences": {"code": "Apache-2.0", "backbone_weights": "none used"},
+}
 
 
 def argv(dataset, model_dir, **changed) -> list[str]:

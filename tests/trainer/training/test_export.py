@@ -5,33 +5,13 @@ import tensorflow as tf
 
 from photochrom import errors
 from photochrom.model import bundle
+from tests.support.training import INFO
 from trainer.model import build
 from trainer.model.backbones import Backbone
 from trainer.model.calibrated import Calibration
 from trainer.training import export, warm_start
 
 pytestmark = pytest.mark.job  # whole jobs or trainings
-
-INFO = {
-    "name": "tiny",
-    "version": "0",
-    "image_size": 64,
-    "ab_stride": 2,
-    "backbone": "none",
-    "backbone_weights": {"source": "none", "sha256": ""},
-    "data_digest": "sha256:0",
-    "steps": 1,
-    "metrics": {
-        "loss": 1.0,
-        "chroma": 1.0,
-        "true_chroma": 2.0,
-        "expected_error_off_by": 3.0,
-        "gain": 1.5,
-        "calibrated_gain": 1.4,
-        "examples": 4,
-    },
-    "licences": {"code": "Apache-2.0", "backbone_weights": "none used"},
-}
 
 
 @pytest.fixture

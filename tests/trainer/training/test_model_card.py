@@ -1,26 +1,7 @@
+from tests.support.training import INFO as UNSEALED
 from trainer.training import model_card
 
-INFO = {
-    "name": "tiny",
-    "digest": "sha256:1",
-    "version": "0",
-    "image_size": 64,
-    "ab_stride": 2,
-    "backbone": "none",
-    "backbone_weights": {"source": "none", "sha256": ""},
-    "data_digest": "sha256:0",
-    "steps": 1,
-    "metrics": {
-        "loss": 1.0,
-        "chroma": 1.0,
-        "true_chroma": 2.0,
-        "expected_error_off_by": 3.0,
-        "gain": 1.5,
-        "calibrated_gain": 1.4,
-        "examples": 4,
-    },
-    "licences": {"code": "Apache-2.0", "backbone_weights": "none used"},
-}
+INFO = {**UNSEALED, "digest": "sha256:1"}
 
 
 def test_card_states_origins_of_colours():
